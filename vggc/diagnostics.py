@@ -1,0 +1,115 @@
+"""Places in source text, and what is wrong there.
+
+A `Span` is a value: it is made once, while reading, and carried by everything that comes from that place, so that an
+error found long after the reading still points at the line that caused it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A text and the name people know it by; `included_from` is the `extends` that asked for it, if one did."""
+
+    name: str
+    text: str
+    included_from: "Span | None" = None
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines without their ends; YAML's line breaks, which are fewer than Python's."""
+        return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+class Span(NamedTuple):
+    """A stretch of a source; lines and columns count from 0, `end` is exclusive."""
+
+    source: Source
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
+
+    @property
+    def origins(self) -> list["Span"]:
+        """The `extends` lines through which this place came to be part of the spec, the nearest first."""
+        found: list[Span] = []
+        parent = self.source.included_from
+        while parent is not None:
+            found.append(parent)
+            parent = parent.source.included_from
+        return found
+
+
+class Note(NamedTuple):
+    """A line below the source excerpt: a trace, a help, another place."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One cause, one message: a code of `vggc.codes`, a sentence, and the place it speaks of (None: no place)."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    notes: tuple[Note, ...] = field(default=())
+
+    @property
+    def severity(self) -> Severity:
+        """`error` or `warning`; the letter of the code says which."""
+        return "warning" if self.code.startswith("W") else "error"
+
+    def __str__(self) -> str:
+        place = f"{self.span}: " if self.span else ""
+        return f"{place}{self.severity}[{self.code}]: {self.message}"
+
+
+class SpecError(ValueError):
+    """A spec is wrong; `diagnostics` holds everything that was found, in the order of the text."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = in_text_order(diagnostics)
+        super().__init__("\n".join(str(each) for each in self.diagnostics))
+
+
+def in_text_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sorted by place within each source; the sources stay in the order in which they first appear."""
+    found = list(diagnostics)
+    rank: dict[str, int] = {}
+    for each in found:
+        rank.setdefault(each.span.source.name if each.span else "", len(rank))
+
+    def place(each: Diagnostic) -> tuple[int, int, int]:
+        span = each.span
+        return (rank[span.source.name], span.line, span.column) if span else (-1, 0, 0)
+
+    return sorted(found, key=place)
+
+
+def nearest(word: str, legal: Iterable[str]) -> str | None:
+    """The legal word that `word` was probably meant to be."""
+    from difflib import get_close_matches
+
+    candidates = list(legal)
+    folded = {each.lower(): each for each in candidates}
+    close = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def help_word(word: str, legal: Sequence[str], what: str) -> Note:
+    """The note that ends a search for the right word: the nearest one, or all of them."""
+    meant = nearest(word, legal)
+    if meant is not None:
+        return Note("help", f"did you mean `{meant}`?")
+    return Note("help", f"{what}: {', '.join(legal)}")

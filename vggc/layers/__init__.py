@@ -1,0 +1,92 @@
+"""The kinds of layers: the contents page of the language.
+
+A new kind is one class in a family's file and one line here; the schema, the shapes, both backends, the reference and
+the contract test read it from this table. Kinds of other packages join through the entry-point group `vggc.layers`.
+"""
+
+from functools import cache
+from typing import Final
+
+from vggc.layers import activation, conv, dropout, linear, norm, padding, pool, reshape
+from vggc.layers.base import Layer
+
+BUILT_IN: Final[tuple[type[Layer], ...]] = (
+    conv.Conv2d,
+    pool.MaxPool2d,
+    pool.AvgPool2d,
+    pool.AdaptiveAvgPool2d,
+    pool.AdaptiveMaxPool2d,
+    pool.GlobalAvgPool2d,
+    norm.BatchNorm,
+    norm.GroupNorm,
+    norm.InstanceNorm,
+    norm.LayerNorm,
+    norm.LocalResponseNorm,
+    activation.ReLU,
+    activation.ReLU6,
+    activation.LeakyReLU,
+    activation.PReLU,
+    activation.ELU,
+    activation.SELU,
+    activation.GELU,
+    activation.SiLU,
+    activation.Mish,
+    activation.Hardswish,
+    activation.Hardsigmoid,
+    activation.Sigmoid,
+    activation.Tanh,
+    activation.Softplus,
+    activation.Softmax,
+    activation.LogSoftmax,
+    dropout.Dropout,
+    dropout.Dropout2d,
+    dropout.AlphaDropout,
+    linear.Linear,
+    reshape.Flatten,
+    reshape.Identity,
+    reshape.PixelShuffle,
+    reshape.Upsample,
+    padding.ZeroPad2d,
+    padding.ReflectionPad2d,
+)
+
+
+KINDS: Final[dict[str, type[Layer]]] = {each.kind: each for each in BUILT_IN}
+
+
+@cache
+def plugged_in() -> dict[str, type[Layer]]:
+    """The kinds of other packages by name.
+
+    Looking through all installed packages takes longer than checking a spec, so it is done only for a word that the
+    language does not know, and where the whole vocabulary is asked for.
+
+    Raises:
+        TypeError: an entry point is no layer kind, or takes the name of another.
+    """
+    from importlib.metadata import entry_points
+
+    table: dict[str, type[Layer]] = {}
+    for point in entry_points(group="vggc.layers"):
+        found = point.load()
+        if not (isinstance(found, type) and issubclass(found, Layer)):
+            raise TypeError(f"the entry point `{point.name}` of group vggc.layers is no Layer: {found!r}")
+        if found.kind in KINDS or found.kind in table:
+            raise TypeError(f"the entry point `{point.name}` of group vggc.layers takes the name `{found.kind}` again")
+        table[found.kind] = found
+    return table
+
+
+def find(kind: str) -> type[Layer] | None:
+    """The kind of that name, if there is one."""
+    return KINDS.get(kind) or plugged_in().get(kind)
+
+
+def all_kinds() -> dict[str, type[Layer]]:
+    """Every kind by its name, those of other packages last."""
+    return KINDS | plugged_in()
+
+
+def of_group(group: str) -> list[str]:
+    """The names of the built-in kinds of one group."""
+    return [name for name, each in KINDS.items() if each.group == group]

@@ -1,0 +1,149 @@
+"""Convolution: (C, H, W) -> (out_channels, H', W')."""
+
+from math import prod
+from typing import Annotated, Literal, final
+
+from vggc.layers.base import (
+    Count,
+    InChannels,
+    Layer,
+    OnnxNode,
+    Padding,
+    Positive,
+    Shape,
+    ShapeError,
+    Size,
+    TorchCall,
+    by_size,
+    image,
+    pair,
+    slide,
+    written,
+)
+from vggc.layers.extent import Axis, window_axis
+from vggc.layers.padding import ONNX_PAD_MODES, Borders, pad_nodes
+
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+
+@final
+class Conv2d(Layer):
+    """A 2D convolution: `torch.nn.Conv2d`, ONNX `Conv`."""
+
+    kind = "conv2d"
+    main = "out_channels"
+    group = "conv"
+    example = "conv2d: {out_channels: 64, kernel_size: 3, padding: 1}"
+
+    out_channels: Annotated[Count, "channels of the output"]
+    kernel_size: Annotated[Size, "height and width of the kernel"]
+    stride: Annotated[Size, "distance between two positions of the kernel"] = 1
+    padding: Annotated[
+        Padding | Literal["same", "valid"],
+        "added on every side, once or as [height, width]; `same` keeps the size (stride 1 only), `valid` is 0",
+    ] = 0
+    dilation: Annotated[Size, "distance between two elements of the kernel"] = 1
+    groups: Annotated[Positive, "the channels are split into this many independent groups"] = 1
+    bias: Annotated[bool, "whether a bias is learned for every output channel"] = True
+    padding_mode: Annotated[PaddingMode, "what the padding holds"] = "zeros"
+    in_channels: InChannels = None
+
+    def conflict(self) -> tuple[str, str] | None:
+        if self.padding == "same" and pair(self.stride) != (1, 1):
+            vertical, horizontal = ((size - 1) // 2 for size in pair(self.kernel_size))
+            half = vertical if vertical == horizontal else [vertical, horizontal]
+            return "padding", f"padding: same needs stride 1, as in torch; for half the kernel write `padding: {half}`"
+        if self.out_channels % self.groups:
+            return "groups", f"groups {self.groups} does not divide out_channels {self.out_channels}"
+        return None
+
+    def borders(self) -> Borders:
+        """The padding as (top, bottom, left, right); for `same` as torch splits it, the larger half behind."""
+        if self.padding == "valid":
+            return 0, 0, 0, 0
+        if self.padding == "same":
+            total = [d * (k - 1) for d, k in zip(pair(self.dilation), pair(self.kernel_size), strict=True)]
+            return total[0] // 2, total[0] - total[0] // 2, total[1] // 2, total[1] - total[1] // 2
+        assert not isinstance(self.padding, str)
+        vertical, horizontal = pair(self.padding)
+        return vertical, vertical, horizontal, horizontal
+
+    def axes(self) -> tuple[Axis, Axis]:
+        top, bottom, left, right = self.borders()
+        kernel, stride, dilation = pair(self.kernel_size), pair(self.stride), pair(self.dilation)
+        height = window_axis(kernel[0], stride[0], top, bottom, dilation[0])
+        width = window_axis(kernel[1], stride[1], left, right, dilation[1])
+        if self.padding_mode == "zeros":
+            return height, width
+        least = self._least_padded()
+        return (
+            Axis(height.map, max(height.minimum, least[0]), height.window),
+            Axis(width.map, max(width.minimum, least[1]), width.window),
+        )
+
+    def _least_padded(self) -> tuple[int, int]:
+        """Reflection needs more pixels than it mirrors, and a circle cannot be gone round twice."""
+        if self.padding_mode == "replicate":
+            return 1, 1
+        top, bottom, left, right = self.borders()
+        more = 1 if self.padding_mode == "reflect" else 0
+        return max(1, max(top, bottom) + more), max(1, max(left, right) + more)
+
+    def shape(self, x: Shape) -> Shape:
+        channels, _, _ = image(x, self.kind, recovered=(self.out_channels,))
+        axes = self.axes()
+        window = by_size(pair(self.kernel_size), "kernel", self.borders())
+        if pair(self.dilation) != (1, 1):
+            window += f" and dilation {self.dilation}"
+        out = slide(x, self.kind, self.out_channels, axes, window)
+        derivation = f"the input has {channels} channel{'s' * (channels != 1)}"
+        written(self.kind, "in_channels", self.in_channels, channels, derivation, recovered=out)
+        if channels % self.groups:
+            raise ShapeError(
+                "E205",
+                f"{self.kind}: groups {self.groups} does not divide the {channels} channels of the input",
+                option="groups",
+                recovered=out,
+            )
+        return out
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        weight = {"weight": (self.out_channels, x[0] // self.groups, *pair(self.kernel_size))}
+        return weight | ({"bias": (self.out_channels,)} if self.bias else {})
+
+    def macs(self, x: Shape) -> int:
+        _, height, width = self.shape(x)
+        return self.out_channels * (x[0] // self.groups) * prod(pair(self.kernel_size)) * height * width
+
+    def torch(self, x: Shape) -> TorchCall:
+        options = self.changed()
+        top, bottom, left, right = self.borders()
+        if (top, left) == (bottom, right):
+            # The same padding as numbers: what torchvision writes, and free of torch's slower `same` path.
+            options["padding"] = top if top == left else (top, left)
+        options = {"padding": 0} | options
+        if options["padding"] == 0:
+            del options["padding"]
+        for name in ("out_channels", "in_channels"):
+            options.pop(name, None)
+        order = [name for name in self._fields if name in options]
+        return TorchCall("Conv2d", (x[0], self.out_channels), {name: options[name] for name in order})
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        top, bottom, left, right = self.borders()
+        explicit = self.padding_mode != "zeros" and any((top, bottom, left, right))
+        convolution = OnnxNode(
+            "Conv",
+            ("padded" if explicit else "x", *self.tensors(x)),
+            {
+                "kernel_shape": pair(self.kernel_size),
+                "strides": pair(self.stride),
+                "pads": (0, 0, 0, 0) if explicit else (top, left, bottom, right),
+                "dilations": pair(self.dilation),
+                "group": self.groups,
+            },
+        )
+        if not explicit:
+            return (convolution,)
+        padded = pad_nodes(self.borders(), ONNX_PAD_MODES[self.padding_mode], x, opset, output="padded")
+        return (*padded, convolution)

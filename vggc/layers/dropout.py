@@ -1,0 +1,66 @@
+"""Dropout: any shape -> the same shape; nothing at inference, so it is never in an ONNX file."""
+
+from typing import Annotated, ClassVar, final
+
+from vggc.layers.base import Layer, OnnxNode, Probability, Shape, TorchCall, image
+
+Chance = Annotated[Probability, "the probability with which a value is dropped in training"]
+Inplace = Annotated[bool, "whether the input is overwritten"]
+
+
+class AnyDropout(Layer):
+    """What all of them share: the identity at inference."""
+
+    main = "p"
+    group = "dropout"
+    torch_name: ClassVar[str]
+
+    def shape(self, x: Shape) -> Shape:
+        return x
+
+    @final
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall(self.torch_name, (), self.changed())
+
+    @final
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return ()
+
+
+@final
+class Dropout(AnyDropout):
+    """Drops single values: `torch.nn.Dropout`."""
+
+    kind = "dropout"
+    torch_name = "Dropout"
+    example = "dropout: 0.5"
+
+    p: Chance = 0.5
+    inplace: Inplace = False
+
+
+@final
+class Dropout2d(AnyDropout):
+    """Drops whole channels of an image (Tompson et al., 2015): `torch.nn.Dropout2d`."""
+
+    kind = "dropout2d"
+    torch_name = "Dropout2d"
+    example = "dropout2d: 0.1"
+
+    p: Chance = 0.5
+    inplace: Inplace = False
+
+    def shape(self, x: Shape) -> Shape:
+        return image(x, self.kind)
+
+
+@final
+class AlphaDropout(AnyDropout):
+    """Drops single values and keeps mean and variance, for selu (Klambauer et al., 2017): `torch.nn.AlphaDropout`."""
+
+    kind = "alpha_dropout"
+    torch_name = "AlphaDropout"
+    example = "alpha_dropout: 0.1"
+
+    p: Chance = 0.5
+    inplace: Inplace = False

@@ -1,0 +1,50 @@
+"""The linear layer: (F,) -> (out_features,)."""
+
+from math import prod
+from typing import Annotated, final
+
+from vggc.layers.base import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, written
+
+
+@final
+class Linear(Layer):
+    """A matrix product and a bias: `torch.nn.Linear`, ONNX `Gemm`."""
+
+    kind = "linear"
+    main = "out_features"
+    group = "linear"
+    example = "linear: classes"
+
+    out_features: Annotated[Count, "features of the output; `classes` is the spec's number of them"]
+    bias: Annotated[bool, "whether a bias is learned for every feature"] = True
+    in_features: Annotated[
+        Positive | None, "never needed: inferred from the input; where it is written, it is checked against that"
+    ] = None
+
+    def axes(self) -> None:
+        return None
+
+    def shape(self, x: Shape) -> Shape:
+        if len(x) == 3:
+            raise ShapeError(
+                "E201",
+                f"{self.kind} works on a vector, and its input is the image {x[0]} x {x[1]} x {x[2]}",
+                recovered=(self.out_features,),
+                help=f"put `flatten` before it; that gives {prod(x)} features",
+            )
+        derivation = f"its input has {x[0]} features"
+        written(self.kind, "in_features", self.in_features, x[0], derivation, recovered=(self.out_features,))
+        return (self.out_features,)
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        weight = {"weight": (self.out_features, x[0])}
+        return weight | ({"bias": (self.out_features,)} if self.bias else {})
+
+    def macs(self, x: Shape) -> int:
+        return x[0] * self.out_features
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("Linear", (x[0], self.out_features), {} if self.bias else {"bias": False})
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return (OnnxNode("Gemm", ("x", *self.tensors(x)), {"transB": 1}),)

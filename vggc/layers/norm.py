@@ -1,0 +1,249 @@
+"""Normalisation: any shape -> the same shape."""
+
+from abc import abstractmethod
+from math import prod
+from typing import Annotated, final
+
+from vggc.layers.base import Layer, OnnxNode, Positive, PositiveNumber, Probability, Shape, ShapeError, TorchCall, constant, image
+from vggc.layers.pool import reduce_nodes
+
+Epsilon = Annotated[PositiveNumber, "added to the variance"]
+Affine = Annotated[bool, "whether a scale and a bias are learned"]
+
+
+class Normalization(Layer):
+    """What all of them share: the shape stays."""
+
+    group = "norm"
+
+    @final
+    def shape(self, x: Shape) -> Shape:
+        self.check(x)
+        return x
+
+    def check(self, x: Shape) -> None:
+        """Raise ShapeError where the input does not suit."""
+
+    @abstractmethod
+    def torch(self, x: Shape) -> TorchCall: ...
+
+    @abstractmethod
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]: ...
+
+
+def _affine(affine: bool, size: Shape) -> dict[str, Shape]:
+    return {"weight": size, "bias": size} if affine else {}
+
+
+@final
+class BatchNorm(Normalization):
+    """Each channel by its statistics over the batch: `torch.nn.BatchNorm2d` or `1d`, ONNX `BatchNormalization`."""
+
+    kind = "batch_norm"
+    example = "batch_norm"
+
+    eps: Epsilon = 1e-5
+    momentum: Annotated[Probability, "weight of the new batch in the running statistics"] = 0.1
+    affine: Affine = True
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        return _affine(self.affine, x[:1])
+
+    def buffers(self, x: Shape) -> dict[str, Shape]:
+        return {"running_mean": x[:1], "running_var": x[:1], "num_batches_tracked": ()}
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("BatchNorm2d" if len(x) == 3 else "BatchNorm1d", x[:1], self.changed())
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        scale, given = _scale_and_bias(self.affine, x[0])
+        inputs = ("x", *scale, "running_mean", "running_var")
+        return (*given, OnnxNode("BatchNormalization", inputs, {"epsilon": float(self.eps)}))
+
+
+def _scale_and_bias(affine: bool, channels: int) -> tuple[tuple[str, str], tuple[OnnxNode, ...]]:
+    """The learned scale and bias, or constants of 1 and 0 where ONNX insists on them."""
+    if affine:
+        return ("weight", "bias"), ()
+    return ("ones", "zeros"), (constant("ones", (1.0,) * channels), constant("zeros", (0.0,) * channels))
+
+
+@final
+class GroupNorm(Normalization):
+    """Each group of channels by its own statistics: `torch.nn.GroupNorm`; ONNX `GroupNormalization` from opset 21."""
+
+    kind = "group_norm"
+    main = "num_groups"
+    example = "group_norm: 8"
+
+    num_groups: Annotated[Positive, "the channels are split into this many groups"]
+    eps: Epsilon = 1e-5
+    affine: Affine = True
+
+    def check(self, x: Shape) -> None:
+        if x[0] % self.num_groups:
+            raise ShapeError(
+                "E205",
+                f"{self.kind}: num_groups {self.num_groups} does not divide the {x[0]} channels of the input",
+                option="num_groups",
+                recovered=x,
+            )
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        return _affine(self.affine, x[:1])
+
+    def torch(self, x: Shape) -> TorchCall:
+        options = self.changed()
+        return TorchCall("GroupNorm", (options.pop("num_groups"), x[0]), options)
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        scale, given = _scale_and_bias(self.affine, x[0])
+        if opset >= 21 and len(x) == 3:
+            attributes = {"num_groups": self.num_groups, "epsilon": float(self.eps)}
+            return (*given, OnnxNode("GroupNormalization", ("x", *scale), attributes))
+        return self._from_instance_norm(x)
+
+    def _from_instance_norm(self, x: Shape) -> tuple[OnnxNode, ...]:
+        """One channel a group, normalised each for itself; before opset 21 the scale of ONNX was one a group."""
+        _, unit = _scale_and_bias(False, self.num_groups)
+        normalized = (
+            constant("grouped_shape", (0, self.num_groups, -1)),
+            OnnxNode("Reshape", ("x", "grouped_shape"), {}, "grouped"),
+            *unit,
+            OnnxNode(
+                "InstanceNormalization", ("grouped", "ones", "zeros"), {"epsilon": float(self.eps)}, "normalized"
+            ),
+            constant("map_shape", (-1, *x)),
+            OnnxNode("Reshape", ("normalized", "map_shape"), {}, "map" if self.affine else "y"),
+        )
+        if not self.affine:
+            return normalized
+        return (*normalized, *_apply_affine("map", (x[0],) + (1,) * (len(x) - 1)))
+
+
+def _apply_affine(value: str, shape: Shape) -> tuple[OnnxNode, ...]:
+    """value * weight + bias, the two reshaped so that they broadcast along the channels."""
+    return (
+        constant("affine_shape", shape),
+        OnnxNode("Reshape", ("weight", "affine_shape"), {}, "scale"),
+        OnnxNode("Reshape", ("bias", "affine_shape"), {}, "shift"),
+        OnnxNode("Mul", (value, "scale"), {}, "scaled"),
+        OnnxNode("Add", ("scaled", "shift")),
+    )
+
+
+@final
+class InstanceNorm(Normalization):
+    """Each channel of each image by its own statistics: `torch.nn.InstanceNorm2d`, ONNX `InstanceNormalization`."""
+
+    kind = "instance_norm"
+    example = "instance_norm: {affine: true}"
+
+    eps: Epsilon = 1e-5
+    affine: Affine = False
+
+    def check(self, x: Shape) -> None:
+        image(x, self.kind)
+        if x[1] * x[2] == 1:
+            raise ShapeError("E203", f"{self.kind}: a 1x1 map has no variance to normalise by", recovered=x)
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        return _affine(self.affine, x[:1])
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("InstanceNorm2d", x[:1], self.changed())
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        scale, given = _scale_and_bias(self.affine, x[0])
+        return (*given, OnnxNode("InstanceNormalization", ("x", *scale), {"epsilon": float(self.eps)}))
+
+
+@final
+class LayerNorm(Normalization):
+    """Each image, or vector, by its own statistics: `torch.nn.LayerNorm` over all axes but the batch.
+
+    ONNX `LayerNormalization` from opset 17, spelled out before.
+    """
+
+    kind = "layer_norm"
+    example = "layer_norm"
+
+    eps: Epsilon = 1e-5
+    elementwise_affine: Annotated[bool, "whether a scale and a bias are learned for every element"] = True
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        return _affine(self.elementwise_affine, x)
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("LayerNorm", (x,), self.changed())
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        if opset >= 17 and self.elementwise_affine:
+            attributes = {"axis": 1, "epsilon": float(self.eps)}
+            return (OnnxNode("LayerNormalization", ("x", "weight", "bias"), attributes),)
+        axes = tuple(range(1, len(x) + 1))
+        normalized = (
+            *reduce_nodes("ReduceMean", "x", axes, opset, output="mean", keep=True),
+            OnnxNode("Sub", ("x", "mean"), {}, "centred"),
+            OnnxNode("Mul", ("centred", "centred"), {}, "squares"),
+            *reduce_nodes("ReduceMean", "squares", axes, opset, output="variance", keep=True),
+            constant("epsilon", float(self.eps)),
+            OnnxNode("Add", ("variance", "epsilon"), {}, "positive"),
+            OnnxNode("Sqrt", ("positive",), {}, "deviation"),
+            OnnxNode("Div", ("centred", "deviation"), {}, "normalized" if self.elementwise_affine else "y"),
+        )
+        if not self.elementwise_affine:
+            return normalized
+        return (
+            *normalized,
+            OnnxNode("Mul", ("normalized", "weight"), {}, "scaled"),
+            OnnxNode("Add", ("scaled", "bias")),
+        )
+
+
+@final
+class LocalResponseNorm(Normalization):
+    """Each value by its neighbours in the channels (Krizhevsky et al., 2012): `torch.nn.LocalResponseNorm`, ONNX `LRN`."""
+
+    kind = "local_response_norm"
+    main = "size"
+    example = "local_response_norm: {size: 5, k: 2}"
+
+    size: Annotated[Positive, "how many channels are neighbours"]
+    alpha: Annotated[float, "the weight of the neighbours"] = 0.0001
+    beta: Annotated[float, "the exponent"] = 0.75
+    k: Annotated[float, "what is added to the sum"] = 1.0
+
+    def check(self, x: Shape) -> None:
+        image(x, self.kind)
+
+    def torch(self, x: Shape) -> TorchCall:
+        options = self.changed()
+        return TorchCall("LocalResponseNorm", (options.pop("size"),), options)
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        if self.size % 2:
+            attributes = {"size": self.size, "alpha": float(self.alpha), "beta": float(self.beta), "bias": float(self.k)}
+            return (OnnxNode("LRN", ("x",), attributes),)
+        # An even window leans to the lower channels in torch and to the higher ones in ONNX.
+        before, after = self.size // 2, (self.size - 1) // 2
+        return (
+            OnnxNode("Mul", ("x", "x"), {}, "squares"),
+            constant("columns_shape", (-1, 1, x[0], prod(x[1:]))),
+            OnnxNode("Reshape", ("squares", "columns_shape"), {}, "columns"),
+            OnnxNode(
+                "AveragePool",
+                ("columns",),
+                {"kernel_shape": (self.size, 1), "pads": (before, 0, after, 0), "count_include_pad": 1},
+                "neighbours",
+            ),
+            constant("map_shape", (-1, *x)),
+            OnnxNode("Reshape", ("neighbours", "map_shape"), {}, "means"),
+            constant("alpha", float(self.alpha)),
+            OnnxNode("Mul", ("means", "alpha"), {}, "weighed"),
+            constant("k", float(self.k)),
+            OnnxNode("Add", ("weighed", "k"), {}, "summed"),
+            constant("beta", float(self.beta)),
+            OnnxNode("Pow", ("summed", "beta"), {}, "divisor"),
+            OnnxNode("Div", ("x", "divisor")),
+        )

@@ -1,0 +1,107 @@
+"""Padding layers: (C, H, W) -> (C, H + top + bottom, W + left + right); and padding as ONNX nodes."""
+
+from typing import Annotated, Final, final
+
+from vggc.layers.base import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, slide
+from vggc.layers.extent import AffineFloor, Axis
+
+Borders = tuple[int, int, int, int]  # top, bottom, left, right
+
+ONNX_PAD_MODES: Final = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+Sides = Annotated[
+    NonNegative | tuple[NonNegative, NonNegative, NonNegative, NonNegative],
+    "the border: once for all sides, or [left, right, top, bottom] as in torch",
+]
+
+
+def pad_nodes(borders: Borders, mode: str, x: Shape, opset: int, output: str = "y") -> tuple[OnnxNode, ...]:
+    """Nodes that pad the image `x` in an ONNX Pad mode; `wrap` came with opset 19 and is built from slices before."""
+    if mode == "wrap" and opset < 19:
+        return _wrap_nodes(borders, x, output)
+    top, bottom, left, right = borders
+    pads = constant("pads", (0, 0, top, left, 0, 0, bottom, right))
+    return pads, OnnxNode("Pad", ("x", "pads"), {"mode": mode}, output)
+
+
+def _wrap_nodes(borders: Borders, x: Shape, output: str) -> tuple[OnnxNode, ...]:
+    """The far end, the map and the near end side by side, first along the height, then along the width."""
+    nodes: list[OnnxNode] = []
+    value = "x"
+    for axis, (before, after), extent in ((2, borders[:2], x[1]), (3, borders[2:], x[2])):
+        parts = [(f"before{axis}", extent - before, extent), (value, 0, 0), (f"after{axis}", 0, after)]
+        nodes.append(constant(f"axis{axis}", (axis,)))
+        for name, start, end in parts:
+            if end > start:
+                first, last = f"{name}_start", f"{name}_end"
+                nodes += [constant(first, (start,)), constant(last, (end,))]
+                nodes.append(OnnxNode("Slice", (value, first, last, f"axis{axis}"), {}, name))
+        kept = tuple(name for name, start, end in parts if end > start or name == value)
+        value = output if axis == 3 else "wrapped"
+        nodes.append(OnnxNode("Concat", kept, {"axis": axis}, value))
+    return tuple(nodes)
+
+
+def _borders(padding: int | tuple[int, int, int, int]) -> Borders:
+    if isinstance(padding, int):
+        return padding, padding, padding, padding
+    left, right, top, bottom = padding
+    return top, bottom, left, right
+
+
+def _axes(borders: Borders, mirrored: bool) -> tuple[Axis, Axis]:
+    top, bottom, left, right = borders
+    return (
+        Axis(AffineFloor(1, top + bottom), max(top, bottom) + 1 if mirrored else 1),
+        Axis(AffineFloor(1, left + right), max(left, right) + 1 if mirrored else 1),
+    )
+
+
+@final
+class ZeroPad2d(Layer):
+    """A border of zeros: `torch.nn.ZeroPad2d`, ONNX `Pad`."""
+
+    kind = "zero_pad2d"
+    main = "padding"
+    group = "shape"
+    example = "zero_pad2d: 1"
+
+    padding: Sides
+
+    def axes(self) -> tuple[Axis, Axis]:
+        return _axes(_borders(self.padding), mirrored=False)
+
+    def shape(self, x: Shape) -> Shape:
+        channels, _, _ = image(x, self.kind)
+        return slide(x, self.kind, channels, self.axes(), "a border")
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("ZeroPad2d", (self.padding,))
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return pad_nodes(_borders(self.padding), "constant", x, opset)
+
+
+@final
+class ReflectionPad2d(Layer):
+    """A border that mirrors the map: `torch.nn.ReflectionPad2d`, ONNX `Pad` in mode `reflect`."""
+
+    kind = "reflection_pad2d"
+    main = "padding"
+    group = "shape"
+    example = "reflection_pad2d: 1"
+
+    padding: Sides
+
+    def axes(self) -> tuple[Axis, Axis]:
+        return _axes(_borders(self.padding), mirrored=True)
+
+    def shape(self, x: Shape) -> Shape:
+        channels, _, _ = image(x, self.kind)
+        return slide(x, self.kind, channels, self.axes(), f"a mirrored border of {self.padding}")
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("ReflectionPad2d", (self.padding,))
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return pad_nodes(_borders(self.padding), "reflect", x, opset)

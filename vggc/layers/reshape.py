@@ -1,0 +1,129 @@
+"""Layers that move values and compute nothing: flatten, identity, pixel_shuffle, upsample."""
+
+from math import prod
+from typing import Annotated, Literal, final
+
+from vggc.layers.base import Layer, OnnxNode, Positive, Shape, ShapeError, Size, TorchCall, constant, image, pair, slide
+from vggc.layers.extent import SAME, AffineFloor, Axis
+
+
+@final
+class Flatten(Layer):
+    """(C, H, W) -> (C * H * W,): `torch.nn.Flatten`, ONNX `Flatten`."""
+
+    kind = "flatten"
+    group = "shape"
+    example = "flatten"
+
+    def axes(self) -> None:
+        return None
+
+    def shape(self, x: Shape) -> Shape:
+        return (prod(x),)
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("Flatten")
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return (OnnxNode("Flatten", ("x",), {"axis": 1}),)
+
+
+@final
+class Identity(Layer):
+    """Nothing, with a place in the stack: `torch.nn.Identity`."""
+
+    kind = "identity"
+    group = "shape"
+    example = "identity"
+
+    def shape(self, x: Shape) -> Shape:
+        return x
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("Identity")
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return ()
+
+
+@final
+class PixelShuffle(Layer):
+    """(C * r * r, H, W) -> (C, r * H, r * W): `torch.nn.PixelShuffle`, ONNX `DepthToSpace`."""
+
+    kind = "pixel_shuffle"
+    main = "upscale_factor"
+    group = "shape"
+    example = "pixel_shuffle: 2"
+
+    upscale_factor: Annotated[Positive, "the enlargement r of height and width"]
+
+    def axes(self) -> tuple[Axis, Axis]:
+        axis = Axis(AffineFloor(self.upscale_factor))
+        return axis, axis
+
+    def shape(self, x: Shape) -> Shape:
+        channels, height, width = image(x, self.kind)
+        factor = self.upscale_factor
+        if channels % factor**2:
+            raise ShapeError(
+                "E205",
+                f"{self.kind}: the {channels} channels of the input are not a multiple of {factor}*{factor}",
+                option="upscale_factor",
+                recovered=(max(1, channels // factor**2), height * factor, width * factor),
+            )
+        return slide(x, self.kind, channels // factor**2, self.axes(), "a pixel")
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("PixelShuffle", (self.upscale_factor,))
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return (OnnxNode("DepthToSpace", ("x",), {"blocksize": self.upscale_factor, "mode": "CRD"}),)
+
+
+@final
+class Upsample(Layer):
+    """(C, H, W) -> (C, f * H, f * W): `torch.nn.Upsample`, ONNX `Resize`."""
+
+    kind = "upsample"
+    main = "scale_factor"
+    group = "shape"
+    example = "upsample: {scale_factor: 2, mode: bilinear}"
+
+    scale_factor: Annotated[Size, "the enlargement of height and width"]
+    mode: Annotated[Literal["nearest", "bilinear", "bicubic"], "how the new values are found"] = "nearest"
+    align_corners: Annotated[
+        bool, "whether the corner pixels keep their place; bilinear and bicubic only"
+    ] = False
+
+    def conflict(self) -> tuple[str, str] | None:
+        if self.align_corners and self.mode == "nearest":
+            return "align_corners", "align_corners has no meaning for mode nearest"
+        return None
+
+    def axes(self) -> tuple[Axis, Axis]:
+        # One output looks at 1, 2 or 4 neighbouring pixels of the input along each axis.
+        window = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
+        same = SAME if window == 1 else (Axis(window=window), Axis(window=window))
+        height, width = (
+            Axis(AffineFloor(factor), 1, axis.window) for factor, axis in zip(pair(self.scale_factor), same, strict=True)
+        )
+        return height, width
+
+    def shape(self, x: Shape) -> Shape:
+        channels, _, _ = image(x, self.kind)
+        return slide(x, self.kind, channels, self.axes(), "a pixel")
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("Upsample", (), self.changed())
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        vertical, horizontal = pair(self.scale_factor)
+        attributes: dict[str, int | float | str] = {
+            "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+            "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+            "bicubic": {"mode": "cubic", "coordinate_transformation_mode": "half_pixel", "cubic_coeff_a": -0.75},
+        }[self.mode]
+        if self.align_corners:
+            attributes = attributes | {"coordinate_transformation_mode": "align_corners"}
+        scales = constant("scales", (1.0, 1.0, float(vertical), float(horizontal)))
+        return scales, OnnxNode("Resize", ("x", "", "scales"), attributes)
