@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.diagnostics import Diagnostic, Span, SpecError, help_word
+from vggc.frontend.initializers import Initializer
 from vggc.frontend.spec import Item, Repeat, Spec, Written
 from vggc.layers.base import Layer, Shape
 from vggc.layers.extent import Extent
@@ -46,6 +47,7 @@ class Graph:
 
     spec: Spec
     nodes: tuple[Node, ...]
+    until: str | None = None  # the node after which the spec's own nodes were cut off
 
 
 def unroll(spec: Spec) -> Graph:
@@ -153,7 +155,7 @@ def cut(graph: Graph, until: str) -> Graph:
     """
     for position, node in enumerate(graph.nodes):
         if until in (node.alias, node.path):
-            return Graph(graph.spec, graph.nodes[: position + 1])
+            return Graph(graph.spec, graph.nodes[: position + 1], node.alias)
     names = [node.alias for node in graph.nodes]
     raise SpecError([Diagnostic("E302", f"no layer is called `{until}`", None, (help_word(until, names, "there are"),))])
 
@@ -296,6 +298,11 @@ class Network:
         """What the input and output of the hungriest layer take together, per sample: the least at inference."""
         return 4 * max(prod(layer.input) + prod(layer.output) for layer in self.layers)
 
+    def initializers(self, layer: ShapedLayer) -> dict[str, Initializer | None]:
+        """The scheme of `init` for every learned tensor of a layer; None where torch's own default holds."""
+        names = layer.layer.tensors(layer.input)
+        return {name: self.spec.init.get("bias" if name == "bias" else layer.kind) for name in names}
+
     def module(self, init: bool = True, seed: int = 0) -> "nn.Sequential":
         """The network as a torch module on the CPU, in training mode.
 
@@ -308,9 +315,3 @@ class Network:
         torch_module = backends.load("torch_module")
         module: nn.Sequential = torch_module.materialize(self, seed) if init else torch_module.build(self)
         return module
-
-    def _repr_html_(self) -> str:
-        from vggc import backends
-
-        table: str = backends.load("html_table").emit(self)
-        return table

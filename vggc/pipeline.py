@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 
-from vggc import ir, shapes
+from vggc import expectations, ir, shapes
 from vggc.diagnostics import Source, SpecError
 from vggc.frontend import complaints, inherit, spec
 from vggc.frontend.document import Table
@@ -41,7 +41,10 @@ def compile_source(
     max_memory: int = shapes.MAX_MEMORY,
 ) -> Network:
     """Compile a spec's text; as `compile`."""
-    return shapes.infer(read_graph(source, overrides, until=until), max_memory)
+    network = shapes.infer(read_graph(source, overrides, until=until), max_memory)
+    if found := expectations.check(network):
+        raise SpecError(found)
+    return network
 
 
 def read_graph(source: Source, overrides: Iterable[Table] = (), *, until: str | None = None) -> Graph:

@@ -15,12 +15,15 @@ class AnyDropout(Layer):
     group = "dropout"
     torch_name: ClassVar[str]
 
+    p: Chance = 0.5
+    inplace: Inplace = False
+
     def shape(self, x: Shape) -> Shape:
         return x
 
     @final
     def torch(self, x: Shape) -> TorchCall:
-        return TorchCall(self.torch_name, (), self.changed())
+        return TorchCall(self.torch_name, (), {"p": self.p} | self.changed())
 
     @final
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
@@ -35,9 +38,6 @@ class Dropout(AnyDropout):
     torch_name = "Dropout"
     example = "dropout: 0.5"
 
-    p: Chance = 0.5
-    inplace: Inplace = False
-
 
 @final
 class Dropout2d(AnyDropout):
@@ -46,9 +46,6 @@ class Dropout2d(AnyDropout):
     kind = "dropout2d"
     torch_name = "Dropout2d"
     example = "dropout2d: 0.1"
-
-    p: Chance = 0.5
-    inplace: Inplace = False
 
     def shape(self, x: Shape) -> Shape:
         return image(x, self.kind)
@@ -61,6 +58,3 @@ class AlphaDropout(AnyDropout):
     kind = "alpha_dropout"
     torch_name = "AlphaDropout"
     example = "alpha_dropout: 0.1"
-
-    p: Chance = 0.5
-    inplace: Inplace = False

@@ -1,0 +1,175 @@
+"""Random layers of every kind, inputs for them, and stacks of them.
+
+The fields of a layer come from their annotations, as its schema does. Written by hand is only what no annotation says:
+how options depend on one another, and which inputs suit.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field
+from dataclasses import fields as fields_of
+from math import lcm
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from vggc.layers import KINDS
+from vggc.layers.base import Layer, Shape, ShapeError, pair
+from vggc.records import Limits
+
+Fields = dict[str, Any]
+
+SPREAD: Final = 5  # an integer field takes its minimum and at most so much more
+NUMBERS: Final = (-2.5, -0.3, 0, 0.0, 0.01, 0.1, 0.75, 1, 1.0, 3)
+POSITIVE: Final = (1e-5, 0.001, 0.1, 0.5, 1, 1.0, 2.5)
+
+
+# --- fields ------------------------------------------------------------------------------------------------------
+
+
+def values(annotation: Any, limits: Limits | None = None) -> st.SearchStrategy[Any]:
+    """Small legal values of a field's type."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return values(arguments[0], next((each for each in arguments[1:] if isinstance(each, Limits)), limits))
+    if origin in (Union, UnionType):
+        return st.one_of([values(each) for each in arguments])
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin is tuple:
+        return st.tuples(*map(values, arguments))
+    if annotation is float:
+        return st.sampled_from(_numbers(limits or Limits()))
+    if annotation is int:
+        least = (limits or Limits()).minimum or 0
+        return st.integers(least, least + SPREAD)
+    return {bool: st.booleans(), NoneType: st.none()}[annotation]
+
+
+def _numbers(limits: Limits) -> list[float]:
+    if limits.exclusive_minimum is not None:
+        return list(POSITIVE)
+    low = -10 if limits.minimum is None else limits.minimum
+    high = 10 if limits.maximum is None else limits.maximum
+    return [each for each in NUMBERS if low <= each <= high]
+
+
+def loose_fields(cls: type[Layer]) -> st.SearchStrategy[Fields]:
+    """Each field for itself, so that some contradict one another; one with a default may be left out."""
+
+    def some(wanted: Callable[[Field[Any]], bool]) -> dict[str, st.SearchStrategy[Any]]:
+        return {each.name: values(each.type) for each in fields_of(cls) if wanted(each)}  # type: ignore[arg-type]
+
+    return st.fixed_dictionaries(
+        some(lambda each: each.default is MISSING), optional=some(lambda each: each.default is not MISSING)
+    )
+
+
+# --- layers ------------------------------------------------------------------------------------------------------
+
+
+def loose_layers(cls: type[Layer]) -> st.SearchStrategy[Layer]:
+    """Layers whose options may contradict one another."""
+    return loose_fields(cls).map(lambda chosen: cls(**chosen))
+
+
+@st.composite
+def layers(draw: st.DrawFn, cls: type[Layer]) -> Layer:
+    """Layers whose options agree."""
+    chosen = draw(loose_fields(cls))
+    if cls.kind in AGREEMENTS:
+        chosen |= AGREEMENTS[cls.kind](draw, chosen)
+    layer = cls(**chosen)
+    assert layer.conflict() is None, layer
+    return layer
+
+
+def _convolution(draw: st.DrawFn, chosen: Fields) -> Fields:
+    """The groups divide the channels, and `same` has stride 1."""
+    groups = chosen.get("groups", 1)
+    agreed = {"out_channels": groups * chosen["out_channels"]}
+    if chosen.get("in_channels") is not None:
+        agreed["in_channels"] = groups * chosen["in_channels"]
+    if chosen.get("padding") == "same":
+        agreed["stride"] = draw(st.sampled_from([1, (1, 1)]))
+    return agreed
+
+
+def _pool(draw: st.DrawFn, chosen: Fields) -> Fields:
+    """The padding is at most half the window."""
+    kernel, dilation = pair(chosen["kernel_size"]), pair(chosen.get("dilation", 1))
+    most = [(step * (size - 1) + 1) // 2 for size, step in zip(kernel, dilation, strict=True)]
+    both = st.tuples(st.integers(0, most[0]), st.integers(0, most[1]))
+    return {"padding": draw(st.integers(0, min(most)) | both)} if "padding" in chosen else {}
+
+
+def _enlargement(draw: st.DrawFn, chosen: Fields) -> Fields:
+    """The pixels of mode nearest have no corners to align."""
+    interpolates = chosen.get("mode", "nearest") != "nearest"
+    return {} if interpolates else {"align_corners": False}
+
+
+def _response(draw: st.DrawFn, chosen: Fields) -> Fields:
+    """What is raised to a power stays well above zero; any other is undefined in torch as well."""
+    return {"k": draw(st.sampled_from([0.5, 1, 2.0])), "alpha": draw(st.sampled_from([-0.001, 0, 1e-4, 0.5, 1]))}
+
+
+AGREEMENTS: Final[Mapping[str, Callable[[st.DrawFn, Fields], Fields]]] = {
+    "conv2d": _convolution,
+    "max_pool2d": _pool,
+    "avg_pool2d": _pool,
+    "upsample": _enlargement,
+    "local_response_norm": _response,
+}
+
+
+# --- inputs ------------------------------------------------------------------------------------------------------
+
+
+def vectors() -> st.SearchStrategy[Shape]:
+    """(F,)."""
+    return st.tuples(st.integers(1, 12))
+
+
+def images() -> st.SearchStrategy[Shape]:
+    """(C, H, W)."""
+    return st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12))
+
+
+def inputs() -> st.SearchStrategy[Shape]:
+    """Any input, whether a layer can take it or not."""
+    return images() | vectors()
+
+
+@st.composite
+def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
+    """An input that the layer takes."""
+    unit = _channel_unit(layer)
+    asked = getattr(layer, "in_channels", None) or getattr(layer, "in_features", None)
+    channels = asked or unit * draw(st.integers(1, max(1, 6 // unit)))
+    least = [axis.minimum for axis in layer.axes() or ()] or [1, 1]
+    image = (channels, *(extent + draw(st.integers(0, 8)) for extent in least))
+    candidates = [x for x in (image, (channels,)) if takes(layer, x)]
+    assume(candidates)
+    return draw(st.sampled_from(candidates))
+
+
+def _channel_unit(layer: Layer) -> int:
+    """What the channels of the input must be a multiple of."""
+    names = ("groups", "num_groups", "num_parameters")
+    return lcm(*(getattr(layer, name, 1) for name in names)) * getattr(layer, "upscale_factor", 1) ** 2
+
+
+def takes(layer: Layer, x: Shape) -> bool:
+    """Whether the layer takes an input of shape `x`."""
+    try:
+        layer.shape(x)
+    except ShapeError:
+        return False
+    return True
+
+
+# --- stacks ------------------------------------------------------------------------------------------------------
+
+CHANNELS: Final = 4  # of every map of a stack

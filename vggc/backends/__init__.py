@@ -1,0 +1,30 @@
+"""The products of a network, by name; a backend is imported when it is asked for, because some import torch or onnx.
+
+torch_module    Network -> nn.Sequential
+onnx_model      Network -> an ONNX file
+python_source   Network -> the text of a Python module that needs torch alone
+svg_diagram     Network -> the text of a picture
+text_summary    Network -> a table
+network_json    Network -> the same as data
+yaml_spec       Graph -> the canonical spec
+"""
+
+from importlib import import_module
+from typing import Any, Final
+
+NAMES: Final = (
+    "torch_module",
+    "onnx_model",
+    "python_source",
+    "svg_diagram",
+    "text_summary",
+    "network_json",
+    "yaml_spec",
+)
+
+
+def load(name: str) -> Any:
+    """The module of a backend."""
+    if name not in NAMES:
+        raise ValueError(f"there is no backend `{name}`; there are {', '.join(NAMES)}")
+    return import_module(f"vggc.backends.{name}")

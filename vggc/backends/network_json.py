@@ -1,0 +1,68 @@
+"""Network -> the same as data, for other programs: `vggc shapes --json` and `exports/NAME/network.json`."""
+
+import json
+from typing import Any
+
+from vggc import geometry
+from vggc.geometry import ReceptiveField
+from vggc.ir import Network, ShapedLayer
+
+
+def emit(network: Network) -> str:
+    """The text of one JSON object."""
+    return json.dumps(data(network), indent=1) + "\n"
+
+
+def data(network: Network) -> dict[str, Any]:
+    """The object: shapes without the batch axis, counts per sample, memory in bytes of float32."""
+    fields = geometry.receptive_fields(network)
+    images = [field for layer, field in zip(network.layers, fields, strict=True) if len(layer.output) == 3]
+    least = geometry.smallest_input(network.graph)
+    least_features = geometry.smallest_input(network.graph, "features")
+    classes = network.spec.classes
+    return {
+        "name": network.name,
+        "input": list(network.input),
+        "output": list(network.output),
+        "classes": classes.count if classes else None,
+        "class_names": list(classes.names) if classes and classes.names else None,
+        "params": network.params,
+        "buffers": network.buffers,
+        "macs": network.macs,
+        "flops": network.flops,
+        "weight_bytes": network.weight_bytes,
+        "activation_bytes": network.activation_bytes,
+        "peak_activation_bytes": network.peak_activation_bytes,
+        "flatten": _flatten(network),
+        "features": {"formula": geometry.map_formula(network)},
+        "min_input": list(least) if least else None,
+        "min_input_features": list(least_features) if least_features else None,
+        "receptive_field": _field(images[-1]) if images else None,
+        "layers": [_layer(layer, field) for layer, field in zip(network.layers, fields, strict=True)],
+    }
+
+
+def _flatten(network: Network) -> dict[str, Any] | None:
+    if network.flatten is None:
+        return None
+    return {"size": network.flatten, "formula": geometry.flatten_formula(network)}
+
+
+def _field(field: tuple[ReceptiveField, ReceptiveField]) -> list[int] | None:
+    height, width = field
+    return None if height.extent is None or width.extent is None else [height.extent, width.extent]
+
+
+def _layer(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> dict[str, Any]:
+    return {
+        "path": layer.path,
+        "alias": layer.alias,
+        "kind": layer.kind,
+        "in": list(layer.input),
+        "out": list(layer.output),
+        "params": layer.params,
+        "macs": layer.macs,
+        "receptive_field": _field(field),
+        "file": layer.node.span.source.name,
+        "line": layer.node.span.line + 1,
+    }

@@ -1,0 +1,131 @@
+"""ONNX files written tensor by tensor, so that memory does not grow with the model.
+
+Protobuf is a sequence of fields, and the fields of a message may stand in any order. An ONNX file is therefore the
+bytes of the model without its weights, with the weights appended to the graph as they come. Field numbers are those
+of onnx.proto (ONNX 1.23); the encoding is described at https://protobuf.dev/programming-guides/encoding.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+_MODEL_GRAPH: Final = 7
+_GRAPH_INITIALIZER: Final = 5
+_TENSOR_DIMS: Final = 1
+_TENSOR_DATA_TYPE: Final = 2
+_TENSOR_NAME: Final = 8
+_TENSOR_RAW_DATA: Final = 9
+_TENSOR_EXTERNAL_DATA: Final = 13
+_TENSOR_DATA_LOCATION: Final = 14
+_ENTRY_KEY: Final = 1
+_ENTRY_VALUE: Final = 2
+_EXTERNAL: Final = 1
+_VARINT: Final = 0
+_LENGTH: Final = 2
+
+MAX_FILE: Final = 2**31 - 1  # protobuf reads no larger message
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An initializer: its name, shape and ONNX data type, and how many bytes its raw data has."""
+
+    name: str
+    shape: tuple[int, ...]
+    data_type: int
+    size: int
+
+
+def varint(value: int) -> bytes:
+    """An unsigned integer, seven bits a byte, the lowest first."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _tag(field: int, wire: int) -> bytes:
+    return varint(field << 3 | wire)
+
+
+def _number(field: int, value: int) -> bytes:
+    return _tag(field, _VARINT) + varint(value)
+
+
+def _bytes(field: int, value: bytes) -> bytes:
+    return _tag(field, _LENGTH) + varint(len(value)) + value
+
+
+def _description(tensor: Tensor) -> bytes:
+    dims = b"".join(_number(_TENSOR_DIMS, size) for size in tensor.shape)
+    return dims + _number(_TENSOR_DATA_TYPE, tensor.data_type) + _bytes(_TENSOR_NAME, tensor.name.encode())
+
+
+def _embedded(tensor: Tensor) -> bytes:
+    """Everything of an initializer that stands before its raw data."""
+    body = _description(tensor) + _tag(_TENSOR_RAW_DATA, _LENGTH) + varint(tensor.size)
+    return _tag(_GRAPH_INITIALIZER, _LENGTH) + varint(len(body) + tensor.size) + body
+
+
+def _elsewhere(tensor: Tensor, location: str, offset: int) -> bytes:
+    """An initializer whose data stands in another file."""
+    entries = {"location": location, "offset": str(offset), "length": str(tensor.size)}
+    body = _description(tensor)
+    for key, value in entries.items():
+        body += _bytes(_TENSOR_EXTERNAL_DATA, _bytes(_ENTRY_KEY, key.encode()) + _bytes(_ENTRY_VALUE, value.encode()))
+    return _bytes(_GRAPH_INITIALIZER, body + _number(_TENSOR_DATA_LOCATION, _EXTERNAL))
+
+
+def file_size(model: bytes, graph: bytes, tensors: Iterable[Tensor]) -> int:
+    """How large a file with everything in it will be."""
+    body = len(graph) + sum(len(_embedded(each)) + each.size for each in tensors)
+    return len(model) + len(_tag(_MODEL_GRAPH, _LENGTH)) + len(varint(body)) + body
+
+
+def write_embedded(
+    file: BinaryIO, model: bytes, graph: bytes, tensors: Iterable[Tensor], data: Callable[[Tensor], memoryview]
+) -> None:
+    """Write a model with its weights inside.
+
+    Args:
+        file: open for writing.
+        model: the serialized ModelProto without its graph.
+        graph: the serialized GraphProto without its initializers.
+        tensors: the initializers, in the order in which they are wanted from `data`.
+        data: the raw little-endian bytes of a tensor, exactly `size` of them.
+    """
+    tensors = list(tensors)
+    body = len(graph) + sum(len(_embedded(each)) + each.size for each in tensors)
+    file.write(model + _tag(_MODEL_GRAPH, _LENGTH) + varint(body) + graph)
+    for tensor in tensors:
+        file.write(_embedded(tensor))
+        file.write(_exactly(tensor, data(tensor)))
+
+
+ALIGNMENT: Final = 4096  # what runtimes want of memory-mapped data
+
+
+def write_external(
+    file: BinaryIO,
+    weights: BinaryIO,
+    location: str,
+    model: bytes,
+    graph: bytes,
+    tensors: Iterable[Tensor],
+    data: Callable[[Tensor], memoryview],
+) -> None:
+    """Write a model whose weights stand in a second file called `location`; as `write_embedded` otherwise."""
+    described = b""
+    for tensor in tensors:
+        weights.write(bytes(-weights.tell() % ALIGNMENT))
+        described += _elsewhere(tensor, location, weights.tell())
+        weights.write(_exactly(tensor, data(tensor)))
+    file.write(model + _bytes(_MODEL_GRAPH, graph + described))
+
+
+def _exactly(tensor: Tensor, raw: memoryview) -> memoryview:
+    if raw.nbytes != tensor.size:
+        raise ValueError(f"{tensor.name} has {raw.nbytes} bytes instead of {tensor.size}")
+    return raw

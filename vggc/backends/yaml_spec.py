@@ -1,0 +1,120 @@
+"""Graph -> the canonical spec: every layer written out, every inherited value in place, one layer a line.
+
+Compiling it gives the same network, exactly; expanding it gives the same text.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from vggc.frontend import recipe
+from vggc.frontend.document import resolve
+from vggc.frontend.initializers import Initializer
+from vggc.frontend.spec import Classes, Expectation, Spec
+from vggc.ir import Graph
+from vggc.layers.base import Layer
+from vggc.records import Record
+
+
+def emit(graph: Graph) -> str:
+    """The text of the canonical spec."""
+    return "\n".join(_lines(graph)) + "\n"
+
+
+def _lines(graph: Graph) -> Iterator[str]:
+    spec = graph.spec
+    yield "vggc: 1"
+    yield f"name: {_text(spec.name)}"
+    yield f"input: {_text(spec.input)}"
+    if spec.classes is not None:
+        yield f"classes: {_classes(spec.classes)}"
+    yield "features:"
+    yield from _items(graph, "features")
+    if any(node.section == "classifier" for node in graph.nodes):
+        yield from (f"pool: {_braced(layer_text(node.layer))}" for node in graph.nodes if node.section == "avgpool")
+        yield "classifier:"
+        yield from _items(graph, "classifier")
+    else:
+        # A graph that was cut behind its features: what is left of the way to the classifier closes them.
+        yield from _items(graph, "avgpool")
+        yield from _items(graph, "flatten")
+        yield "classifier: none"
+    yield from _rest(spec)
+
+
+def _items(graph: Graph, section: str) -> Iterator[str]:
+    for node in graph.nodes:
+        if node.section == section:
+            yield f"  - {layer_text(node.layer)}"
+
+
+def layer_text(layer: Layer) -> str:
+    """An item: the kind, its main option, and the others that are not their defaults."""
+    options = layer.changed()
+    if layer.main is not None:
+        options = {layer.main: getattr(layer, layer.main)} | options
+    if list(options) == [layer.main]:
+        return f"{layer.kind}: {_text(options[str(layer.main)])}"
+    return f"{layer.kind}: {_text(options)}" if options else layer.kind
+
+
+def _braced(item: str) -> str:
+    return f"{{{item}}}" if ": " in item else item
+
+
+def _classes(classes: Classes) -> str:
+    return _text(classes.names) if classes.names is not None else str(classes.count)
+
+
+def _rest(spec: Spec) -> Iterator[str]:
+    if spec.init:
+        schemes = (f"{key}: {_picked(scheme)}" for key, scheme in spec.init.items())
+        yield f"init: {{{', '.join(schemes)}}}"
+    if spec.expect:
+        yield f"expect: {{{', '.join(_expectation(each) for each in spec.expect)}}}"
+    if spec.preprocess is not None:
+        yield f"preprocess: {_text(spec.preprocess.changed())}"
+    if spec.train is not None:
+        yield "train:"
+        for name, value in spec.train.changed().items():
+            yield f"  {name}: {_field(value)}"
+
+
+def _expectation(expectation: Expectation) -> str:
+    value = expectation.value
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    return f"{expectation.key}: {_text(whole)}"
+
+
+def _field(value: object) -> str:
+    if isinstance(value, Record):
+        return _picked(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], Record):
+        return f"[{', '.join(_picked(each) for each in value)}]"
+    return _text(value)
+
+
+def _picked(record: Record) -> str:
+    assert isinstance(record, Initializer | recipe.Named)
+    options = record.changed()
+    return f"{{{record.kind}: {_text(options)}}}" if options else record.kind
+
+
+def _text(value: object) -> str:
+    """A value in YAML's flow style, read back by the reader as the same value."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{_joined(value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and resolve(value) == value else json.dumps(value, ensure_ascii=False)
+    return repr(value)
+
+
+def _joined(values: Iterable[object]) -> str:
+    return ", ".join(_text(each) for each in values)
+
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")

@@ -1,0 +1,104 @@
+"""What a verification measured, and its verdict."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Final, Literal
+
+import onnx
+import onnxruntime
+import torch
+
+import vggc
+
+Verdict = Literal["verified", "mismatch", "inconclusive"]
+
+RELATIVE_L2: Final = 2e-5  # correct files of untrained VGGs stay below 3e-6
+RELATIVE_MAXIMUM: Final = 1e-4
+CONTROL_MARGIN: Final = 10.0  # a control must miss the tolerance by this factor to count as seen
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold of the file."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outputs of both engines for one random input."""
+
+    weights: str
+    seed: int
+    batch: int
+    relative_l2: float
+    relative_maximum: float
+    argmax_agrees: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the outputs are equal within the tolerances."""
+        close = self.relative_l2 <= RELATIVE_L2 and self.relative_maximum <= RELATIVE_MAXIMUM
+        return close and self.argmax_agrees
+
+
+@dataclass(frozen=True)
+class Control:
+    """What a perturbed layer changes: the same figures, which must miss the tolerance by a wide margin."""
+
+    weights: str
+    layer: str
+    relative_l2: float
+
+    @property
+    def seen(self) -> bool:
+        """Whether an error of that size would have been noticed."""
+        return self.relative_l2 >= CONTROL_MARGIN * RELATIVE_L2
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The first layer whose output differs, and the errors there and at the layer before."""
+
+    path: str
+    alias: str
+    kind: str
+    place: str
+    relative_l2: float
+    before: float
+
+
+@dataclass
+class Report:
+    """Everything that was measured, and the verdict."""
+
+    file: str
+    network: str
+    size: int
+    sha256: str
+    opset: int
+    ir_version: int
+    operators: dict[str, int]
+    checks: list[Check] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    controls: list[Control] = field(default_factory=list)
+    culprit: Culprit | None = None
+    verdict: Verdict = "inconclusive"
+    reason: str = ""
+
+    def to_json(self) -> str:
+        """The report as one JSON object, with the tolerances and versions that it rests on."""
+        tolerances = {
+            "relative_l2": RELATIVE_L2,
+            "relative_maximum": RELATIVE_MAXIMUM,
+            "control_margin": CONTROL_MARGIN,
+        }
+        versions = {
+            "vggc": vggc.__version__,
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+        }
+        return json.dumps(asdict(self) | {"tolerances": tolerances, "versions": versions}, indent=1) + "\n"
