@@ -145,29 +145,29 @@ def inputs() -> st.SearchStrategy[Shape]:
 @st.composite
 def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
     """An input that the layer takes."""
-    unit = _channel_unit(layer)
+    unit = channel_unit(layer)
     asked = getattr(layer, "in_channels", None) or getattr(layer, "in_features", None)
     channels = asked or unit * draw(st.integers(1, max(1, 6 // unit)))
     least = [axis.minimum for axis in layer.axes() or ()] or [1, 1]
     image = (channels, *(extent + draw(st.integers(0, 8)) for extent in least))
-    candidates = [x for x in (image, (channels,)) if takes(layer, x)]
+    candidates = [x for x in (image, (channels,)) if refusal(layer, x) is None]
     assume(candidates)
     return draw(st.sampled_from(candidates))
 
 
-def _channel_unit(layer: Layer) -> int:
+def channel_unit(layer: Layer) -> int:
     """What the channels of the input must be a multiple of."""
     names = ("groups", "num_groups", "num_parameters")
     return lcm(*(getattr(layer, name, 1) for name in names)) * getattr(layer, "upscale_factor", 1) ** 2
 
 
-def takes(layer: Layer, x: Shape) -> bool:
-    """Whether the layer takes an input of shape `x`."""
+def refusal(layer: Layer, x: Shape) -> ShapeError | None:
+    """Why the layer does not take an input of shape `x`; None where it does."""
     try:
         layer.shape(x)
-    except ShapeError:
-        return False
-    return True
+    except ShapeError as error:
+        return error
+    return None
 
 
 # --- stacks ------------------------------------------------------------------------------------------------------

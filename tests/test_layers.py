@@ -7,12 +7,11 @@ contract with its line in the table.
 import importlib
 import inspect
 import pkgutil
-import warnings
 from collections.abc import Iterator, Mapping
-from copy import copy
+from dataclasses import MISSING
+from dataclasses import fields as fields_of
 from functools import cache
-from math import prod
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import onnx
@@ -22,15 +21,15 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from strategies import channel_unit, fitting, inputs, layers, loose_layers, refusal
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import vggc.layers
-from strategies import fields_of, fitting, inputs, layers, loose_layers, takes
 from vggc.diagnostics import Source
 from vggc.frontend import schema
 from vggc.layers import BUILT_IN, KINDS
-from vggc.layers.base import Layer, OnnxNode, Shape, ShapeError
+from vggc.layers.base import Layer, OnnxNode, Shape
 from vggc.pipeline import read_graph
 
 TOLERANCE: Final = 1e-5
@@ -84,9 +83,271 @@ def test_torch_call_binds(cls: type[Layer], data: st.DataObject) -> None:
 
 @every_kind
 def test_defaults_are_those_of_torch(cls: type[Layer]) -> None:
-    layer = example_of(cls)
-    theirs = inspect.signature(getattr(nn, layer.torch((64, 8, 8) if takes(layer, (64, 8, 8)) else (64,)).name)).parameters
-    ours = {each.name: each.default for each in fields_of(cls)}
-    differing = {name for name in ours if name in theirs and not _same_default(ours[name], theirs[name].default)}
-    # torch's default of None means False, and warns about a change in history where it is left out.
-    assert differing == ({"align_corners"} if cls.kind == "upsample" else set())
+    layer, x = example_of(cls)
+    theirs = inspect.signature(getattr(nn, layer.torch(x).name)).parameters
+    for field in fields_of(cls):  # type: ignore[arg-type]
+        if field.name == "allow_enlarge":
+            continue
+        default = theirs[field.name].default
+        # None of torch's align_corners is False, said so that a change in history can be warned of.
+        default = False if field.name == "align_corners" else default
+        if MISSING is not field.default and default is not inspect.Parameter.empty:
+            assert (field.default, type(field.default)) == (default, type(default)), field.name
+
+
+@every_kind
+@given(data=st.data())
+def test_state_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(layers(cls))
+    x = data.draw(fitting(layer))
+    with torch.device("meta"):
+        module = module_of(layer, x)
+    ours = [*layer.tensors(x).items(), *layer.buffers(x).items()]
+    assert ours == [(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()]
+    assert list(layer.tensors(x)) == [name for name, _ in module.named_parameters()]
+    assert layer.params(x) == sum(each.numel() for each in module.parameters())
+
+
+@every_kind
+@given(data=st.data())
+def test_macs_are_half_of_the_flops_that_torch_counts(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(layers(cls))
+    x = data.draw(fitting(layer))
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        module_of(layer, x)(torch.ones(1, *x))
+    assert 2 * layer.macs(x) == counter.get_total_flops()
+
+
+@every_kind
+@given(data=st.data())
+def test_shape_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(layers(cls))
+    x = data.draw(fitting(layer) | inputs())
+    if error := refusal(layer, x):
+        assert error.code in OWN_RULES or torch_refuses(layer, x), f"false alarm: {error}"
+        return
+    assert torch_shape(layer, x, batch=2, device="meta") == layer.shape(x)
+    assert torch_shape(layer, x, batch=1, device="cpu") == layer.shape(x)
+
+
+@every_kind
+@given(data=st.data())
+def test_inference_can_go_on_after_an_error(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(layers(cls))
+    x = data.draw(inputs())
+    if error := refusal(layer, x):
+        assert str(error).startswith(cls.kind)
+        assert error.option is None or error.option in {each.name for each in fields_of(cls)}  # type: ignore[arg-type]
+        if not error.spatial:
+            assert error.recovered is not None and min(error.recovered) > 0
+            return
+        axes = layer.axes()
+        assert axes is not None
+        enough = (x[0], *(max(extent, axis.minimum) for extent, axis in zip(x[1:], axes, strict=True)))
+        again = refusal(layer, enough)
+        assert again is None or not again.spatial
+
+
+@every_kind
+@given(data=st.data())
+def test_axes_are_the_shape(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(layers(cls))
+    x = data.draw(fitting(layer))
+    axes, y = layer.axes(), layer.shape(x)
+    if axes is None:
+        assert len(y) == 1
+    elif len(x) == 3:
+        assert y[1:] == tuple(axis.map(extent) for axis, extent in zip(axes, x[1:], strict=True))
+
+
+@pytest.mark.parametrize("cls", [cls for cls in BUILT_IN if cls.conflict is not Layer.conflict])
+@given(data=st.data())
+def test_conflicts_are_what_torch_refuses(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(loose_layers(cls))
+    conflict = layer.conflict()
+    assert (conflict is not None) == torch_refuses(layer, (channel_unit(layer), 64, 64)), conflict
+    if conflict is not None:
+        assert conflict[0] in layer.changed()
+
+
+# --- onnx --------------------------------------------------------------------------------------------------------
+
+
+def wired(layer: Layer, x: Shape, opset: int, state: Mapping[str, torch.Tensor], y: Shape | None) -> onnx.ModelProto:
+    """The layer as a model of its own; without `y` the shape of the output is left to inference."""
+    nodes = layer.onnx(x, opset) or (OnnxNode("Identity"),)
+    used = {name for node in nodes for name in node.inputs}
+    opsets = [helper.make_opsetid("", opset)]
+    graph = helper.make_graph(
+        [helper.make_node(node.op, node.inputs, [node.output], **node.attributes) for node in nodes],
+        "layer",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *x])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", *(y or [None] * len(layer.shape(x)))])],
+        [numpy_helper.from_array(tensor.numpy(), name) for name, tensor in state.items() if name in used],
+    )
+    return helper.make_model(graph, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets))
+
+
+def session(model: onnx.ModelProto, optimized: bool = True) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimized else levels.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def newest_opset() -> int:
+    """The newest opset that both the installed onnx defines and the installed onnxruntime runs."""
+    opset = onnx.defs.onnx_opset_version()
+    while True:
+        try:
+            session(wired(KINDS["relu"](), (2,), opset, {}, (2,)))
+        except Exception:  # onnxruntime's exceptions have no base but this
+            opset -= 1
+        else:
+            return opset
+
+
+def opsets() -> st.SearchStrategy[int]:
+    return st.integers(OLDEST_OPSET, newest_opset())
+
+
+def trained(layer: Layer, x: Shape) -> nn.Module:
+    """The torch module with random weights and statistics: fresh ones would hide errors."""
+    module = module_of(layer, x)
+    for name, tensor in module.state_dict().items():
+        if name == "running_var":
+            tensor.uniform_(0.5, 2)
+        elif tensor.is_floating_point():
+            tensor.normal_()
+    return module
+
+
+def check_attributes(nodes: tuple[OnnxNode, ...], opset: int) -> None:
+    for node in nodes:
+        known = onnx.defs.get_schema(node.op, opset).attributes
+        for name, value in node.attributes.items():
+            assert name in known, f"{node.op} has no attribute {name} in opset {opset}"
+            assert helper.make_attribute(name, value).type == known[name].type.value, (node.op, name)
+
+
+def check_names(layer: Layer, x: Shape, nodes: tuple[OnnxNode, ...]) -> None:
+    """Outputs are new names, and the last is the layer's."""
+    outputs = [node.output for node in nodes]
+    assert not nodes or outputs[-1] == "y"
+    assert len(set(outputs)) == len(outputs)
+    assert not set(outputs) & {"x", *layer.tensors(x), *layer.buffers(x)}
+
+
+def check_shapes(layer: Layer, x: Shape, opset: int, state: Mapping[str, torch.Tensor]) -> None:
+    """The full checker takes the model, and strict inference finds the analytic shape by itself."""
+    onnx.checker.check_model(wired(layer, x, opset, state, layer.shape(x)), full_check=True)
+    blank = wired(layer, x, opset, state, None)
+    inferred = onnx.shape_inference.infer_shapes(blank, check_type=True, strict_mode=True, data_prop=True)
+    found = tuple(each.dim_value for each in inferred.graph.output[0].type.tensor_type.shape.dim)
+    assert found[1:] == layer.shape(x)
+
+
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    """The relative L2 error; the absolute one where all is zero."""
+    return float(np.linalg.norm(actual - expected) / (np.linalg.norm(expected) or 1))
+
+
+def check_outputs(layer: Layer, x: Shape, opset: int, module: nn.Module) -> None:
+    model = wired(layer, x, opset, module.state_dict(), layer.shape(x))
+    runs = [session(model, optimized) for optimized in (False, True)]
+    for batch in (1, 3):
+        value = torch.randn(batch, *x)
+        with torch.no_grad():
+            expected = module(value.clone()).numpy()
+        assume(np.isfinite(expected).all())
+        for run in runs:
+            (actual,) = run.run(None, {"x": value.numpy()})
+            assert actual.shape == expected.shape
+            assert relative_error(actual, expected) <= TOLERANCE, (layer, x, opset, batch)
+
+
+def check_onnx(layer: Layer, x: Shape, opset: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    module = trained(layer, x)
+    nodes = layer.onnx(x, opset)
+    check_attributes(nodes, opset)
+    check_names(layer, x, nodes)
+    check_shapes(layer, x, opset, module.state_dict())
+    check_outputs(layer, x, opset, module)
+
+
+@every_kind
+@given(data=st.data())
+def test_onnx_is_what_torch_computes(cls: type[Layer], data: st.DataObject) -> None:
+    layer = data.draw(layers(cls))
+    x = data.draw(fitting(layer))
+    check_onnx(layer, x, data.draw(opsets()), seed=data.draw(st.integers(0, 1000)))
+
+
+@every_kind
+def test_example_is_what_torch_computes_in_every_opset(cls: type[Layer]) -> None:
+    layer, x = example_of(cls)
+    for opset in range(OLDEST_OPSET, newest_opset() + 1):
+        check_onnx(layer, x, opset, seed=opset)
+
+
+def test_newest_opset_is_not_the_oldest() -> None:
+    assert newest_opset() > OLDEST_OPSET
+
+
+# --- the table, and the records ----------------------------------------------------------------------------------
+
+
+def example_of(cls: type[Layer]) -> tuple[Layer, Shape]:
+    """The layer that the kind's example means in a spec, and a small input for it."""
+    text = f"{{vggc: 1, name: example, input: [16, 12, 15], classes: 10, features: [identity], classifier: [flatten, {cls.example}]}}"
+    graph = read_graph(Source("example", text))
+    layer = graph.nodes[-1].layer
+    assert type(layer) is cls
+    return layer, next(x for x in ((16, 12, 15), (48,)) if refusal(layer, x) is None)
+
+
+def _subclasses(cls: type) -> Iterator[type]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def test_table_has_every_final_layer_of_the_package() -> None:
+    for module in pkgutil.iter_modules(vggc.layers.__path__, "vggc.layers."):
+        importlib.import_module(module.name)
+    ours = {each for each in _subclasses(Layer) if each.__module__.startswith("vggc.")}
+    assert {each for each in ours if "__final__" in vars(each)} == set(BUILT_IN)
+    assert {each for each in ours if "kind" in vars(each)} == set(BUILT_IN)
+    assert list(KINDS) == [each.kind for each in BUILT_IN]
+
+
+@every_kind
+def test_kind_says_what_it_is(cls: type[Layer]) -> None:
+    assert cls.__doc__ and cls.__doc__.split("\n")[0].endswith(".")
+    assert cls.group in get_args(get_args(inspect.get_annotations(Layer)["group"])[0])
+    assert cls.main is None or cls.main in {each.name for each in fields_of(cls)}  # type: ignore[arg-type]
+    assert cls.example.split(":")[0] == cls.kind
+    assert schema.definition(cls.kind)["description"] == cls.__doc__.split("\n")[0]
+    assert example_of(cls)
+
+
+@every_kind
+@given(data=st.data())
+def test_layers_are_values(cls: type[Layer], data: st.DataObject) -> None:
+    layer, other = data.draw(layers(cls)), data.draw(layers(cls))
+    same = cls(**vars(layer))
+    assert same == layer and hash(same) == hash(layer) and same is not layer
+    assert (layer == other) == (vars(layer) == vars(other))
+    assert layer != object() and layer in {same}
+    assert eval(repr(layer), {cls.__name__: cls}) == layer
+    changed = ", ".join(f"{name}={value!r}" for name, value in layer.changed().items())
+    assert repr(layer) == f"{cls.__name__}({changed})"
+    for name in (*vars(layer), "new"):
+        with pytest.raises(AttributeError, match="immutable"):
+            setattr(layer, name, 1)
+    with pytest.raises(TypeError, match="no field `new`"):
+        cls(**vars(layer), new=1)

@@ -1,41 +1,35 @@
-"""Where everything stands in the picture of a network: Network -> blocks -> a Diagram of solids, arrows and labels.
+"""Where everything stands in the picture of a network: blocks -> a Diagram of solids, arrows and labels.
 
-Lengths are in units of the SVG's viewBox. Sizes are drawn on compressed scales, relative to the largest of the network:
-between 224 and 7 pixels, or 3 and 512 channels, a linear scale would leave either the first or the last invisible.
+Lengths are in units of the SVG's viewBox.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
-from math import ceil, prod
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from math import ceil
 from typing import Final, Literal
 
-from vggc.ir import Network, ShapedLayer
-from vggc.layers.base import Shape
-
-FOLLOWERS: Final = ("norm", "activation", "dropout")  # groups that become a band on the block before them
-INPUT: Final = "input"
-ELLIPSIS: Final = ""
-
-MAX_BLOCKS: Final = 60
-ROW: Final = 1060.0  # a longer figure is broken into rows, or its text would be too small on a page
-LEAST_WIDTH: Final = 360.0
-MARGIN: Final = 24.0
-TITLE_LENGTH: Final = 40
-
-EM: Final = 0.64  # the width of a character, that of the widest common sans-serif fonts
-PAD: Final = 5.0  # between two labels side by side
-LINE: Final = 1.25  # the height of a line in font sizes
-
-BAND: Final = 4.0
-SLIT: Final = 4.0  # between two blocks of the same map
-GAP: Final = 18.0  # between two maps, which leaves room for an arrow
-DEPTH: Final = (0.26, 0.2)  # where the far edge of a map is seen, in widths of the map
+from vggc.backends.svg_blocks import Block, Group, Scale, Size, blocks, is_map
+from vggc.ir import Network
 
 Style = Literal["title", "summary", "map", "size", "name", "legend"]
-FONT: Final[dict[Style, float]] = {"title": 20, "summary": 13, "map": 13, "size": 13, "name": 11, "legend": 12.5}
 
-LEGEND: Final[dict[str, str]] = {
+ROW: Final = 1300.0  # a longer figure is broken into rows, or its text would be too small on a page
+LEAST_WIDTH: Final = 330.0
+MARGIN: Final = 22.0
+TITLE_LENGTH: Final = 40
+
+FONT: Final[dict[Style, float]] = {"title": 20, "summary": 13, "map": 13, "size": 12.5, "name": 11, "legend": 12.5}
+NARROW: Final = frozenset(" ,.:;'|!()[]·…fijlrt")
+WIDE: Final = frozenset("mwMW×%@")
+BOLD: Final = frozenset[Style](("title", "size"))
+LINE: Final = 1.25  # the height of a line, in font sizes
+
+SLIT: Final = 4.0  # between two blocks of the same map
+GAP: Final = 13.0  # between two maps, which leaves room for an arrow
+SWATCH: Final = 12.0
+
+LEGEND: Final[dict[Group, str]] = {
     "conv": "convolution",
     "norm": "normalisation",
     "activation": "activation",
@@ -46,154 +40,25 @@ LEGEND: Final[dict[str, str]] = {
 }
 
 
-# --- Network -> blocks -----------------------------------------------------------------------------------------------
+def text_width(text: str, style: Style) -> float:
+    """How wide a text is at most in any usual sans-serif font; the widest of them set these widths of a character."""
+    ems = sum(0.44 if char in NARROW else 1.0 if char in WIDE else 0.64 for char in text)
+    return round(ems * FONT[style] * (1.1 if style in BOLD else 1), 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """What is drawn as one thing: a layer and the bands that follow it, `times` over.
+class Box:
+    """A rectangle; y grows downwards."""
 
-    `groups` are the colours from left to right, `shape` is that of the output, (C, H, W) or (F,).
-    """
-
-    names: tuple[str, ...]
-    groups: tuple[str, ...]
-    shape: Shape
-    layers: int = 1
-    times: int = 1
-
-    @property
-    def name(self) -> str:
-        """The alias of the layer that gives the block its body, or the first and last where there are several."""
-        return self.names[0] if self.names[0] == self.names[-1] else f"{self.names[0]} … {self.names[-1]}"
-
-    @property
-    def image(self) -> bool:
-        """Whether the output is a map, (C, H, W)."""
-        return len(self.shape) == 3
-
-    @property
-    def size(self) -> str:
-        """The label under the block: channels or features, or what an ellipsis stands for."""
-        if self.groups == (ELLIPSIS,):
-            return f"{self.layers} layers"
-        return str(self.shape[0]) if self.image else "×".join(map(str, self.shape))
-
-    def takes(self, layer: ShapedLayer) -> bool:
-        """Whether the layer is drawn as a band of this block."""
-        group = layer.layer.group
-        return INPUT not in self.groups and group in FOLLOWERS and group not in self.groups
-
-    def alike(self, other: "Block") -> bool:
-        """Whether both look the same."""
-        return (self.groups, self.shape) == (other.groups, other.shape)
-
-
-def blocks(network: Network) -> tuple[Block, ...]:
-    """The blocks of a network from left to right, the input first; at most 60 besides it.
-
-    Too many are made fewer by merging those that are alike, and then by leaving out the middle.
-    """
-    found = [Block((INPUT,), (INPUT,), network.input, layers=0)]
-    for layer in network.layers:
-        last = found[-1]
-        if last.takes(layer):
-            found[-1] = replace(last, groups=(*last.groups, layer.layer.group), layers=last.layers + 1)
-        else:
-            found.append(Block((layer.alias,), (layer.layer.group,), layer.output))
-    drawn = found[1:]
-    if len(drawn) > MAX_BLOCKS:
-        drawn = _elided(_merged(drawn))
-    return found[0], *drawn
-
-
-def _merged(found: Iterable[Block]) -> list[Block]:
-    merged: list[Block] = []
-    for block in found:
-        if merged and merged[-1].alike(block):
-            last = merged[-1]
-            layers, times = last.layers + block.layers, last.times + 1
-            merged[-1] = replace(last, names=(last.names[0], block.name), layers=layers, times=times)
-        else:
-            merged.append(block)
-    return merged
-
-
-def _elided(found: list[Block]) -> list[Block]:
-    if len(found) <= MAX_BLOCKS:
-        return found
-    head = MAX_BLOCKS // 2
-    tail = len(found) - (MAX_BLOCKS - head - 1)
-    middle = found[head:tail]
-    names = middle[0].names[0], middle[-1].names[-1]
-    ellipsis = Block(names, (ELLIPSIS,), middle[-1].shape, layers=sum(block.layers for block in middle))
-    return [*found[:head], ellipsis, *found[tail:]]
-
-
-# --- sizes -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """A block as a cuboid in oblique projection: its front is `width` x `height`, its far edges are (dx, dy) away."""
-
-    body: float
-    width: float
-    height: float
-    dx: float = 0.0
-    dy: float = 0.0
-
-    @property
-    def reach(self) -> float:
-        """How far the block extends above and below the axis, which goes through its middle."""
-        return (self.height + self.dy) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Monotone scales, on which the largest of the network get a fixed length.
-
-    Tiny networks are measured against usual sizes: a 1x1 map with 8 channels shall not fill the page.
-    """
-
-    extent: int
-    channels: int
-    features: int
-
-    @classmethod
-    def of(cls, drawn: Sequence[Block]) -> "Scale":
-        """The scale on which all blocks fit."""
-        maps = [block.shape for block in drawn if block.image]
-        return cls(
-            extent=max([24, *(max(shape[1:]) for shape in maps)]),
-            channels=max([64, *(shape[0] for shape in maps)]),
-            features=max([1024, *(prod(block.shape) for block in drawn if not block.image)]),
-        )
-
-    def size(self, block: Block) -> Size:
-        """How large a block is drawn."""
-        bands = BAND * (len(block.groups) - 1)
-        if block.groups == (ELLIPSIS,):
-            return Size(30, 30, 8)
-        if not block.image:
-            return Size(10, 10 + bands, _root(200, prod(block.shape), self.features, 3, 10), 4.2, 3.2)
-        channels, height, width = block.shape
-        body, depth = _root(28, channels, self.channels, 2.5, 4), _root(210, width, self.extent, 2, 8)
-        dx, dy = (round(depth * part, 1) for part in DEPTH)
-        return Size(body, body + bands, _root(210, height, self.extent, 2, 8), dx, dy)
-
-
-def _root(length: float, value: int, largest: int, degree: float, least: float) -> float:
-    # Rounded here, so that all that follows is the same on every machine, whatever its pow() does in the last bit.
-    return round(max(least, length * (value / largest) ** (1 / degree)), 1)
-
-
-# --- blocks -> positions ---------------------------------------------------------------------------------------------
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 @dataclass(frozen=True, slots=True)
 class Solid:
-    """A block in its place: (x, y) is the upper left corner of its front."""
+    """A block in its place; (x, y) is the upper left corner of its front."""
 
     block: Block
     size: Size
@@ -201,15 +66,24 @@ class Solid:
     y: float
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom."""
+    def box(self) -> Box:
+        """What it covers."""
         size = self.size
-        return self.x, self.y - size.dy, self.x + size.width + size.dx, self.y + size.height
+        return Box(self.x, self.y - size.dy, self.x + size.width + size.dx, self.y + size.height)
+
+    def entry(self, axis: float) -> float:
+        """Where the axis meets its outline from the left: on the front, or on the slope above a low front."""
+        return self.x + (max(0.0, self.y - axis) * self.size.dx / self.size.dy if self.size.dy else 0.0)
+
+    @property
+    def exit(self) -> float:
+        """Where the axis leaves it: in the middle of the side."""
+        return self.x + self.size.width + self.size.dx / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text; (x, y) is the middle of its upper edge, or where `anchor` is start, the upper left corner.
+    """A text; (x, y) is the middle of its upper edge, or its upper left corner if `anchor` is start.
 
     An upright text is read from bottom to top and ends at (x, y).
     """
@@ -221,13 +95,13 @@ class Label:
     anchor: Literal["start", "middle", "upright"] = "middle"
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom, as estimated from the number of characters."""
+    def box(self) -> Box:
+        """What it covers at most."""
         width, height = text_width(self.text, self.style), FONT[self.style]
         if self.anchor == "upright":
-            return self.x - height / 2, self.y, self.x + height / 2, self.y + width
+            return Box(self.x - height / 2, self.y, self.x + height / 2, self.y + width)
         left = self.x if self.anchor == "start" else self.x - width / 2
-        return left, self.y, left + width, self.y + height
+        return Box(left, self.y, left + width, self.y + height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,20 +115,181 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Swatch:
-    """The colour of a group in the legend."""
+    """The colour of a group in the legend; (x, y) is its upper left corner."""
 
-    group: str
+    group: Group
     x: float
     y: float
 
 
-@dataclass(slots=True)
-class Diagram:
-    """The picture, laid out; solids are in the order of painting."""
+Mark = Solid | Arrow | Label | Swatch
 
-    width: float = LEAST_WIDTH
-    height: float = 0.0
-    solids: list[Solid] = field(default_factory=list)
-    arrows: list[Arrow] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
-    swatches: list[Swatch] = field(default_factory=list)
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """The picture, laid out; `marks` are in the order of painting."""
+
+    width: float
+    height: float
+    marks: tuple[Mark, ...]
+
+
+def lay_out(network: Network) -> Diagram:
+    """The whole picture: title and counts, the rows of blocks, the legend."""
+    drawn = blocks(network)
+    rows, header = _rows(drawn), list(_header(network))
+    inner = max([LEAST_WIDTH, *(row.width for row in rows), *(label.box.right - MARGIN for label in header)])
+    marks: list[Mark] = [*header]
+    y = header[-1].box.bottom + GAP
+    for row in rows:
+        marks += row.marks(MARGIN + ((inner - row.width) / 2 if len(rows) == 1 else 0), y)
+        y += row.height + GAP
+    legend = list(_legend(drawn, y, MARGIN + inner))
+    bottom = max([y - GAP, *(mark.y + SWATCH for mark in legend)])
+    return Diagram(inner + 2 * MARGIN, bottom + MARGIN, (*marks, *legend))
+
+
+def _header(network: Network) -> Iterator[Label]:
+    title = network.name if len(network.name) <= TITLE_LENGTH else network.name[: TITLE_LENGTH - 1] + "…"
+    yield Label(title, "title", MARGIN, MARGIN, "start")
+    counts = f"{network.params:,} parameters · {network.macs:,} MACs"
+    yield Label(counts, "summary", MARGIN, MARGIN + LINE * FONT["title"], "start")
+
+
+def _legend(drawn: Iterable[Block], y: float, right: float) -> Iterator[Swatch | Label]:
+    """The colours that occur, in as many lines as they need."""
+    x, groups = MARGIN, {group for block in drawn for group in block.groups}
+    for group, text in LEGEND.items():
+        if group not in groups:
+            continue
+        width = SWATCH + 5 + text_width(text, "legend")
+        if x + width > right:
+            x, y = MARGIN, y + 1.6 * FONT["legend"]
+        yield Swatch(group, x, y)
+        yield Label(text, "legend", x + SWATCH + 5, y, "start")
+        x += width + 10
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Blocks side by side whose maps have the same height and width; a vector is a stage of its own."""
+
+    blocks: tuple[Block, ...]
+    sizes: tuple[Size, ...]
+
+    @property
+    def columns(self) -> list[float]:
+        """The width of every block with its labels."""
+        texts = (max(text_width(text, "size") for text in _sizes(block)) for block in self.blocks)
+        return [max(size.width, text, FONT["name"]) for size, text in zip(self.sizes, texts, strict=True)]
+
+    @property
+    def drawn_width(self) -> float:
+        """The width of the blocks alone."""
+        return sum(self.columns) + SLIT * (len(self.blocks) - 1) + self.sizes[-1].dx
+
+    @property
+    def width(self) -> float:
+        """The width with the caption, which is wider above a few thin blocks."""
+        return max(self.drawn_width, text_width(self.blocks[0].caption, "map"))
+
+    def marks(self, left: float, axis: float) -> Iterator[Solid | Label]:
+        """The caption, then the blocks with their labels from left to right."""
+        top = axis - self.sizes[0].reach - LINE * FONT["map"]
+        over = min(self.width / 2 + self.sizes[0].dx / 2, self.width - text_width(self.blocks[0].caption, "map") / 2)
+        yield Label(self.blocks[0].caption, "map", left + over, top)
+        x = left + (self.width - self.drawn_width) / 2
+        for block, size, column in zip(self.blocks, self.sizes, self.columns, strict=True):
+            yield Solid(block, size, x + (column - size.width) / 2, axis + (size.dy - size.height) / 2)
+            yield from _below(block, x + column / 2, axis + size.reach + 4)
+            x += column + SLIT
+
+
+def _sizes(block: Block) -> list[str]:
+    return [block.size] if block.times == 1 else [block.size, f"×{block.times}"]
+
+
+def _below(block: Block, x: float, y: float) -> Iterator[Label]:
+    """The labels under a block."""
+    sizes = _sizes(block)
+    for line, text in enumerate(sizes):
+        yield Label(text, "size", x, y + line * LINE * FONT["size"])
+    yield Label(block.name, "name", x, y + len(sizes) * LINE * FONT["size"], "upright")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Stages from left to right along an axis; an arrow stands where the figure goes on in another row."""
+
+    stages: tuple[Stage, ...]
+    first: bool
+    last: bool
+
+    @property
+    def width(self) -> float:
+        """The width with the gaps and the arrows."""
+        gaps = len(self.stages) + 1 - self.first - self.last
+        return sum(stage.width for stage in self.stages) + GAP * gaps
+
+    @property
+    def above(self) -> float:
+        """How far it extends above the axis."""
+        return -min(mark.box.top for stage in self.stages for mark in stage.marks(0, 0))
+
+    @property
+    def height(self) -> float:
+        """From the topmost caption to the end of the lowest name."""
+        return self.above + max(mark.box.bottom for stage in self.stages for mark in stage.marks(0, 0))
+
+    def marks(self, left: float, top: float) -> Iterator[Mark]:
+        """The arrows, which end at the blocks, and then the stages."""
+        axis, x = top + self.above, left + (0 if self.first else GAP)
+        placed: list[list[Solid | Label]] = []
+        for stage in self.stages:
+            placed.append(list(stage.marks(x, axis)))
+            x += stage.width + GAP
+        yield from self._arrows(placed, left, axis)
+        for marks in placed:
+            yield from (mark for mark in marks if not isinstance(mark, Label) or mark.text)
+
+    def _arrows(self, placed: Iterable[Iterable[Mark]], left: float, axis: float) -> Iterator[Arrow]:
+        solids = [[mark for mark in marks if isinstance(mark, Solid)] for marks in placed]
+        ends = [(stage[0].entry(axis), stage[-1].exit) for stage in solids]
+        if not self.first:
+            yield Arrow(left, ends[0][0], axis)
+        for (_, start), (end, _) in pairwise(ends):
+            yield Arrow(start, end, axis)
+        if not self.last:
+            yield Arrow(ends[-1][1], left + self.width, axis)
+
+
+def _rows(drawn: Sequence[Block]) -> list[Row]:
+    """The figure in as many rows as it needs, all about equally long."""
+    scale = Scale.of(drawn)
+    stages = _stages(drawn, scale)
+    total = sum(stage.width + GAP for stage in stages)
+    count = ceil(total / ROW)
+    lines: list[list[Block]] = [[] for _ in range(count)]
+    x = 0.0
+    for stage in stages:
+        for block, middle in zip(stage.blocks, _middles(stage), strict=True):
+            lines[min(count - 1, int(count * (x + middle) / total))].append(block)
+        x += stage.width + GAP
+    lines = [line for line in lines if line]
+    ends = [(line is lines[0], line is lines[-1]) for line in lines]
+    return [Row(tuple(_stages(line, scale)), *end) for line, end in zip(lines, ends, strict=True)]
+
+
+def _stages(drawn: Iterable[Block], scale: Scale) -> list[Stage]:
+    """Runs of equal maps."""
+    keyed = groupby(enumerate(drawn), key=lambda item: item[1].caption if is_map(item[1].shape) else item[0])
+    runs = [tuple(block for _, block in run) for _, run in keyed]
+    return [Stage(run, tuple(scale.size(block) for block in run)) for run in runs]
+
+
+def _middles(stage: Stage) -> list[float]:
+    """The middle of every block, by which it goes into a row; that of the stage where it is too short to be broken."""
+    if stage.width < ROW / 4:
+        return [stage.width / 2] * len(stage.blocks)
+    columns = stage.columns
+    return [sum(columns[:i]) + SLIT * i + column / 2 for i, column in enumerate(columns)]

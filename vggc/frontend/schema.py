@@ -5,6 +5,7 @@ are told apart by the type of the value alone, so a union never has to answer "n
 schemas": `_narrow` picks the one branch that was meant, and every complaint has one cause.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import NoneType, UnionType
@@ -447,3 +448,8 @@ _Validator = extend(
 def violations(instance: object) -> Iterator[ValidationError]:
     """Everything in which a plain document departs from the schema, in no particular order."""
     yield from _Validator(root()).iter_errors(instance)
+
+
+def published_text() -> str:
+    """The schema as it stands in `specs/vggc.schema.json`."""
+    return json.dumps(published(), indent=1) + "\n"

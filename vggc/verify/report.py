@@ -1,6 +1,7 @@
 """What a verification measured, and its verdict."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Final, Literal
 
@@ -9,6 +10,7 @@ import onnxruntime
 import torch
 
 import vggc
+from vggc.quantities import in_bytes
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
 
@@ -69,6 +71,10 @@ class Culprit:
     relative_l2: float
     before: float
 
+    def __str__(self) -> str:
+        errors = f"relative L2 {self.relative_l2:.1e}, before it {self.before:.1e}"
+        return f"{self.path} ({self.alias}, {self.kind}) at {self.place}: {errors}"
+
 
 @dataclass
 class Report:
@@ -88,6 +94,9 @@ class Report:
     verdict: Verdict = "inconclusive"
     reason: str = ""
 
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
     def to_json(self) -> str:
         """The report as one JSON object, with the tolerances and versions that it rests on."""
         tolerances = {
@@ -102,3 +111,25 @@ class Report:
             "onnxruntime": onnxruntime.__version__,
         }
         return json.dumps(asdict(self) | {"tolerances": tolerances, "versions": versions}, indent=1) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    nodes = sum(report.operators.values())
+    size = in_bytes(report.size)
+    yield f"{report.file}: {size}, opset {report.opset}, IR version {report.ir_version}, {nodes} nodes"
+    for check in report.checks:
+        yield f"  {'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.detail}"
+    for each in report.comparisons:
+        yield f"  {'ok  ' if each.passed else 'FAIL'}  outputs, {each.weights} weights, seed {each.seed}, batch {each.batch}: {figures(each)}"
+    for control in report.controls:
+        seen = "ok    control, seen" if control.seen else "--    control, not seen"
+        yield f"  {seen}: halving {control.layer} ({control.weights} weights) changes the output by {control.relative_l2:.1e}"
+    if report.culprit is not None:
+        yield f"  first difference: {report.culprit}"
+    yield f"{report.verdict}: {report.reason}"
+
+
+def figures(comparison: Comparison) -> str:
+    """The errors of a comparison in words."""
+    agree = "argmax agrees" if comparison.argmax_agrees else "argmax differs"
+    return f"relative L2 {comparison.relative_l2:.1e}, max {comparison.relative_maximum:.1e}, {agree}"

@@ -1,0 +1,94 @@
+"""`vggc build`: a network held against torch, and its products as text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from vggc import backends
+from vggc.backends import text_summary
+from vggc.files import write_text
+from vggc.ir import Network
+
+EXPORTS: Final = Path("exports")
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file of `exports/NAME/`."""
+
+    path: Path
+    text: str
+
+    @property
+    def stale(self) -> bool:
+        """Whether the file is missing or says something else."""
+        try:
+            return self.path.read_text(encoding="utf-8") != self.text
+        except (OSError, UnicodeDecodeError):
+            return True
+
+
+def products(network: Network, folder: Path | None = None) -> list[Product]:
+    """The text products of a network; the same bytes on every machine."""
+    folder = folder or EXPORTS / network.name
+    made = {
+        f"{network.name}.py": "python_source",
+        f"{network.name}.svg": "svg_diagram",
+        f"{network.name}.txt": "text_summary",
+        "network.json": "network_json",
+    }
+    return [Product(folder / name, backends.load(backend).emit(network)) for name, backend in made.items()]
+
+
+def write(made: list[Product]) -> None:
+    """Write every product that is stale.
+
+    Raises:
+        ProductError: one could not be written; the others are whole.
+    """
+    for product in made:
+        if product.stale:
+            write_text(product.path, product.text)
+
+
+def cross_check(network: Network) -> Any:
+    """Build the module on the meta device and hold every shape and count of the analysis against it.
+
+    Returns:
+        the module, an `nn.Sequential` without memory.
+
+    Raises:
+        vggc.verify.InternalError: they disagree.
+    """
+    from vggc.verify.module import check_module
+
+    module = network.module(init=False)
+    check_module(network, module)
+    return module
+
+
+def torchinfo_summary(network: Network, module: Any) -> str:
+    """torchinfo's table for one sample, and how its figures follow from ours."""
+    import torchinfo
+
+    statistics = torchinfo.summary(
+        module, input_size=(1, *network.input), device="meta", mode="eval", depth=2, verbose=0,
+        col_names=("output_size", "num_params", "mult_adds"),
+    )  # fmt: skip
+    module.train()
+    return f"{statistics}\n{reconciliation(network, statistics.total_params, statistics.total_mult_adds)}"
+
+
+def reconciliation(network: Network, params: int, mult_adds: int) -> str:
+    """What torchinfo counts otherwise, and why."""
+    macs, bias, other = text_summary.torchinfo_mult_adds(network)
+    unexplained = mult_adds - macs - bias - other
+    lines = [f"params: torchinfo {params:,}, vggc {network.params:,}"]
+    lines.append(f"mult-adds: torchinfo {mult_adds:,}, vggc {macs:,} MACs")
+    if bias:
+        lines.append(f"  {bias:,} more: torchinfo counts a bias once for each output element")
+    if other:
+        lines.append(f"  {other:,} more: torchinfo counts the parameters of norms and the like once")
+    if unexplained:
+        lines.append(f"  {unexplained:,} more that this version of torchinfo counts otherwise")
+    return "\n".join(lines)
