@@ -68,7 +68,7 @@ def cross_check(network: Network) -> Any:
 
 
 def torchinfo_summary(network: Network, module: Any) -> str:
-    """torchinfo's table for one sample, and how its figures follow from ours."""
+    """Torchinfo's table for one sample, and how its figures follow from ours."""
     import torchinfo
 
     statistics = torchinfo.summary(

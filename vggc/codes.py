@@ -13,14 +13,16 @@ class Code(NamedTuple):
 CODES: Final[dict[str, Code]] = {
     "E001": Code(
         "the file cannot be read",
-        "There is no such file, it is a folder, or you may not read it. A word without a suffix, such as `vgg16`, names "
-        "a stock spec when there is no file of that name; `vggc list` shows them.",
+        "There is no such file, it is a folder, or you may not read it. A word without a suffix, such as `vgg16`, "
+        "names a stock spec when there is no file of that name; `vggc list` shows them.",
     ),
     "E002": Code(
         "this is not text",
         "A spec is UTF-8 text without control characters. The file is in another encoding, or of another kind.",
     ),
-    "E003": Code("the file is empty", "There is nothing in it but white space and comments. `vggc expand vgg16` shows a spec."),
+    "E003": Code(
+        "the file is empty", "There is nothing in it but white space and comments. `vggc expand vgg16` shows a spec."
+    ),
     "E004": Code(
         "this is not YAML",
         "The place is where the reader gave up, which is often a line below the mistake: a bracket or a quote that is "
@@ -37,7 +39,9 @@ CODES: Final[dict[str, Code]] = {
         "Anchors, aliases and merge keys (`<<`) work.",
     ),
     "E007": Code("a key is not a string", "Keys are words. Quote a key that looks like a number or like `true`."),
-    "E008": Code("a number is not finite", "`.nan`, `.inf` and numbers beyond the range of a float have no meaning here."),
+    "E008": Code(
+        "a number is not finite", "`.nan`, `.inf` and numbers beyond the range of a float have no meaning here."
+    ),
     "E009": Code(
         "a limit is exceeded",
         "A spec has at most 1 MiB of text, 64 levels, 200,000 values once its aliases are expanded, 10,000 layers "
@@ -45,8 +49,8 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E011": Code(
         "`extends` cannot be followed",
-        "It takes a path relative to the file, or the name of a stock spec. URLs, absolute paths and cycles are refused, "
-        "so that a spec means the same on every machine.",
+        "It takes a path relative to the file, or the name of a stock spec. URLs, absolute paths and cycles are "
+        "refused, so that a spec means the same on every machine.",
     ),
     "E012": Code(
         "an override is no assignment",
@@ -55,27 +59,31 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E101": Code(
         "an unknown word",
-        "The schema is closed: a key, kind or option that it does not know is an error, because it would have no effect. "
-        "`vggc schema` prints all of them.",
+        "The schema is closed: a key, kind or option that it does not know is an error, because it would have no "
+        "effect. `vggc schema` prints all of them.",
     ),
     "E102": Code(
         "a value of the wrong type",
-        "For example a word where a number is expected, or 64.0 where a whole number is. Plain values mean what YAML 1.2 "
-        "says: `1e-3` is a number, `no` is a word.",
+        "For example a word where a number is expected, or 64.0 where a whole number is. Plain values mean what YAML "
+        "1.2 says: `1e-3` is a number, `no` is a word.",
     ),
-    "E103": Code("a value out of its range", "The message names the bound, the possible words, or the number of values."),
+    "E103": Code(
+        "a value out of its range", "The message names the bound, the possible words, or the number of values."
+    ),
     "E104": Code("something is missing", "The key or option has no default and must be written."),
     "E105": Code(
         "an item names several kinds",
-        "Each item of a list is one layer: a word, a number, or a mapping from one kind to its options. Put a `-` before "
-        "each layer, and options inside the braces.",
+        "Each item of a list is one layer: a word, a number, or a mapping from one kind to its options. Put a `-` "
+        "before each layer, and options inside the braces.",
     ),
     "E106": Code(
         "options contradict each other",
         "Each is legal alone, and together they are not: torch would refuse them, or one would have no effect.",
     ),
     "E107": Code("a key without effect", "The key changes nothing in this spec. Remove it, or put it where it acts."),
-    "E108": Code("`classes` is not known", "The word stands for the spec's number of classes, so the spec must say `classes:`."),
+    "E108": Code(
+        "`classes` is not known", "The word stands for the spec's number of classes, so the spec must say `classes:`."
+    ),
     "E201": Code(
         "a layer of the wrong rank",
         "Convolutions, pools and their like take images (channels, height, width); linear layers take vectors. A "
@@ -92,8 +100,8 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E204": Code(
         "an adaptive pool would enlarge",
-        "An adaptive pool of 7x7 on a 1x1 map makes 49 copies of each value: the next layer gets 49 times the weights, and "
-        "no information. Use a smaller size, a larger input, or no pool; `allow_enlarge: true` says that it is meant.",
+        "An adaptive pool of 7x7 on a 1x1 map makes 49 copies of each value: the next layer gets 49 times the weights, "
+        "and no information. Use a smaller size, a larger input, or no pool; `allow_enlarge: true` says it is meant.",
     ),
     "E205": Code(
         "channels do not divide",

@@ -41,7 +41,8 @@ def _expectations(network: Network) -> Iterator[Diagnostic]:
 def _holds(expectation: Expectation, actual: int | Shape | None) -> bool:
     if not expectation.key.startswith("max_"):
         return actual == expectation.value
-    assert isinstance(actual, int) and isinstance(expectation.value, int | float)
+    assert isinstance(actual, int)
+    assert isinstance(expectation.value, int | float)
     return actual <= expectation.value
 
 

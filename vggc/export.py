@@ -108,9 +108,7 @@ def _check_opset(opset: int) -> None:
         )
 
 
-def _module(
-    network: Network, weights: str | os.PathLike[str] | None, seed: int, progress: Progress
-) -> "nn.Sequential":
+def _module(network: Network, weights: str | os.PathLike[str] | None, seed: int, progress: Progress) -> "nn.Sequential":
     from vggc.backends import torch_module
 
     if weights is not None:
@@ -118,9 +116,7 @@ def _module(
     return torch_module.materialize(network, seed, progress)
 
 
-def _verified(
-    network: Network, path: Path, module: "nn.Sequential", opset: int | None, progress: Progress
-) -> "Report":
+def _verified(network: Network, path: Path, module: "nn.Sequential", opset: int | None, progress: Progress) -> "Report":
     from vggc.verify import verify
 
     report = verify(network, path, module, opset=opset, progress=progress)

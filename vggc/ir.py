@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -65,18 +66,13 @@ def unroll(spec: Spec) -> Graph:
             sections.append(("flatten", Written(Flatten(), classifier[0].span)))
         sections += (("classifier", each) for each in classifier)
     if len(sections) > MAX_LAYERS:
-        raise _too_many(len(sections), spec)
+        raise _too_many(spec)
     return Graph(spec, tuple(_named(sections)))
 
 
 def _flat(items: Iterable[Item]) -> Iterator[Written]:
-    """The layers of items; stops one layer beyond the limit, however large the repeats are."""
-    count = 0
-    for written in _expanded(items):
-        count += 1
-        yield written
-        if count > MAX_LAYERS:
-            return
+    """The layers of items, at most one more than the limit, however large the repeats are."""
+    return islice(_expanded(items), MAX_LAYERS + 1)
 
 
 def _expanded(items: Iterable[Item]) -> Iterator[Written]:
@@ -88,7 +84,7 @@ def _expanded(items: Iterable[Item]) -> Iterator[Written]:
             yield item
 
 
-def _too_many(count: int, spec: Spec) -> SpecError:
+def _too_many(spec: Spec) -> SpecError:
     message = f"the spec has more than {MAX_LAYERS:,} layers once its repeats are unrolled"
     return SpecError([Diagnostic("E009", message, spec.places["features"])])
 
@@ -157,7 +153,9 @@ def cut(graph: Graph, until: str) -> Graph:
         if until in (node.alias, node.path):
             return Graph(graph.spec, graph.nodes[: position + 1], node.alias)
     names = [node.alias for node in graph.nodes]
-    raise SpecError([Diagnostic("E302", f"no layer is called `{until}`", None, (help_word(until, names, "there are"),))])
+    raise SpecError(
+        [Diagnostic("E302", f"no layer is called `{until}`", None, (help_word(until, names, "there are"),))]
+    )
 
 
 class ShapedLayer:

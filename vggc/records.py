@@ -7,7 +7,7 @@ keyword-only frozen dataclass, and inherits everything else.
 """
 
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, NamedTuple, Never, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, Never, dataclass_transform
 
 _MISSING = object()
 
@@ -33,7 +33,7 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         dataclass(init=False, repr=False, eq=False)(cls)
-        cls._fields = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
+        cls._fields = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]  # made one by the line above
         cls._defaults = {
             name: _MISSING if each.default is MISSING else each.default for name, each in cls._fields.items()
         }
@@ -62,13 +62,34 @@ class Record:
         return tuple(self.__dict__[name] for name in self._fields)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._values() == other._values()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.changed().items())})"
+
+    @classmethod
+    def field_names(cls) -> list[str]:
+        """The fields in the order of their declaration."""
+        return list(cls._fields)
+
+    @classmethod
+    def required(cls) -> list[str]:
+        """The fields without a default."""
+        return [name for name, default in cls._defaults.items() if default is _MISSING]
+
+    @classmethod
+    def annotation(cls, name: str) -> Any:
+        """The type of a field, metadata included."""
+        return cls._fields[name].type
+
+    @classmethod
+    def default(cls, name: str) -> object:
+        """The default of a field; None where it has none."""
+        default = cls._defaults[name]
+        return None if default is _MISSING else default
 
     def changed(self) -> dict[str, Any]:
         """The fields whose value is not the default, in the order of their declaration."""
@@ -77,3 +98,15 @@ class Record:
             for name, default in self._defaults.items()
             if default is _MISSING or self.__dict__[name] != default
         }
+
+
+class Named(Record):
+    """A record that a spec picks by its kind: `kind`, `kind: main-option` or `kind: {options}`."""
+
+    kind: ClassVar[str]
+    main: ClassVar[str | None] = None
+
+    @classmethod
+    def summary(cls) -> str:
+        """What it is, in a line."""
+        return (cls.__doc__ or "").split("\n")[0]

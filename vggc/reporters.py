@@ -27,7 +27,7 @@ def _paint(style: str, words: str) -> str:
     return f"{_COLORS[style]}{words}\x1b[0m"
 
 
-def _plain(style: str, words: str) -> str:
+def _plain(_: str, words: str) -> str:
     return words
 
 
@@ -114,9 +114,15 @@ def _annotation(diagnostic: Diagnostic) -> str:
     properties = {"title": diagnostic.code}
     if span is not None:
         properties |= {"file": span.source.name, "line": str(span.line + 1), "col": str(span.column + 1)}
-    described = ",".join(f"{key}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for key, value in properties.items())
+    described = ",".join(
+        f"{key}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for key, value in properties.items()
+    )
     words = [diagnostic.message, *(f"{note.label}: {note.text}" for note in notes(diagnostic))]
     return f"::{diagnostic.severity} {described}::{_escaped(chr(10).join(words))}"
+
+
+def _property(words: str) -> str:
+    return _escaped(words).replace(":", "%3A").replace(",", "%2C")
 
 
 def _escaped(words: str) -> str:
@@ -126,7 +132,11 @@ def _escaped(words: str) -> str:
 def sarif(diagnostics: Sequence[Diagnostic]) -> str:
     """A SARIF 2.1.0 log with one run (OASIS, 2020)."""
     rules = [
-        {"id": code, "shortDescription": {"text": CODES[code].title}, "fullDescription": {"text": CODES[code].explanation}}
+        {
+            "id": code,
+            "shortDescription": {"text": CODES[code].title},
+            "fullDescription": {"text": CODES[code].explanation},
+        }
         for code in sorted({each.code for each in diagnostics})
     ]
     run = {

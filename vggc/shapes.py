@@ -51,8 +51,7 @@ class _Shapes:
             if error.spatial:
                 self.guessed = True
                 return self._step(position, node, self._legal(position, shape))
-            assert error.recovered is not None
-            output = error.recovered
+            output = error.recovered or shape
         self.layers.append(ShapedLayer(node, shape, output))
         return output
 
@@ -107,7 +106,7 @@ class _Shapes:
 def _help_smallest(graph: Graph, error: ShapeError) -> list[Note]:
     least = smallest_input(graph)
     if least is None:
-        return [Note("help", "no input is large enough: a layer needs a larger map than an adaptive pool before it gives")]
+        return [Note("help", "no input is large enough: a layer needs more than the adaptive pool before it gives")]
     text = f"the smallest input for these layers is {least[0]}x{least[1]}"
     return [Note("help", text + ("; or drop one pool" if error.code == "E203" else ""))]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -129,12 +129,13 @@ class _Lowering:
 
 
 def _node(layer: ShapedLayer, node: OnnxNode, names: Mapping[str, str]) -> onnx.NodeProto:
+    attributes: dict[str, Any] = dict(node.attributes)
     return helper.make_node(
         node.op,
         [names[name] for name in node.inputs],
         [names[node.output]],
         name=layer.path if node.output == "y" else f"{layer.path}/{node.output}",
-        **node.attributes,
+        **attributes,
     )
 
 
@@ -178,8 +179,10 @@ def write(
         done += tensor.size
         values = weights(tensor.name)
         if values.shape != tensor.shape or values.dtype != np.float32:
-            raise ValueError(f"{tensor.name} is {values.dtype}{list(values.shape)} instead of float32{list(tensor.shape)}")
-        return memoryview(np.ascontiguousarray(values).astype("<f4", copy=False).reshape(-1)).cast("B")
+            raise ValueError(
+                f"{tensor.name} is {values.dtype}{list(values.shape)} instead of float32{list(tensor.shape)}"
+            )
+        return np.ascontiguousarray(values, dtype="<f4").reshape(-1).data.cast("B")
 
     with path.open("wb") as file:
         if external_data is None:

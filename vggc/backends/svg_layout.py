@@ -9,19 +9,20 @@ from itertools import groupby, pairwise
 from math import ceil
 from typing import Final, Literal
 
-from vggc.backends.svg_blocks import Block, Group, Scale, Size, blocks, is_map
+from vggc.backends.svg_blocks import TIMES, Block, Group, Scale, Size, blocks, is_map
 from vggc.ir import Network
 
 Style = Literal["title", "summary", "map", "size", "name", "legend"]
 
 ROW: Final = 1300.0  # a longer figure is broken into rows, or its text would be too small on a page
+PIECE: Final = 4  # blocks of the same map that stay in one row, at least
 LEAST_WIDTH: Final = 330.0
 MARGIN: Final = 22.0
 TITLE_LENGTH: Final = 40
 
 FONT: Final[dict[Style, float]] = {"title": 20, "summary": 13, "map": 13, "size": 12.5, "name": 11, "legend": 12.5}
-NARROW: Final = frozenset(" ,.:;'|!()[]·…fijlrt")
-WIDE: Final = frozenset("mwMW×%@")
+NARROW: Final = frozenset(" ,.:;'|!()[]·fijlrt")
+WIDE: Final = frozenset(f"mwMW%@…{TIMES}")
 BOLD: Final = frozenset[Style](("title", "size"))
 LINE: Final = 1.25  # the height of a line, in font sizes
 
@@ -206,7 +207,7 @@ class Stage:
 
 
 def _sizes(block: Block) -> list[str]:
-    return [block.size] if block.times == 1 else [block.size, f"×{block.times}"]
+    return [block.size] if block.times == 1 else [block.size, f"{TIMES}{block.times}"]
 
 
 def _below(block: Block, x: float, y: float) -> Iterator[Label]:
@@ -288,8 +289,7 @@ def _stages(drawn: Iterable[Block], scale: Scale) -> list[Stage]:
 
 
 def _middles(stage: Stage) -> list[float]:
-    """The middle of every block, by which it goes into a row; that of the stage where it is too short to be broken."""
-    if stage.width < ROW / 4:
-        return [stage.width / 2] * len(stage.blocks)
-    columns = stage.columns
-    return [sum(columns[:i]) + SLIT * i + column / 2 for i, column in enumerate(columns)]
+    """Where every block counts as standing when rows are broken: all of a piece at its middle, so that none is torn."""
+    count = len(stage.blocks)
+    pieces = max(1, count // PIECE)
+    return [(i * pieces // count + 0.5) / pieces * stage.width for i in range(count)]

@@ -130,5 +130,7 @@ def _smallest(network: Network) -> Iterator[str]:
     text = f"smallest input   {least[0]}x{least[1]}"
     alone = geometry.smallest_input(network.graph, "features")
     if alone is not None and alone != least:
-        text += f"; the features alone take {alone[0]}x{alone[1]}, and below {least[0]}x{least[1]} the pool would enlarge"
+        text += (
+            f"; the features alone take {alone[0]}x{alone[1]}, and below {least[0]}x{least[1]} the pool would enlarge"
+        )
     yield text

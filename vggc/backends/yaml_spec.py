@@ -7,13 +7,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from vggc.frontend import recipe
 from vggc.frontend.document import resolve
-from vggc.frontend.initializers import Initializer
 from vggc.frontend.spec import Classes, Expectation, Spec
 from vggc.ir import Graph
 from vggc.layers.base import Layer
-from vggc.records import Record
+from vggc.records import Named, Record
 
 
 def emit(graph: Graph) -> str:
@@ -95,7 +93,7 @@ def _field(value: object) -> str:
 
 
 def _picked(record: Record) -> str:
-    assert isinstance(record, Initializer | recipe.Named)
+    assert isinstance(record, Named)
     options = record.changed()
     return f"{{{record.kind}: {_text(options)}}}" if options else record.kind
 

@@ -1,35 +1,35 @@
 """What the schema says, in words and at the right place."""
 
-from typing import Any
-
-from jsonschema import ValidationError
+from collections.abc import Callable
+from typing import Final
 
 from vggc.diagnostics import Diagnostic, Note, Span, help_word
-from vggc.frontend import schema
 from vggc.frontend.document import Items, Table, Value, plain
-from vggc.layers import find
+from vggc.frontend.schema import LAYER, definition_requires, example
+from vggc.frontend.units import UNITS
+from vggc.frontend.validation import Violation, violations
+from vggc.layers import KINDS, find
 
-_TYPES = {
+_TYPES: Final = {
     "integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a word",
     "array": "a list", "object": "a mapping", "null": "nothing",
 }  # fmt: skip
 
-Path = list[str | int]
+Path = tuple[str | int, ...]
+Explained = tuple[str, str, list[Note]]
 
 
 def check(document: Table) -> list[Diagnostic]:
     """Everything in which a document departs from the schema, each at the key or value that is at fault."""
-    errors = list(schema.violations(plain(document)))
-    crowded = {tuple(error.absolute_path) for error in errors if error.validator == "maxProperties"}
+    found = list(violations(plain(document)))
+    crowded = {each.path for each in found if each.rule == "maxProperties"}
     return [
-        _diagnostic(document, error)
-        for error in errors
-        if not _below(crowded, tuple(error.absolute_path)) or error.validator == "maxProperties"
+        _diagnostic(document, each) for each in found if each.rule == "maxProperties" or not _inside(crowded, each.path)
     ]
 
 
-def _below(crowded: set[tuple[str | int, ...]], path: tuple[str | int, ...]) -> bool:
-    """Whether a path lies inside an item that names several kinds, which is cause enough for one error."""
+def _inside(crowded: set[Path], path: Path) -> bool:
+    """Whether a path lies in an item that names several kinds, which is cause enough for one error."""
     return any(path[: len(each)] == each for each in crowded)
 
 
@@ -41,21 +41,18 @@ def locate(document: Value, path: Path) -> tuple[Span, Value]:
             entry = value.entries[str(step)]
             key, value = entry.key, entry.value
         else:
-            assert isinstance(value, Items) and isinstance(step, int)
+            assert isinstance(value, Items)
+            assert isinstance(step, int)
             value = value.items[step]
             key = value.span
     return key, value
 
 
-def _diagnostic(document: Table, error: ValidationError) -> Diagnostic:
-    path: Path = list(error.absolute_path)
-    key, value = locate(document, path)
-    explain = _EXPLANATIONS.get(str(error.validator), _explain_bounds)
-    code, message, at_key, notes = explain(error, path, value)
+def _diagnostic(document: Table, violation: Violation) -> Diagnostic:
+    key, value = locate(document, violation.path)
+    code, message, notes = _EXPLANATIONS.get(violation.rule, _explain_bound)(violation)
+    at_key = violation.rule == "additionalProperties" or (violation.rule == "required" and violation.path)
     return Diagnostic(code, message, key if at_key else value.span, tuple(notes))
-
-
-Explained = tuple[str, str, bool, list[Note]]
 
 
 def _subject(path: Path) -> str:
@@ -66,133 +63,118 @@ def _subject(path: Path) -> str:
     if isinstance(path[-1], int):
         return f"item {path[-1] + 1} of `{names[-1]}`"
     owner = names[-2] if len(names) > 1 else None
-    parent_is_kind = owner is not None and (find(owner) is not None or owner in schema.UNITS)
+    parent_is_kind = owner is not None and (find(owner) is not None or owner in UNITS)
     return f"`{names[-1]}` of {owner}" if parent_is_kind else f"`{names[-1]}`"
 
 
 def _shown(value: object) -> str:
+    """A value as it was written, shortened."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str):
-        return f"`{value}`" if len(value) <= 40 else f"`{value[:37]}...`"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     if isinstance(value, dict):
         return "a mapping"
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    text = text if len(text) <= 40 else f"{text[:37]}..."
+    return f"`{text}`" if isinstance(value, str) else text
 
 
-def _explain_type(error: ValidationError, path: Path, value: Value) -> Explained:
-    wanted = error.validator_value
-    names = [_TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
-    unique = list(dict.fromkeys(names))
-    expected = " or ".join([", ".join(unique[:-1]), unique[-1]] if len(unique) > 1 else unique)
+def _explain_type(violation: Violation) -> Explained:
+    path, instance = violation.path, violation.instance
+    wanted = [violation.bound] if isinstance(violation.bound, str) else violation.bound
+    names = list(dict.fromkeys(_TYPES[each] for each in wanted))
+    expected = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     notes = []
-    if error.instance is None and path and isinstance(path[-1], str) and find(path[-1]) is not None:
-        notes.append(Note("help", f"without options, write `{path[-1]}` alone" if _alone(path[-1]) else "name its options"))
-    elif _is_integral(error.instance, names):
-        notes.append(Note("help", f"write {int(error.instance)}"))  # type: ignore[call-overload]
-    return "E102", f"{_subject(path)} must be {expected}; this is {_shown(error.instance)}", False, notes
+    if instance is None and path and (cls := find(str(path[-1]))) is not None:
+        notes.append(Note("help", f"write `{cls.example}`" if cls.required() else f"write `{cls.kind}` alone"))
+    elif isinstance(instance, float) and instance.is_integer() and "integer" in wanted:
+        notes.append(Note("help", f"write {int(instance)}"))
+    return "E102", f"{_subject(path)} must be {expected}; this is {_shown(instance)}", notes
 
 
-def _is_integral(instance: object, names: list[str]) -> bool:
-    """Whether somebody wrote 64.0 where 64 was meant."""
-    return isinstance(instance, float) and instance.is_integer() and "a whole number" in names
-
-
-def _alone(kind: str) -> bool:
-    cls = find(kind)
-    return cls is not None and "required" not in schema.of_record(cls, f"option of {kind}")
-
-
-def _explain_enum(error: ValidationError, path: Path, value: Value) -> Explained:
-    rule: Any = error.schema
-    words = [str(word) for word in rule["enum"]]
-    title = rule.get("title")
-    written = str(error.instance)
+def _explain_word(violation: Violation) -> Explained:
+    words = [str(word) for word in violation.schema["enum"]]
+    title = violation.schema.get("title")
+    written = str(violation.instance)
     if title is None:
-        message = f"{_subject(path)} must be {' or '.join(words)}; this is {_shown(error.instance)}"
-        return "E103", message, False, [help_word(written, words, "possible")] if len(words) > 2 else []
-    if written in (*schema.UNITS, "repeat") or (find(written) is not None and title == schema.LAYER):
-        needs = ", ".join(schema.definition_requires(written))
-        return "E104", f"{written} needs {needs}", False, [Note("help", f"for example `{schema.example(written)}`")]
-    everything = [*words, *_properties_of(title)]
-    return "E101", f"there is no {title} `{written}`", False, [help_word(written, everything, "there are")]
+        message = f"{_subject(violation.path)} must be {' or '.join(words)}; this is {_shown(violation.instance)}"
+        return "E103", message, [help_word(written, words, "possible")] if len(words) > 2 else []
+    kinds = [*UNITS, "repeat", *KINDS] if title == LAYER else []
+    if written in kinds or (title == LAYER and find(written) is not None):
+        needs = ", ".join(f"`{name}`" for name in definition_requires(written))
+        return "E104", f"{written} needs {needs}", [Note("help", f"for example `{example(written)}`")]
+    return "E101", f"there is no {title} `{written}`", [help_word(written, [*words, *kinds], "there are")]
 
 
-def _properties_of(title: str) -> list[str]:
-    """The words of a vocabulary that cannot stand alone."""
-    if title == schema.LAYER:
-        return [*schema.UNITS, "repeat", *schema.KINDS]
-    return []
+def _explain_unknown(violation: Violation) -> Explained:
+    key = str(violation.path[-1])
+    title, legal = violation.schema["title"], list(violation.schema["properties"])
+    return "E101", f"there is no {title} `{key}`", [help_word(key, legal, "there are")]
 
 
-def _explain_unknown(error: ValidationError, path: Path, value: Value) -> Explained:
-    rule: Any = error.schema
-    legal = list(rule["properties"])
-    return "E101", f"there is no {rule['title']} `{path[-1]}`", True, [help_word(str(path[-1]), legal, "there are")]
+def _explain_missing(violation: Violation) -> Explained:
+    name = str(violation.bound)
+    described = violation.schema["properties"][name].get("description")
+    notes = [Note("note", f"`{name}`: {described}")] if described else []
+    owner = violation.path[-1] if violation.path and isinstance(violation.path[-1], str) else "the spec"
+    return "E104", f"{owner} needs `{name}`", notes
 
 
-def _explain_required(error: ValidationError, path: Path, value: Value) -> Explained:
-    rule: Any = error.schema
-    missing = next(name for name in rule["required"] if f"'{name}'" in error.message)
-    described = rule["properties"][missing].get("description")
-    notes = [Note("note", f"`{missing}`: {described}")] if described else []
-    owner = path[-1] if path and isinstance(path[-1], str) else "the spec"
-    return "E104", f"{owner} needs `{missing}`", bool(path), notes
-
-
-def _explain_several(error: ValidationError, path: Path, value: Value) -> Explained:
-    assert isinstance(error.instance, dict)
-    names = list(error.instance)
-    title: Any = error.schema["title"]  # type: ignore[index]
-    known = [name for name in names if name in error.schema["properties"]]  # type: ignore[index]
+def _explain_several(violation: Violation) -> Explained:
+    names = list(violation.instance)
+    known = [name for name in names if name in violation.schema["properties"]]
     notes = []
     if len(known) == 1:
-        inside = ", ".join(name for name in names if name not in known)
-        notes.append(Note("help", f"options go inside: `{known[0]}: {{..., {inside}: ...}}`"))
-    return "E105", f"one {title} is expected here, and this names {len(names)}: {', '.join(names)}", False, notes
+        inside = ", ".join(f"{name}: ..." for name in names if name not in known)
+        notes.append(Note("help", f"options go inside: `{known[0]}: {{..., {inside}}}`"))
+    elif len(known) > 1:
+        notes.append(Note("help", "put a `-` before each"))
+    title = violation.schema["title"]
+    return "E105", f"one {title} is expected here, and this names {len(names)}: {', '.join(names)}", notes
 
 
-def _explain_bounds(error: ValidationError, path: Path, value: Value) -> Explained:
-    bound: Any = error.validator_value
-    got = _shown(error.instance)
+def _explain_bound(violation: Violation) -> Explained:
+    bound, rule, schema = violation.bound, violation.rule, violation.schema
+    subject = _subject(violation.path)
+    if rule in ("minItems", "maxItems"):
+        return "E103", f"{subject} {_count(rule, bound, schema)}; this has {len(violation.instance)}", _meant(schema)
     rules = {
         "minimum": f"must be at least {bound}",
         "exclusiveMinimum": f"must be greater than {bound}",
-        "maximum": f"must be at most {bound:,}" if isinstance(bound, int) else f"must be at most {bound}",
-        "minItems": f"must have at least {bound} value{'s' * (bound != 1)}" if isinstance(bound, int) else "",
-        "maxItems": f"must have at most {bound} values",
+        "maximum": f"must be at most {bound}",
         "minProperties": "must name a kind",
         "minLength": "must not be empty",
         "uniqueItems": "must not hold the same value twice",
-        "pattern": f"must match {bound}",
+        "pattern": "must be a name" if violation.path == ("name",) else "must be an amount",
     }
-    rule: Any = error.schema
-    if error.validator in ("minItems", "maxItems") and rule.get("minItems") == rule.get("maxItems"):
-        what = rule.get("description")
-        return "E103", f"{_subject(path)} must have {bound} values; this has {len(error.instance)}", False, (  # type: ignore[arg-type]
-            [Note("note", what)] if what else []
-        )
-    message = f"{_subject(path)} {rules[str(error.validator)]}; this is {got}"
-    return "E103", message, False, _help_bounds(error, path)
+    return "E103", f"{subject} {rules[rule]}; this is {_shown(violation.instance)}", _help_pattern(violation)
 
 
-def _help_bounds(error: ValidationError, path: Path) -> list[Note]:
-    if path == ["name"]:
+def _count(rule: str, bound: int, schema: dict[str, object]) -> str:
+    if schema.get("minItems") == schema.get("maxItems"):
+        return f"must have {bound} values"
+    return f"must have at {'least' if rule == 'minItems' else 'most'} {bound} value{'s' * (bound != 1)}"
+
+
+def _meant(schema: dict[str, object]) -> list[Note]:
+    return [Note("note", str(schema["description"]))] if "description" in schema else []
+
+
+def _help_pattern(violation: Violation) -> list[Note]:
+    if violation.rule != "pattern":
+        return []
+    if violation.path == ("name",):
         return [Note("help", "letters, digits, `_`, `-` and `.`, a letter or `_` first")]
-    if path[0] == "expect" and error.validator == "pattern":
-        return [Note("help", "a number, or one with K, M, G or T, such as 140M")]
-    return []
+    return [Note("help", "a number, or one with K, M, G or T, such as 140M")]
 
 
-_EXPLANATIONS = {
+_EXPLANATIONS: Final[dict[str, Callable[[Violation], Explained]]] = {
     "type": _explain_type,
-    "enum": _explain_enum,
+    "enum": _explain_word,
     "additionalProperties": _explain_unknown,
-    "required": _explain_required,
+    "required": _explain_missing,
     "maxProperties": _explain_several,
 }

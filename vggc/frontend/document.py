@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from yaml import events
@@ -87,7 +87,7 @@ def _error(code: str, message: str, span: Span, *notes: Note) -> SpecError:
     return SpecError([Diagnostic(code, message, span, notes)])
 
 
-def _point(source: Source, mark: yaml.Mark | None) -> Span:
+def _point(source: Source, mark: Any) -> Span:
     """The one character at a mark; marks at the end of the text are drawn back to its last line."""
     if mark is None:
         return Span(source, 0, 0, 0, 1)
@@ -156,15 +156,15 @@ class _Builder:
         return _error("E003", "there is nothing in this file", span, Note("help", "start one with `vggc new NAME`"))
 
     def _span(self, event: events.Event) -> Span:
-        start, end = event.start_mark, event.end_mark
+        start: Any = event.start_mark
+        end: Any = event.end_mark
         return Span(self.source, start.line, start.column, end.line, end.column)
 
     def _value(self, event: events.Event, depth: int) -> Value:
         if isinstance(event, events.AliasEvent):
             return self._alias(event)
         self._count(1, event)
-        assert isinstance(event, events.NodeEvent)
-        anchor: str | None = event.anchor
+        anchor: str | None = event.anchor  # type: ignore[attr-defined]  # scalars and collections all have one
         before = self.values
         if anchor is not None:
             self.open_anchors.add(anchor)
@@ -174,9 +174,10 @@ class _Builder:
             self.anchors[anchor] = (value, self.values - before + 1)
         return value
 
-    def _anchored(self, event: events.NodeEvent, depth: int) -> Value:
-        if event.tag is not None and event.tag != "!":
-            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+    def _anchored(self, event: events.Event, depth: int) -> Value:
+        written = getattr(event, "tag", None)
+        if written is not None and written != "!":
+            tag = written.replace("tag:yaml.org,2002:", "!!")
             raise _error(
                 "E006", f"the tag `{tag}` has no meaning in a spec", self._tag_span(event),
                 Note("help", "remove the tag; values have the type they look like, and quotes make a string"),
@@ -184,11 +185,13 @@ class _Builder:
         if isinstance(event, events.ScalarEvent):
             return self._leaf(event)
         if depth > MAX_DEPTH:
-            raise _error("E009", f"this is nested deeper than {MAX_DEPTH} levels", _point(self.source, event.start_mark))
+            raise _error(
+                "E009", f"this is nested deeper than {MAX_DEPTH} levels", _point(self.source, event.start_mark)
+            )
         return self._items(event, depth) if isinstance(event, events.SequenceStartEvent) else self._table(event, depth)
 
     def _tag_span(self, event: events.Event) -> Span:
-        mark = event.start_mark
+        mark: Any = event.start_mark
         text = self.source.lines[mark.line][mark.column :]
         written = re.match(r"(&\S+\s+)?(\S*)", text)
         start, end = written.span(2) if written else (0, 1)
@@ -230,7 +233,8 @@ class _Builder:
 
     def _block(self, start: events.Event, end: events.Event) -> Span:
         """A block's end mark stands at the next token, lines below; its first line is all that a caret needs."""
-        first, last = start.start_mark, end.end_mark
+        first: Any = start.start_mark
+        last: Any = end.end_mark
         return Span(self.source, first.line, first.column, last.line, last.column)
 
     def _table(self, start: events.Event, depth: int) -> Table:
@@ -278,11 +282,12 @@ class _Builder:
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS: Final[dict[str, Scalar]] = {
+_INFINITIES = {sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")}
+_WORDS: Final[Mapping[str, Scalar]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    ".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan,
-} | {sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")}  # fmt: skip
+    ".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan, **_INFINITIES,
+}  # fmt: skip
 
 
 def resolve(text: str) -> Scalar:

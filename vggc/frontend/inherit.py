@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from vggc.diagnostics import Diagnostic, Note, Source, SpecError
-from vggc.frontend.document import Entry, Items, Leaf, Table, Value, read
 from vggc.frontend import recipe
+from vggc.frontend.document import Entry, Items, Leaf, Table, Value, read
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.sources import find_spec, read_source, stock_names
 from vggc.frontend.units import UNITS
@@ -47,7 +47,9 @@ def _mapping(value: Value) -> Table:
         return value
     what = "a list" if isinstance(value, Items) else "a single value"
     note = Note("help", "start one with `vggc new NAME`, or see `vggc expand vgg16`")
-    raise SpecError([Diagnostic("E102", f"a spec is a mapping of keys to values, and this is {what}", value.span, (note,))])
+    raise SpecError(
+        [Diagnostic("E102", f"a spec is a mapping of keys to values, and this is {what}", value.span, (note,))]
+    )
 
 
 def _heritable(parent: Table) -> Table:
@@ -61,7 +63,9 @@ def _identity(name: str) -> str:
 def _parent(child: Table, chain: set[str]) -> Table:
     value = child.entries["extends"].value
     if not isinstance(value, Leaf) or not isinstance(value.value, str):
-        raise SpecError([Diagnostic("E102", "`extends` must be the path of a spec or the name of a stock spec", value.span)])
+        raise SpecError(
+            [Diagnostic("E102", "`extends` must be the path of a spec or the name of a stock spec", value.span)]
+        )
     wanted = value.value
     if "://" in wanted or PurePosixPath(wanted).is_absolute() or PureWindowsPath(wanted).is_absolute():
         what = "a URL" if "://" in wanted else "an absolute path"
@@ -71,7 +75,9 @@ def _parent(child: Table, chain: set[str]) -> Table:
     if _identity(str(path)) in chain:
         raise SpecError([Diagnostic("E011", f"`{wanted}` extends itself, directly or through others", value.span)])
     if len(chain) >= MAX_ANCESTORS:
-        raise SpecError([Diagnostic("E009", f"the chain of `extends` is longer than {MAX_ANCESTORS} specs", value.span)])
+        raise SpecError(
+            [Diagnostic("E009", f"the chain of `extends` is longer than {MAX_ANCESTORS} specs", value.span)]
+        )
     chain.add(_identity(str(path)))
     return _mapping(read(read_source(path, included_from=value.span)))
 

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Final, Literal, final
 
 from vggc.layers.base import PositiveNumber
-from vggc.records import Record
+from vggc.records import Named
 
 FanMode = Annotated[Literal["fan_in", "fan_out"], "whose variance is kept: the output's (fan_in) or the gradient's"]
 Nonlinearity = Annotated[
@@ -13,11 +13,9 @@ Slope = Annotated[float, "the slope below 0 of leaky_relu, for the gain"]
 Gain = Annotated[PositiveNumber, "a factor on the result"]
 
 
-class Initializer(Record):
+class Initializer(Named):
     """A function of `torch.nn.init`; the fields are its keyword arguments."""
 
-    kind: ClassVar[str]
-    main: ClassVar[str | None] = None
     matrix: ClassVar[bool] = False  # whether it needs a tensor of two axes or more
 
     def torch(self) -> tuple[str, dict[str, object]]:

@@ -4,21 +4,14 @@ Both are validated like the rest of a spec, kept in its expansion, and travel in
 are torch's (`torch.optim`, `torch.optim.lr_scheduler`) by torch's names.
 """
 
-from typing import Annotated, ClassVar, Final, Literal, final
+from typing import Annotated, Final, Literal, final
 
 from vggc.layers.base import NonNegative, Positive, PositiveNumber, Probability, Size
-from vggc.records import OneOf, Record
+from vggc.records import Named, OneOf, Record
 
 LearningRate = Annotated[PositiveNumber, "learning rate"]
 WeightDecay = Annotated[float, "L2 penalty"]
 Factor = Annotated[PositiveNumber, "what the learning rate is multiplied by"]
-
-
-class Named(Record):
-    """A record that a spec picks by its kind: `kind`, `kind: main-option` or `kind: {options}`."""
-
-    kind: ClassVar[str]
-    main: ClassVar[str | None] = None
 
 
 @final
@@ -172,7 +165,9 @@ class Train(Record):
     validation: Annotated[Probability, "share of the training images held out"] = 0.1
     optimizer: Annotated[Named, OneOf("optimizer"), "the optimizer"]
     schedule: Annotated[Named | None, OneOf("schedule"), "how the learning rate changes"] = None
-    augment: Annotated[tuple[Annotated[Named, OneOf("augmentation")], ...], "random changes to a training image, in order"] = ()
+    augment: Annotated[
+        tuple[Annotated[Named, OneOf("augmentation")], ...], "random changes to a training image, in order"
+    ] = ()
     label_smoothing: Annotated[Probability, "share of the target spread over all classes"] = 0.0
     precision: Annotated[Literal["32", "16-mixed", "bf16-mixed"], "arithmetic of a step"] = "32"
     early_stop: Annotated[Positive | None, "epochs without improvement after which the run ends"] = None

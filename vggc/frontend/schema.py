@@ -1,175 +1,59 @@
-"""The JSON Schema of a spec, made from the tables of the language; and a document held against it.
+"""The JSON Schema of a spec, made from the tables of the language.
 
-The schema is closed: every key that is not in it is an error. It is draft-07, which is what editors read. Its unions
-are told apart by the type of the value alone, so a union never has to answer "not valid under any of the given
-schemas": `_narrow` picks the one branch that was meant, and every complaint has one cause.
+It is closed: every key that is not in it is an error. It is draft-07, which is what editors read.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Final
 
-from jsonschema import Draft7Validator, TypeChecker, ValidationError
-from jsonschema.validators import extend
-
+from vggc.diagnostics import Source
 from vggc.frontend import recipe
+from vggc.frontend.annotations import Schema, closed, of_field, of_record, opened, reference
+from vggc.frontend.document import Table, plain, read
 from vggc.frontend.initializers import INITIALIZERS
-from vggc.frontend.units import FC, CONV, UNITS, Unit
+from vggc.frontend.units import UNITS, Unit
 from vggc.layers import KINDS, all_kinds, find, of_group
-from vggc.layers.base import MAX_DIMENSION, Layer
-from vggc.records import Limits, OneOf, Record
-
-Schema = dict[str, Any]
+from vggc.layers.base import MAX_DIMENSION
+from vggc.records import Named
 
 MAX_REPEAT: Final = 10_000
 LAYER: Final = "kind of layer"
 
 
-# --- the schema of one annotated field ---------------------------------------------------------------------------
+# --- words that pick something -----------------------------------------------------------------------------------
 
 
-def of_annotation(annotation: object) -> Schema:
-    """The schema of a field's type; `None` in a union only says that the field may be left out."""
-    if annotation in _SIMPLE:
-        return dict(_SIMPLE[annotation])
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _of_annotated(annotation)
-    if origin is Literal:
-        return {"type": "string", "enum": list(get_args(annotation))}
-    if origin in (Union, UnionType):
-        branches = [of_annotation(each) for each in get_args(annotation) if each is not NoneType]
-        return branches[0] if len(branches) == 1 else {"anyOf": _flat(branches)}
-    if origin is tuple:
-        return _of_tuple(get_args(annotation))
-    raise TypeError(f"no schema for the annotation {annotation!r}")
-
-
-_SIMPLE: Final[dict[object, Schema]] = {
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    bool: {"type": "boolean"},
-    str: {"type": "string"},
-}
-
-
-def _of_annotated(annotation: object) -> Schema:
-    inner, *metadata = get_args(annotation)
-    picked = [each for each in metadata if isinstance(each, OneOf)]
-    schema = reference(picked[0].definition) if picked else of_annotation(inner)
-    for each in metadata:
-        if isinstance(each, Limits):
-            schema = _limited(schema, each)
-        elif isinstance(each, str):
-            schema = {"description": each, **({"allOf": [schema]} if "$ref" in schema else schema)}
-    return schema
-
-
-def _limited(schema: Schema, limits: Limits) -> Schema:
-    bounds = {"minimum": limits.minimum, "exclusiveMinimum": limits.exclusive_minimum, "maximum": limits.maximum}
-    limited = schema | {name: bound for name, bound in bounds.items() if bound is not None}
-    if not limits.classes:
-        return limited
-    return {"anyOf": [limited, {"type": "string", "enum": ["classes"]}]}
-
-
-def _of_tuple(items: tuple[Any, ...]) -> Schema:
-    element = of_annotation(items[0])
-    if items[-1] is Ellipsis:
-        return {"type": "array", "items": element, "minItems": 1}
-    return {"type": "array", "items": element, "minItems": len(items), "maxItems": len(items)}
-
-
-def _flat(branches: list[Schema]) -> list[Schema]:
-    """Unions inside a union become its branches."""
-    flat: list[Schema] = []
-    for each in branches:
-        flat += each["anyOf"] if set(each) == {"anyOf"} else [each]
-    return flat
-
-
-def reference(definition: str) -> Schema:
-    """A reference into the definitions."""
-    return {"$ref": f"#/definitions/{definition}"}
-
-
-# --- records, and the words that pick one ------------------------------------------------------------------------
-
-
-@cache
-def of_record(cls: type[Record], title: str) -> Schema:
-    """The closed object whose properties are the fields of a record."""
-    properties = {name: of_field(cls, name) for name in cls._fields}
-    required = [name for name in properties if "default" not in properties[name] and not _optional(cls, name)]
-    return _object(title, properties, required)
-
-
-def of_field(cls: type[Record], name: str) -> Schema:
-    """The schema of one field, its default included."""
-    schema = of_annotation(cls._fields[name].type)
-    default = cls._fields[name].default
-    if isinstance(default, str | int | float | bool):
-        schema["default"] = default
-    elif isinstance(default, tuple):
-        schema["default"] = list(default)
-    return schema
-
-
-def _optional(cls: type[Record], name: str) -> bool:
-    return cls._fields[name].default is None
-
-
-def _object(title: str, properties: Schema, required: list[str]) -> Schema:
-    schema: Schema = {"title": title, "type": "object", "properties": properties, "additionalProperties": False}
-    return schema | ({"required": required} if required else {})
-
-
-def _options(kind: str, options: Schema, main: Schema | None) -> Schema:
+def _options(options: Schema, main: Schema | None) -> Schema:
     """`kind: main-option` or `kind: {options}`."""
-    return options if main is None else {"anyOf": [*_flat([_bare(main)]), options]}
+    if main is None:
+        return options
+    bare = {key: value for key, value in main.items() if key not in ("description", "default")}
+    return {"anyOf": [*opened([bare]), options]}
 
 
-def _bare(schema: Schema) -> Schema:
-    return {key: value for key, value in schema.items() if key not in ("description", "default")}
-
-
-@cache
-def of_named(kind: str, cls: type[Record], main: str | None) -> Schema:
+def of_named(cls: type[Named]) -> Schema:
     """What may stand behind the word that picks a record."""
-    return _options(kind, of_record(cls, f"option of {kind}"), of_field(cls, main) if main else None)
-
-
-def _documented(schema: Schema, cls: type[Any]) -> Schema:
-    return {"description": (cls.__doc__ or "").split("\n")[0], **schema}
+    options = of_record(cls, f"option of {cls.kind}")
+    return {"description": cls.summary(), **_options(options, of_field(cls, cls.main) if cls.main else None)}
 
 
 def choice(what: str, table: Mapping[str, Schema], bare: list[str], *others: Schema) -> Schema:
     """A word, or a mapping from one word to its options."""
-    branches: list[Schema] = [*others]
-    if bare:
-        branches.append({"title": what, "type": "string", "enum": bare})
-    branches.append(
-        {
-            "title": what,
-            "type": "object",
-            "properties": table,
-            "additionalProperties": False,
-            "minProperties": 1,
-            "maxProperties": 1,
-        }
-    )
-    return {"anyOf": branches}
+    word: Schema = {"title": what, "type": "string", "enum": bare}
+    mapping = closed(what, dict(table), []) | {"minProperties": 1, "maxProperties": 1}
+    return {"anyOf": [*others, word, mapping]}
 
 
-def _choice_of(what: str, table: Mapping[str, type[Any]], *others: Schema) -> Schema:
-    properties = {kind: _documented(of_named(kind, cls, cls.main), cls) for kind, cls in table.items()}
-    return choice(what, properties, [kind for kind, cls in table.items() if _stands_alone(cls)], *others)
+def _choice_of(what: str, table: Mapping[str, type[Named]]) -> Schema:
+    properties = {kind: of_named(cls) for kind, cls in table.items()}
+    return choice(what, properties, stand_alone(table))
 
 
-def _stands_alone(cls: type[Record]) -> bool:
-    return "required" not in of_record(cls, f"option of {cls.kind}")  # type: ignore[attr-defined]
+def stand_alone(table: Mapping[str, type[Named]]) -> list[str]:
+    """The words that need no options."""
+    return [kind for kind, cls in table.items() if not cls.required()]
 
 
 # --- layers and units --------------------------------------------------------------------------------------------
@@ -177,27 +61,14 @@ def _stands_alone(cls: type[Record]) -> bool:
 
 def of_unit(unit: Unit, required: bool = True) -> Schema:
     """The options of a unit: those of its layer, and what follows it."""
-    properties = {name: of_field(unit.layer, name) for name in unit.layer._fields}
+    properties = {name: of_field(unit.layer, name) for name in unit.layer.field_names()}
     properties |= {name: reference(name) for name in ("norm", "activation", "dropout")}
     for name, preset in unit.presets.items():
         described = {"allOf": [properties[name]]} if "$ref" in properties[name] else properties[name]
         properties[name] = {**described, "default": preset}
     if not required:
         del properties[unit.main]
-    return _object(f"option of {unit.kind}", properties, [unit.main] if required else [])
-
-
-def _of_layer(cls: type[Layer]) -> Schema:
-    return {**_documented(of_named(cls.kind, cls, cls.main), cls), "examples": [_example(cls.example)]}
-
-
-def _example(text: str) -> object:
-    from vggc.diagnostics import Source
-    from vggc.frontend.document import Table, plain, read
-
-    value = read(Source("example", text))
-    item = plain(value)
-    return next(iter(item.values())) if isinstance(value, Table) and isinstance(item, dict) else {}
+    return closed(f"option of {unit.kind}", properties, [unit.main] if required else [])
 
 
 NONE: Final[Schema] = {"type": "string", "enum": ["none"]}
@@ -207,29 +78,26 @@ COUNT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_DIMENSIO
 def _of_group(group: str, *others: Schema) -> Schema:
     names = of_group(group)
     table = {name: reference(name) for name in names}
-    alone = [name for name in names if _stands_alone(KINDS[name])]
-    return choice(f"kind of {group}", table, ["none", *alone], *others)
+    return choice(f"kind of {group}", table, ["none", *stand_alone({name: KINDS[name] for name in names})], *others)
 
 
 def _item() -> Schema:
-    kinds = KINDS
-    bare = ["M", *(name for name, cls in kinds.items() if _stands_alone(cls))]
-    names = {**{name: reference(name) for name in UNITS}, **{name: reference(name) for name in kinds}}
+    table = {name: reference(name) for name in (*UNITS, *KINDS, "repeat")}
     number = {**COUNT, "description": "in features: a conv unit of so many channels; in classifier: an fc unit"}
-    return choice(LAYER, names | {"repeat": reference("repeat")}, bare, number)
+    return choice(LAYER, table, ["M", *stand_alone(KINDS)], number)
 
 
 def _repeat() -> Schema:
     times = {"type": "integer", "minimum": 1, "maximum": MAX_REPEAT, "description": "how often"}
     layers = {"type": "array", "items": reference("item"), "minItems": 1, "description": "what"}
-    return _object("option of repeat", {"times": times, "layers": layers}, ["times", "layers"])
+    return closed("option of repeat", {"times": times, "layers": layers}, ["times", "layers"])
 
 
 def _init() -> Schema:
     weights = [kind for kind, cls in KINDS.items() if kind in ("conv2d", "linear") or cls.group == "norm"] + ["prelu"]
     properties = {name: reference("initializer") for name in weights}
     properties["bias"] = {"allOf": [reference("initializer")], "description": "of every layer that learns one"}
-    return _object("key of init", properties, [])
+    return closed("key of init", properties, [])
 
 
 def _expect() -> Schema:
@@ -243,7 +111,7 @@ def _expect() -> Schema:
         "max_params": {**amount, "description": "at most so many parameters; `140M` is 140 million"},
         "max_macs": {**amount, "description": "at most so many multiply-accumulates per sample"},
     }
-    return _object("key of expect", properties, [])
+    return closed("key of expect", properties, [])
 
 
 AMOUNT: Final = r"^[0-9]+(\.[0-9]+)?[KMGT]$"
@@ -257,12 +125,7 @@ def _classes() -> Schema:
 DEFINITIONS: Final[dict[str, Callable[[], Schema]]] = {
     "item": _item,
     "repeat": _repeat,
-    "pool_item": lambda: choice(
-        "kind of pool",
-        {name: reference(name) for name in of_group("pool")},
-        ["none", *(name for name in of_group("pool") if _stands_alone(KINDS[name]))],
-        {**COUNT, "description": "adaptive_avg_pool2d of that size"},
-    ),
+    "pool_item": lambda: _of_group("pool", {**COUNT, "description": "adaptive_avg_pool2d of that size"}),
     "norm": lambda: {**_of_group("norm"), "description": "the norm after the layer"},
     "activation": lambda: {**_of_group("activation"), "description": "the activation after that"},
     "dropout": lambda: _of_group("dropout", {"type": "number", "minimum": 0, "maximum": 1}),
@@ -275,7 +138,7 @@ DEFINITIONS: Final[dict[str, Callable[[], Schema]]] = {
     "preprocess": lambda: of_record(recipe.Preprocess, "key of preprocess"),
     "train": lambda: of_record(recipe.Train, "key of train"),
     "classes": _classes,
-    "defaults": lambda: _object("key of defaults", {name: of_unit(unit, False) for name, unit in UNITS.items()}, []),
+    "defaults": lambda: closed("key of defaults", {name: of_unit(unit, False) for name, unit in UNITS.items()}, []),
 }
 
 
@@ -286,16 +149,16 @@ def definition(name: str) -> Schema:
         return DEFINITIONS[name]()
     if name in UNITS:
         unit = UNITS[name]
-        described = _options(name, of_unit(unit), of_field(unit.layer, unit.main))
+        described = _options(of_unit(unit), of_field(unit.layer, unit.main))
         return {"description": unit.summary, **described}
     cls = find(name)
     assert cls is not None, name
-    return _of_layer(cls)
+    return of_named(cls)
 
 
 def definition_requires(kind: str) -> list[str]:
     """The options without which a kind or unit cannot stand."""
-    objects = [each for each in _branches(definition(kind)) if each.get("type") == "object"]
+    objects = [each for each in branches(definition(kind)) if each.get("type") == "object"]
     return [str(name) for name in objects[0].get("required", ())]
 
 
@@ -338,7 +201,7 @@ def root() -> Schema:
         "preprocess": reference("preprocess"),
         "train": reference("train"),
     }  # fmt: skip
-    return _object("key of a spec", properties, ["vggc", "name", "input", "features"])
+    return closed("key of a spec", properties, ["vggc", "name", "input", "features"])
 
 
 NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
@@ -347,6 +210,9 @@ NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 def published() -> Schema:
     """The whole schema, as editors use it: a child spec may leave the required keys to its parent."""
     definitions = {name: definition(name) for name in (*DEFINITIONS, *UNITS, *all_kinds())}
+    for kind, cls in all_kinds().items():
+        definitions[kind] = {**definitions[kind], "examples": [_options_of_example(cls.example)]}
+    definitions["train"] = {key: value for key, value in definitions["train"].items() if key != "required"}
     whole = {key: value for key, value in root().items() if key not in ("title", "required")}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -359,97 +225,23 @@ def published() -> Schema:
     }
 
 
-# --- validation --------------------------------------------------------------------------------------------------
-
-_NAMES_OF_TYPES: Final[dict[type, str]] = {
-    bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object", NoneType: "null",
-}  # fmt: skip
-
-
-def type_of(value: object) -> str:
-    """The JSON type of a plain value; an integral float is a number, not an integer."""
-    return _NAMES_OF_TYPES[type(value)]
-
-
-def _fits(schema: Schema, kind: str) -> bool:
-    wanted = schema.get("type")
-    return wanted == kind or (wanted == "number" and kind == "integer")
-
-
-def _branches(schema: Schema) -> Iterator[Schema]:
-    if "$ref" in schema:
-        yield from _branches(definition(schema["$ref"].rpartition("/")[2]))
-    elif "anyOf" in schema:
-        for each in schema["anyOf"]:
-            yield from _branches(each)
-    else:
-        yield schema
-
-
-def _narrow(validator: Any, branches: list[Schema], instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`anyOf`: descend into the branch whose type is the value's, or say which types there are."""
-    leaves = [leaf for each in branches for leaf in _branches(each)]
-    kind = type_of(instance)
-    for leaf in leaves:
-        if _fits(leaf, kind):
-            yield from validator.descend(instance, leaf)
-            return
-    yield ValidationError("type", validator="type", validator_value=[leaf["type"] for leaf in leaves])
-
-
-def _follow(validator: Any, ref: str, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    yield from validator.descend(instance, definition(ref.rpartition("/")[2]))
-
-
-def _closed(validator: Any, _: object, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`additionalProperties: false`, one error for each key that does not belong; kinds of other packages do."""
-    if not isinstance(instance, dict):
-        return
-    for key, value in instance.items():
-        if key in schema["properties"]:
-            continue
-        if schema["title"] == LAYER and find(key):
-            yield from validator.descend(value, definition(key), path=key)
-        else:
-            yield ValidationError("unknown", validator="additionalProperties", path=[key])
-
-
-def _one_of(validator: Any, words: list[object], instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`enum`, where kinds of other packages count as kinds of layers."""
-    if instance in words and type(instance) in (str, int):
-        return
-    other = find(instance) if schema.get("title") == LAYER and isinstance(instance, str) else None
-    if other is None or not _stands_alone(other):
-        yield ValidationError("unknown", validator="enum")
-
-
-def _single(validator: Any, most: int, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    if isinstance(instance, dict) and len(instance) > most:
-        yield ValidationError("several", validator="maxProperties")
-
-
-def _strictly(kind: str) -> Callable[[TypeChecker, object], bool]:
-    return lambda _, value: _fits({"type": kind}, type_of(value))
-
-
-_Validator = extend(
-    Draft7Validator,
-    {
-        "anyOf": _narrow,
-        "$ref": _follow,
-        "additionalProperties": _closed,
-        "maxProperties": _single,
-        "enum": _one_of,
-    },
-    type_checker=Draft7Validator.TYPE_CHECKER.redefine_many({"integer": _strictly("integer"), "number": _strictly("number")}),
-)
-
-
-def violations(instance: object) -> Iterator[ValidationError]:
-    """Everything in which a plain document departs from the schema, in no particular order."""
-    yield from _Validator(root()).iter_errors(instance)
+def _options_of_example(example: str) -> object:
+    """What stands behind the kind in an item of a spec."""
+    item = read(Source("example", example))
+    return plain(next(iter(item.entries.values())).value) if isinstance(item, Table) else {}
 
 
 def published_text() -> str:
     """The schema as it stands in `specs/vggc.schema.json`."""
     return json.dumps(published(), indent=1) + "\n"
+
+
+def branches(schema: Schema) -> Iterator[Schema]:
+    """The alternatives of a schema, with references followed and unions inside unions opened."""
+    if "$ref" in schema:
+        yield from branches(definition(schema["$ref"].rpartition("/")[2]))
+    elif "anyOf" in schema:
+        for each in schema["anyOf"]:
+            yield from branches(each)
+    else:
+        yield schema

@@ -47,7 +47,9 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
     name = _shown(path)
     if len(content) > MAX_BYTES:
         shown = Source(name, "", included_from)
-        raise SpecError([Diagnostic("E009", f"the text is over the limit of {MAX_BYTES:,} bytes", Span(shown, 0, 0, 0, 0))])
+        raise SpecError(
+            [Diagnostic("E009", f"the text is over the limit of {MAX_BYTES:,} bytes", Span(shown, 0, 0, 0, 0))]
+        )
     try:
         return Source(name, content.decode("utf-8-sig"), included_from)
     except UnicodeDecodeError as error:
@@ -87,7 +89,7 @@ def _not_text(name: str, content: bytes, error: UnicodeDecodeError) -> Diagnosti
     shown = Source(name, content.decode("utf-8", errors="replace"))
     return Diagnostic(
         "E002",
-        f"this is not UTF-8 text: the byte 0x{content[error.start]:02x} at offset {error.start} belongs to no character",
+        f"this is not UTF-8 text: the byte 0x{content[error.start]:02x} at offset {error.start} is no character",
         Span(shown, line, column, line, column + 1),
         (Note("help", "save the file as UTF-8; is this another kind of file?"),),
     )

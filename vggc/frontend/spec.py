@@ -14,9 +14,10 @@ from vggc.layers import find
 from vggc.layers.base import Layer, Shape
 from vggc.layers.conv import Conv2d
 from vggc.layers.pool import AdaptiveAvgPool2d, MaxPool2d
-from vggc.records import OneOf, Record
+from vggc.records import Named, OneOf, Record
 
 R = TypeVar("R", bound=Record)
+N = TypeVar("N", bound=Named)
 
 DEFAULT_DIVISOR: Final = 8
 
@@ -292,7 +293,9 @@ class _Builder:
         if size is not None and ((size, size) if isinstance(size, int) else size) != spec.input[1:]:
             height, width = spec.input[1:]
             note = Note("help", f"write `{last}: {height if height == width else [height, width]}`, or change `input`")
-            self._error("E106", f"{last} makes images of another size than the input, {height}x{width}", places[last], note)
+            self._error(
+                "E106", f"{last} makes images of another size than the input, {height}x{width}", places[last], note
+            )
 
 
 def _item_span(entry: Entry) -> Span:
@@ -330,17 +333,17 @@ def _expectation(key: str, entry: Entry) -> Expectation:
     return Expectation(key, value, entry.value.span)
 
 
-def _picked(table: Mapping[str, type[R]], value: Value) -> R:
+def _picked(table: Mapping[str, type[N]], value: Value) -> N:
     """The record that a word or a mapping from one word picks."""
     if isinstance(value, Leaf):
         return table[str(value.value)]()
     assert isinstance(value, Table)
     ((kind, entry),) = value.entries.items()
     cls = table[kind]
-    return _record(cls, Table(_options(entry.value, cls.main), entry.value.span))  # type: ignore[attr-defined]
+    return _record(cls, Table(_options(entry.value, cls.main), entry.value.span))
 
 
-_VOCABULARIES: Final[Mapping[str, Mapping[str, type[recipe.Named]]]] = {
+_VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
     "optimizer": recipe.OPTIMIZERS,
     "schedule": recipe.SCHEDULES,
     "augmentation": recipe.AUGMENTATIONS,
@@ -363,7 +366,7 @@ def _field(cls: type[Record], name: str, value: Value) -> object:
 
 def _definition(cls: type[Record], name: str) -> str | None:
     """The vocabulary that a field is picked from: in the metadata of its type, or of its elements' type."""
-    pending = [cls._fields[name].type]
+    pending = [cls.annotation(name)]
     while pending:
         annotation = pending.pop()
         for each in getattr(annotation, "__metadata__", ()):

@@ -12,7 +12,7 @@ from math import prod
 from typing import Annotated, ClassVar, Literal
 
 from vggc.layers.extent import SAME, Axis
-from vggc.records import Limits, Record
+from vggc.records import Limits, Named
 
 Shape = tuple[int, ...]
 OnnxValue = int | float | str | tuple[int, ...] | tuple[float, ...]
@@ -87,15 +87,13 @@ def constant(output: str, value: OnnxValue) -> OnnxNode:
     return OnnxNode("Constant", (), {f"value_{typed}{'s' if isinstance(value, tuple) else ''}": value}, output)
 
 
-class Layer(Record):
+class Layer(Named):
     """Base of all kinds; every kind is final.
 
     `kind` is the word in a spec, `main` the option that a bare value means (`dropout: 0.5`), `group` the family's
     colour in pictures, `example` an item of a spec.
     """
 
-    kind: ClassVar[str]
-    main: ClassVar[str | None] = None
     group: ClassVar[Literal["conv", "pool", "norm", "activation", "dropout", "linear", "shape"]]
     example: ClassVar[str]
 

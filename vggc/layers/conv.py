@@ -126,7 +126,7 @@ class Conv2d(Layer):
             del options["padding"]
         for name in ("out_channels", "in_channels"):
             options.pop(name, None)
-        order = [name for name in self._fields if name in options]
+        order = [name for name in self.field_names() if name in options]
         return TorchCall("Conv2d", (x[0], self.out_channels), {name: options[name] for name in order})
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:

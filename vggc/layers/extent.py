@@ -37,9 +37,7 @@ class AffineFloor:
                 outer.multiply * self.multiply, outer.multiply * self.add + outer.add, outer.divide
             ).reduced()
         if outer.multiply == 1:
-            return AffineFloor(
-                self.multiply, self.add + self.divide * outer.add, self.divide * outer.divide
-            ).reduced()
+            return AffineFloor(self.multiply, self.add + self.divide * outer.add, self.divide * outer.divide).reduced()
         return None
 
     def reduced(self) -> "AffineFloor":
@@ -82,7 +80,7 @@ class Extent:
         return extent
 
     def then(self, outer: AffineFloor) -> "Extent":
-        """This, and then `outer`."""
+        """The composition with one more map outside."""
         if not self.maps:
             return Extent((outer,))
         composed = self.maps[-1].then(outer)
@@ -152,9 +150,10 @@ def least_input(axes: Iterable[Axis]) -> int | None:
 
 def least_through(maps: Extent, extent: int) -> int | None:
     """The smallest n for which `maps(n)` is at least `extent`."""
-    wanted: int | None = extent
+    wanted = extent
     for each in reversed(maps.maps):
-        wanted = each.least(wanted)
-        if wanted is None:
+        least = each.least(wanted)
+        if least is None:
             return None
+        wanted = least
     return max(1, wanted)

@@ -4,7 +4,18 @@ from abc import abstractmethod
 from math import prod
 from typing import Annotated, final
 
-from vggc.layers.base import Layer, OnnxNode, Positive, PositiveNumber, Probability, Shape, ShapeError, TorchCall, constant, image
+from vggc.layers.base import (
+    Layer,
+    OnnxNode,
+    Positive,
+    PositiveNumber,
+    Probability,
+    Shape,
+    ShapeError,
+    TorchCall,
+    constant,
+    image,
+)
 from vggc.layers.pool import reduce_nodes
 
 Epsilon = Annotated[PositiveNumber, "added to the variance"]
@@ -110,9 +121,7 @@ class GroupNorm(Normalization):
             constant("grouped_shape", (0, self.num_groups, -1)),
             OnnxNode("Reshape", ("x", "grouped_shape"), {}, "grouped"),
             *unit,
-            OnnxNode(
-                "InstanceNormalization", ("grouped", "ones", "zeros"), {"epsilon": float(self.eps)}, "normalized"
-            ),
+            OnnxNode("InstanceNormalization", ("grouped", "ones", "zeros"), {"epsilon": float(self.eps)}, "normalized"),
             constant("map_shape", (-1, *x)),
             OnnxNode("Reshape", ("normalized", "map_shape"), {}, "map" if self.affine else "y"),
         )
@@ -122,7 +131,7 @@ class GroupNorm(Normalization):
 
 
 def _apply_affine(value: str, shape: Shape) -> tuple[OnnxNode, ...]:
-    """value * weight + bias, the two reshaped so that they broadcast along the channels."""
+    """Value * weight + bias, the two reshaped so that they broadcast along the channels."""
     return (
         constant("affine_shape", shape),
         OnnxNode("Reshape", ("weight", "affine_shape"), {}, "scale"),
@@ -203,7 +212,7 @@ class LayerNorm(Normalization):
 
 @final
 class LocalResponseNorm(Normalization):
-    """Each value by its neighbours in the channels (Krizhevsky et al., 2012): `torch.nn.LocalResponseNorm`, ONNX `LRN`."""
+    """Each value by its neighbours in the channels (Krizhevsky, 2012): `torch.nn.LocalResponseNorm`, ONNX `LRN`."""
 
     kind = "local_response_norm"
     main = "size"
@@ -223,7 +232,12 @@ class LocalResponseNorm(Normalization):
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if self.size % 2:
-            attributes = {"size": self.size, "alpha": float(self.alpha), "beta": float(self.beta), "bias": float(self.k)}
+            attributes = {
+                "size": self.size,
+                "alpha": float(self.alpha),
+                "beta": float(self.beta),
+                "bias": float(self.k),
+            }
             return (OnnxNode("LRN", ("x",), attributes),)
         # An even window leans to the lower channels in torch and to the higher ones in ONNX.
         before, after = self.size // 2, (self.size - 1) // 2

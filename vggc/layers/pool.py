@@ -5,6 +5,7 @@ from typing import Annotated, final
 from vggc.layers.base import (
     Layer,
     OnnxNode,
+    OnnxValue,
     Padding,
     Shape,
     ShapeError,
@@ -38,9 +39,7 @@ def _too_much_padding(kernel: Size, padding: Padding, dilation: Size = 1) -> tup
 
 def _windows(kernel: Size, stride: Size | None, padding: Padding, dilation: Size, ceil_mode: bool) -> tuple[Axis, Axis]:
     sizes, steps, borders, spread = pair(kernel), pair(stride or kernel), pair(padding), pair(dilation)
-    height, width = (
-        window_axis(sizes[i], steps[i], borders[i], borders[i], spread[i], ceil_mode) for i in (0, 1)
-    )
+    height, width = (window_axis(sizes[i], steps[i], borders[i], borders[i], spread[i], ceil_mode) for i in (0, 1))
     return height, width
 
 
@@ -129,7 +128,7 @@ class AvgPool2d(Layer):
         # torch counts its padding in the mean but never the overhang of ceil mode; ONNX has one switch for both, so
         # where they meet the padding becomes zeros of the map.
         explicit = counts and any((down, right))
-        attributes = {
+        attributes: dict[str, OnnxValue] = {
             "kernel_shape": pair(self.kernel_size),
             "strides": pair(self.stride or self.kernel_size),
             "pads": (0, 0, down, right) if explicit else (vertical, horizontal, vertical + down, horizontal + right),

@@ -3,7 +3,20 @@
 from math import prod
 from typing import Annotated, Literal, final
 
-from vggc.layers.base import Layer, OnnxNode, Positive, Shape, ShapeError, Size, TorchCall, constant, image, pair, slide
+from vggc.layers.base import (
+    Layer,
+    OnnxNode,
+    OnnxValue,
+    Positive,
+    Shape,
+    ShapeError,
+    Size,
+    TorchCall,
+    constant,
+    image,
+    pair,
+    slide,
+)
 from vggc.layers.extent import SAME, AffineFloor, Axis
 
 
@@ -91,9 +104,7 @@ class Upsample(Layer):
 
     scale_factor: Annotated[Size, "the enlargement of height and width"]
     mode: Annotated[Literal["nearest", "bilinear", "bicubic"], "how the new values are found"] = "nearest"
-    align_corners: Annotated[
-        bool, "whether the corner pixels keep their place; bilinear and bicubic only"
-    ] = False
+    align_corners: Annotated[bool, "whether the corner pixels keep their place; bilinear and bicubic only"] = False
 
     def conflict(self) -> tuple[str, str] | None:
         if self.align_corners and self.mode == "nearest":
@@ -105,7 +116,8 @@ class Upsample(Layer):
         window = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
         same = SAME if window == 1 else (Axis(window=window), Axis(window=window))
         height, width = (
-            Axis(AffineFloor(factor), 1, axis.window) for factor, axis in zip(pair(self.scale_factor), same, strict=True)
+            Axis(AffineFloor(factor), 1, axis.window)
+            for factor, axis in zip(pair(self.scale_factor), same, strict=True)
         )
         return height, width
 
@@ -118,11 +130,12 @@ class Upsample(Layer):
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         vertical, horizontal = pair(self.scale_factor)
-        attributes: dict[str, int | float | str] = {
+        modes: dict[str, dict[str, OnnxValue]] = {
             "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
             "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
             "bicubic": {"mode": "cubic", "coordinate_transformation_mode": "half_pixel", "cubic_coeff_a": -0.75},
-        }[self.mode]
+        }
+        attributes = modes[self.mode]
         if self.align_corners:
             attributes = attributes | {"coordinate_transformation_mode": "align_corners"}
         scales = constant("scales", (1.0, 1.0, float(vertical), float(horizontal)))

@@ -14,7 +14,6 @@ from vggc.verify.outputs import example_input, relative_l2
 from vggc.verify.report import RELATIVE_L2, Culprit
 from vggc.verify.sessions import Array, open_session
 
-
 MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared at once
 
 

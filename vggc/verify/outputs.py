@@ -18,6 +18,7 @@ def example_input(network: Network, seed: int, batch: int) -> torch.Tensor:
 
 
 def forward(module: nn.Sequential, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
+    """The module's output for `x` of shape (batch, C, H, W), with the weights of `state` in place of its own."""
     with torch.no_grad():
         output: torch.Tensor = torch.func.functional_call(module, dict(state), (x,))
     values: Array = output.numpy()
@@ -56,7 +57,7 @@ def _argmax_agrees(actual: Array, expected: Array, tolerance: float) -> bool:
 
 
 def telling_weights(network: Network, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Weights under which every layer shows in the output: He-normal, and statistics that no batch norm has at first."""
+    """Weights under which every layer shows in the output: He-normal, and statistics unlike those of a fresh norm."""
     generator = torch.Generator().manual_seed(seed)
     state: dict[str, torch.Tensor] = {}
     for layer in network.layers:
@@ -71,7 +72,8 @@ def _telling(name: str, shape: tuple[int, ...], layer: ShapedLayer, generator: t
         return torch.tensor(0)
     drawn = torch.randn(shape, generator=generator)
     if name == "weight" and len(shape) > 1 and layer.layer.group in ("conv", "linear"):
-        return drawn * (2.0 / drawn[0].numel()) ** 0.5
+        scaled: torch.Tensor = drawn * (2.0 / drawn[0].numel()) ** 0.5
+        return scaled
     if name == "running_var":
         return 0.5 + drawn.abs()
     return 1 + 0.1 * drawn if name == "weight" else 0.1 * drawn

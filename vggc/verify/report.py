@@ -39,6 +39,11 @@ class Comparison:
     relative_maximum: float
     argmax_agrees: bool
 
+    def __str__(self) -> str:
+        agree = "argmax agrees" if self.argmax_agrees else "argmax differs"
+        errors = f"relative L2 {self.relative_l2:.1e}, max {self.relative_maximum:.1e}, {agree}"
+        return f"outputs, {self.weights} weights, seed {self.seed}, batch {self.batch}: {errors}"
+
     @property
     def passed(self) -> bool:
         """Whether the outputs are equal within the tolerances."""
@@ -53,6 +58,10 @@ class Control:
     weights: str
     layer: str
     relative_l2: float
+
+    def __str__(self) -> str:
+        seen = "seen" if self.seen else "not seen"
+        return f"control, {self.weights} weights, {self.layer} halved: relative L2 {self.relative_l2:.1e}, {seen}"
 
     @property
     def seen(self) -> bool:
@@ -120,16 +129,9 @@ def _lines(report: Report) -> Iterator[str]:
     for check in report.checks:
         yield f"  {'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.detail}"
     for each in report.comparisons:
-        yield f"  {'ok  ' if each.passed else 'FAIL'}  outputs, {each.weights} weights, seed {each.seed}, batch {each.batch}: {figures(each)}"
+        yield f"  {'ok  ' if each.passed else 'FAIL'}  {each}"
     for control in report.controls:
-        seen = "ok    control, seen" if control.seen else "--    control, not seen"
-        yield f"  {seen}: halving {control.layer} ({control.weights} weights) changes the output by {control.relative_l2:.1e}"
+        yield f"  {'ok  ' if control.seen else '--  '}  {control}"
     if report.culprit is not None:
         yield f"  first difference: {report.culprit}"
     yield f"{report.verdict}: {report.reason}"
-
-
-def figures(comparison: Comparison) -> str:
-    """The errors of a comparison in words."""
-    agree = "argmax agrees" if comparison.argmax_agrees else "argmax differs"
-    return f"relative L2 {comparison.relative_l2:.1e}, max {comparison.relative_maximum:.1e}, {agree}"

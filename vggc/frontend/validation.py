@@ -1,0 +1,120 @@
+"""A plain document held against the schema.
+
+The unions of the schema are told apart by the type of the value alone: `_narrow` picks the one branch that was meant,
+so that every complaint has one cause, and nobody reads "not valid under any of the given schemas".
+"""
+
+from collections.abc import Callable, Iterator
+from types import NoneType
+from typing import Any, Final, NamedTuple
+
+from jsonschema import Draft7Validator, TypeChecker, ValidationError
+from jsonschema.validators import extend
+
+from vggc.frontend.annotations import Schema
+from vggc.frontend.schema import LAYER, branches, definition, root
+from vggc.layers import find
+
+
+class Violation(NamedTuple):
+    """A rule of the schema that a value breaks: the keyword and what it says, the value, its schema and its path."""
+
+    rule: str
+    bound: Any
+    instance: Any
+    schema: Schema
+    path: tuple[str | int, ...]
+
+
+_NAMES_OF_TYPES: Final[dict[type, str]] = {
+    bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object", NoneType: "null",
+}  # fmt: skip
+
+
+def type_of(value: object) -> str:
+    """The JSON type of a plain value; an integral float is a number, not an integer."""
+    return _NAMES_OF_TYPES[type(value)]
+
+
+def _fits(schema: Schema, kind: str) -> bool:
+    wanted = schema.get("type")
+    return wanted == kind or (wanted == "number" and kind == "integer")
+
+
+def _narrow(validator: Any, unions: list[Schema], instance: object, _: Schema) -> Iterator[ValidationError]:
+    """`anyOf`: descend into the branch whose type is the value's, or say which types there are."""
+    leaves = [leaf for each in unions for leaf in branches(each)]
+    kind = type_of(instance)
+    for leaf in leaves:
+        if _fits(leaf, kind):
+            yield from validator.descend(instance, leaf)
+            return
+    yield ValidationError("type", validator="type", validator_value=[leaf["type"] for leaf in leaves])
+
+
+def _follow(validator: Any, ref: str, instance: object, _: Schema) -> Iterator[ValidationError]:
+    yield from validator.descend(instance, definition(ref.rpartition("/")[2]))
+
+
+def _closed(validator: Any, _: object, instance: object, schema: Schema) -> Iterator[ValidationError]:
+    """`additionalProperties: false`, one error for each key that does not belong; kinds of other packages do."""
+    if not isinstance(instance, dict):
+        return
+    for key, value in instance.items():
+        if key in schema["properties"]:
+            continue
+        if schema["title"] == LAYER and find(key):
+            yield from validator.descend(value, definition(key), path=key)
+        else:
+            yield ValidationError("unknown", validator="additionalProperties", path=[key])
+
+
+def _one_of(_: Any, words: list[object], instance: object, schema: Schema) -> Iterator[ValidationError]:
+    """`enum`, where kinds of other packages count as kinds of layers."""
+    if instance in words and not isinstance(instance, bool):
+        return
+    other = find(instance) if schema.get("title") == LAYER and isinstance(instance, str) else None
+    if other is None or other.required():
+        yield ValidationError("unknown", validator="enum")
+
+
+def _needed(_: Any, names: list[str], instance: object, __: Schema) -> Iterator[ValidationError]:
+    """`required`, one error for each key that is missing, which is named as the value of the rule."""
+    if isinstance(instance, dict):
+        for name in names:
+            if name not in instance:
+                yield ValidationError("missing", validator="required", validator_value=name)
+
+
+def _single(_: Any, most: int, instance: object, __: Schema) -> Iterator[ValidationError]:
+    if isinstance(instance, dict) and len(instance) > most:
+        yield ValidationError("several", validator="maxProperties")
+
+
+def _strictly(kind: str) -> Callable[[TypeChecker, object], bool]:
+    return lambda _, value: _fits({"type": kind}, type_of(value))
+
+
+_extend: Any = extend
+_Validator = _extend(
+    Draft7Validator,
+    {
+        "anyOf": _narrow,
+        "$ref": _follow,
+        "additionalProperties": _closed,
+        "maxProperties": _single,
+        "enum": _one_of,
+        "required": _needed,
+    },
+    type_checker=Draft7Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _strictly("integer"), "number": _strictly("number")}
+    ),
+)
+
+
+def violations(instance: object) -> Iterator[Violation]:
+    """Everything in which a plain document departs from the schema, in no particular order."""
+    error: Any
+    for error in _Validator(root()).iter_errors(instance):
+        path = tuple(error.absolute_path)
+        yield Violation(error.validator, error.validator_value, error.instance, error.schema, path)
