@@ -5,9 +5,6 @@ how options depend on one another, and which inputs suit.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field
-from dataclasses import fields as fields_of
-from math import lcm
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -57,13 +54,9 @@ def _numbers(limits: Limits) -> list[float]:
 
 def loose_fields(cls: type[Layer]) -> st.SearchStrategy[Fields]:
     """Each field for itself, so that some contradict one another; one with a default may be left out."""
-
-    def some(wanted: Callable[[Field[Any]], bool]) -> dict[str, st.SearchStrategy[Any]]:
-        return {each.name: values(each.type) for each in fields_of(cls) if wanted(each)}  # type: ignore[arg-type]
-
-    return st.fixed_dictionaries(
-        some(lambda each: each.default is MISSING), optional=some(lambda each: each.default is not MISSING)
-    )
+    every = {name: values(cls.annotation(name)) for name in cls.field_names()}
+    required = {name: every.pop(name) for name in cls.required()}
+    return st.fixed_dictionaries(required, optional=every)
 
 
 # --- layers ------------------------------------------------------------------------------------------------------
@@ -98,8 +91,7 @@ def _convolution(draw: st.DrawFn, chosen: Fields) -> Fields:
 
 def _pool(draw: st.DrawFn, chosen: Fields) -> Fields:
     """The padding is at most half the window."""
-    kernel, dilation = pair(chosen["kernel_size"]), pair(chosen.get("dilation", 1))
-    most = [(step * (size - 1) + 1) // 2 for size, step in zip(kernel, dilation, strict=True)]
+    most = [size // 2 for size in pair(chosen["kernel_size"])]
     both = st.tuples(st.integers(0, most[0]), st.integers(0, most[1]))
     return {"padding": draw(st.integers(0, min(most)) | both)} if "padding" in chosen else {}
 
@@ -145,9 +137,7 @@ def inputs() -> st.SearchStrategy[Shape]:
 @st.composite
 def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
     """An input that the layer takes."""
-    unit = channel_unit(layer)
-    asked = getattr(layer, "in_channels", None) or getattr(layer, "in_features", None)
-    channels = asked or unit * draw(st.integers(1, max(1, 6 // unit)))
+    channels = _written(layer) or channel_unit(layer) * draw(st.integers(1, max(1, 6 // channel_unit(layer))))
     least = [axis.minimum for axis in layer.axes() or ()] or [1, 1]
     image = (channels, *(extent + draw(st.integers(0, 8)) for extent in least))
     candidates = [x for x in (image, (channels,)) if refusal(layer, x) is None]
@@ -157,8 +147,15 @@ def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
 
 def channel_unit(layer: Layer) -> int:
     """What the channels of the input must be a multiple of."""
-    names = ("groups", "num_groups", "num_parameters")
-    return lcm(*(getattr(layer, name, 1) for name in names)) * getattr(layer, "upscale_factor", 1) ** 2
+    groups: int = getattr(layer, "groups", getattr(layer, "num_groups", 1))
+    block: int = getattr(layer, "upscale_factor", 1) ** 2
+    return groups * block
+
+
+def _written(layer: Layer) -> int | None:
+    """The channels or features that the layer insists on."""
+    sizes = (getattr(layer, name, None) for name in ("in_channels", "in_features", "num_parameters"))
+    return next((size for size in sizes if size not in (None, 1)), None)
 
 
 def refusal(layer: Layer, x: Shape) -> ShapeError | None:

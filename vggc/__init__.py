@@ -16,13 +16,12 @@ Reading order, which is the way of the data:
 second half.
 """
 
-__version__ = "0.1.0"
-
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.export import Export, VerificationError, export_onnx, verify_onnx
 from vggc.files import ProductError
 from vggc.ir import Network, ShapedLayer
 from vggc.pipeline import compile
+from vggc.version import __version__
 
 __all__ = [
     "Diagnostic",

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-import vggc
 from vggc.codes import CODES
 from vggc.diagnostics import Diagnostic, Note, Span
+from vggc.version import __version__
 
 MAX_WIDTH: Final = 140  # of a source line; longer ones are cut around the place
 
@@ -140,7 +140,7 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> str:
         for code in sorted({each.code for each in diagnostics})
     ]
     run = {
-        "tool": {"driver": {"name": "vggc", "version": vggc.__version__, "rules": rules}},
+        "tool": {"driver": {"name": "vggc", "version": __version__, "rules": rules}},
         "columnKind": "unicodeCodePoints",
         "results": [_result(each) for each in diagnostics],
     }

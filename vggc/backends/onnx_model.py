@@ -12,12 +12,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-import vggc
 from vggc.backends import protobuf_stream, yaml_spec
 from vggc.backends.protobuf_stream import Tensor
 from vggc.ir import Network, ShapedLayer, unroll
 from vggc.layers.base import OnnxNode
 from vggc.progress import Progress, silent
+from vggc.version import __version__
 
 OLDEST_OPSET: Final = 13
 DEFAULT_OPSET: Final = 17  # onnxruntime 1.12 (2022) and all later ones run it
@@ -64,7 +64,7 @@ def lower(network: Network, opset: int = DEFAULT_OPSET) -> Lowered:
         opset_imports=imports,
         ir_version=helper.find_min_ir_version_for(imports),
         producer_name="vggc",
-        producer_version=vggc.__version__,
+        producer_version=__version__,
     )
     helper.set_model_props(model, metadata(network))
     return Lowered(model, tuple(lowering.tensors), lowering.boundaries)
@@ -78,7 +78,7 @@ def metadata(network: Network) -> dict[str, str]:
     """What travels in the file: the expanded spec and its hash, versions, preprocessing, class names."""
     text = yaml_spec.emit(unroll(network.spec))
     found = {
-        "vggc.version": vggc.__version__,
+        "vggc.version": __version__,
         "vggc.spec": text,
         "vggc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "onnx.version": onnx.__version__,

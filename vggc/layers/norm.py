@@ -81,7 +81,11 @@ def _scale_and_bias(affine: bool, channels: int) -> tuple[tuple[str, str], tuple
 
 @final
 class GroupNorm(Normalization):
-    """Each group of channels by its own statistics: `torch.nn.GroupNorm`; ONNX `GroupNormalization` from opset 21."""
+    """Each group of channels by its own statistics: `torch.nn.GroupNorm`, ONNX `InstanceNormalization` by groups.
+
+    Not ONNX `GroupNormalization`: before opset 21 its scale was one a group, and onnx cannot infer the shape of its
+    output, nor of anything behind it.
+    """
 
     kind = "group_norm"
     main = "num_groups"
@@ -99,6 +103,8 @@ class GroupNorm(Normalization):
                 option="num_groups",
                 recovered=x,
             )
+        if prod(x) == self.num_groups:
+            raise ShapeError("E203", f"{self.kind}: a group of one value has no variance to normalise by", recovered=x)
 
     def tensors(self, x: Shape) -> dict[str, Shape]:
         return _affine(self.affine, x[:1])
@@ -108,14 +114,7 @@ class GroupNorm(Normalization):
         return TorchCall("GroupNorm", (options.pop("num_groups"), x[0]), options)
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        scale, given = _scale_and_bias(self.affine, x[0])
-        if opset >= 21 and len(x) == 3:
-            attributes = {"num_groups": self.num_groups, "epsilon": float(self.eps)}
-            return (*given, OnnxNode("GroupNormalization", ("x", *scale), attributes))
-        return self._from_instance_norm(x)
-
-    def _from_instance_norm(self, x: Shape) -> tuple[OnnxNode, ...]:
-        """One channel a group, normalised each for itself; before opset 21 the scale of ONNX was one a group."""
+        # One channel a group, each normalised for itself.
         _, unit = _scale_and_bias(False, self.num_groups)
         normalized = (
             constant("grouped_shape", (0, self.num_groups, -1)),
@@ -231,7 +230,7 @@ class LocalResponseNorm(Normalization):
         return TorchCall("LocalResponseNorm", (options.pop("size"),), options)
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        if self.size % 2:
+        if self.size % 2 and self.alpha > 0 and self.beta > 0:
             attributes = {
                 "size": self.size,
                 "alpha": float(self.alpha),
@@ -239,7 +238,8 @@ class LocalResponseNorm(Normalization):
                 "bias": float(self.k),
             }
             return (OnnxNode("LRN", ("x",), attributes),)
-        # An even window leans to the lower channels in torch and to the higher ones in ONNX.
+        # An even window leans to the lower channels in torch and to the higher ones in ONNX, and onnxruntime takes no
+        # alpha or beta that is not positive.
         before, after = self.size // 2, (self.size - 1) // 2
         return (
             OnnxNode("Mul", ("x", "x"), {}, "squares"),

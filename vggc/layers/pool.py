@@ -1,5 +1,6 @@
 """Pooling: (C, H, W) -> (C, H', W')."""
 
+from math import inf
 from typing import Annotated, final
 
 from vggc.layers.base import (
@@ -29,11 +30,11 @@ AllowEnlarge = Annotated[
 ]
 
 
-def _too_much_padding(kernel: Size, padding: Padding, dilation: Size = 1) -> tuple[str, str] | None:
-    for size, step, border in zip(pair(kernel), pair(dilation), pair(padding), strict=True):
-        effective = step * (size - 1) + 1
-        if border > effective // 2:
-            return "padding", f"padding {border} is more than half the window of {effective}, which torch refuses"
+def _too_much_padding(kernel: Size, padding: Padding) -> tuple[str, str] | None:
+    """For torch the half is that of the window's size, however far dilation spreads it."""
+    for size, border in zip(pair(kernel), pair(padding), strict=True):
+        if border > size // 2:
+            return "padding", f"padding {border} is more than half the window of {size}, which torch refuses"
     return None
 
 
@@ -68,7 +69,7 @@ class MaxPool2d(Layer):
     ceil_mode: CeilMode = False
 
     def conflict(self) -> tuple[str, str] | None:
-        return _too_much_padding(self.kernel_size, self.padding, self.dilation)
+        return _too_much_padding(self.kernel_size, self.padding)
 
     def axes(self) -> tuple[Axis, Axis]:
         return _windows(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -84,13 +85,27 @@ class MaxPool2d(Layer):
         # Ceil mode becomes padding behind, whose implicit value is minus infinity: runtimes disagree about the flag.
         vertical, horizontal = pair(self.padding)
         down, right = _overhang(x, self.shape(x), self.kernel_size, self.stride, self.padding, self.dilation)
-        attributes = {
-            "kernel_shape": pair(self.kernel_size),
-            "strides": pair(self.stride or self.kernel_size),
-            "pads": (vertical, horizontal, vertical + down, horizontal + right),
-            "dilations": pair(self.dilation),
-        }
-        return (OnnxNode("MaxPool", ("x",), attributes),)
+        pads = (vertical, horizontal, vertical + down, horizontal + right)
+        # A dilated window can hang over by more than its kernel's size, and onnxruntime takes only less as padding.
+        explicit = any(pad >= size for pad, size in zip(pads, pair(self.kernel_size) * 2, strict=True))
+        pool = OnnxNode(
+            "MaxPool",
+            ("padded" if explicit else "x",),
+            {
+                "kernel_shape": pair(self.kernel_size),
+                "strides": pair(self.stride or self.kernel_size),
+                "pads": (0, 0, 0, 0) if explicit else pads,
+                "dilations": pair(self.dilation),
+            },
+        )
+        if not explicit:
+            return (pool,)
+        return (
+            constant("pads", (0, 0, *pads[:2], 0, 0, *pads[2:])),
+            constant("least", -inf),
+            OnnxNode("Pad", ("x", "pads", "least"), {}, "padded"),
+            pool,
+        )
 
 
 @final

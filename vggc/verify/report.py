@@ -9,8 +9,8 @@ import onnx
 import onnxruntime
 import torch
 
-import vggc
 from vggc.quantities import in_bytes
+from vggc.version import __version__
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
 
@@ -114,7 +114,7 @@ class Report:
             "control_margin": CONTROL_MARGIN,
         }
         versions = {
-            "vggc": vggc.__version__,
+            "vggc": __version__,
             "torch": torch.__version__,
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
