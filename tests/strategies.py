@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from vggc.layers import KINDS
 from vggc.layers.base import Layer, Shape, ShapeError, pair
 from vggc.records import Limits
 
@@ -98,13 +97,14 @@ def _pool(draw: st.DrawFn, chosen: Fields) -> Fields:
 
 def _enlargement(draw: st.DrawFn, chosen: Fields) -> Fields:
     """The pixels of mode nearest have no corners to align."""
-    interpolates = chosen.get("mode", "nearest") != "nearest"
-    return {} if interpolates else {"align_corners": False}
+    corners = draw(st.booleans()) and chosen.get("mode", "nearest") != "nearest"
+    return {"align_corners": corners}
 
 
 def _response(draw: st.DrawFn, chosen: Fields) -> Fields:
     """What is raised to a power stays well above zero; any other is undefined in torch as well."""
-    return {"k": draw(st.sampled_from([0.5, 1, 2.0])), "alpha": draw(st.sampled_from([-0.001, 0, 1e-4, 0.5, 1]))}
+    alphas = [alpha for alpha in (-0.001, 0, 1e-4, 0.5, 1) if alpha >= 0 or chosen["size"] > 1]
+    return {"k": draw(st.sampled_from([0.5, 1, 2.0])), "alpha": draw(st.sampled_from(alphas))}
 
 
 AGREEMENTS: Final[Mapping[str, Callable[[st.DrawFn, Fields], Fields]]] = {

@@ -16,16 +16,36 @@ Reading order, which is the way of the data:
 second half.
 """
 
-from vggc.diagnostics import Diagnostic, SpecError
-from vggc.export import Export, VerificationError, export_onnx, verify_onnx
-from vggc.files import ProductError
-from vggc.ir import Network, ShapedLayer
-from vggc.pipeline import compile
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from vggc.version import __version__
+
+if TYPE_CHECKING:
+    from vggc.diagnostics import Diagnostic, SpecError
+    from vggc.errors import InternalError, ProductError, VerificationError
+    from vggc.export import Export, export_onnx, verify_onnx
+    from vggc.ir import Network, ShapedLayer
+    from vggc.pipeline import compile
+
+_HOMES = {
+    "Diagnostic": "diagnostics",
+    "Export": "export",
+    "InternalError": "errors",
+    "Network": "ir",
+    "ProductError": "errors",
+    "ShapedLayer": "ir",
+    "SpecError": "diagnostics",
+    "VerificationError": "errors",
+    "compile": "pipeline",
+    "export_onnx": "export",
+    "verify_onnx": "export",
+}
 
 __all__ = [
     "Diagnostic",
     "Export",
+    "InternalError",
     "Network",
     "ProductError",
     "ShapedLayer",
@@ -36,3 +56,10 @@ __all__ = [
     "export_onnx",
     "verify_onnx",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: `vggc check` takes no longer for what it does not need."""
+    if name not in _HOMES:
+        raise AttributeError(f"module `vggc` has no attribute `{name}`")
+    return getattr(import_module(f"vggc.{_HOMES[name]}"), name)

@@ -58,7 +58,7 @@ def cross_check(network: Network) -> Any:
         the module, an `nn.Sequential` without memory.
 
     Raises:
-        vggc.verify.InternalError: they disagree.
+        InternalError: they disagree.
     """
     from vggc.verify.module import check_module
 

@@ -9,15 +9,17 @@ from typing import Any, Final, TypeVar
 
 import click
 
-import vggc
-from vggc import pipeline, reporters
+from vggc import pipeline
 from vggc.diagnostics import Diagnostic, SpecError
-from vggc.files import ProductError
+from vggc.errors import ProductError, VerificationError
 from vggc.frontend import inherit
 from vggc.frontend.sources import read_source, stock_names
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.shapes import MAX_MEMORY
+from vggc.version import __version__
+
+FORMATS: Final = ("text", "json", "sarif", "github")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -77,7 +79,7 @@ def _compiled(spec: str, assignments: Sequence[str], until: str | None = None, m
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(vggc.__version__, prog_name="vggc")
+@click.version_option(__version__, prog_name="vggc")
 def cli() -> None:
     """Compile YAML specs of convolutional networks into PyTorch and verified ONNX.
 
@@ -89,7 +91,9 @@ def cli() -> None:
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @_overrides
 @_limits
-@click.option("--format", "style", type=click.Choice(sorted(reporters.FORMATS)), default="text", help="Of the report.")
+@click.option(
+    "--format", "style", type=click.Choice(("text", "json", "sarif", "github")), default="text", help="Of the report."
+)
 def check(specs: tuple[str, ...], assignments: tuple[str, ...], max_memory: int, style: str) -> None:
     """Validate specs and infer their shapes, without importing torch."""
     found: list[Diagnostic] = []
@@ -113,9 +117,13 @@ def _summary(network: Network) -> str:
 
 
 def _report(found: Sequence[Diagnostic], style: str) -> None:
+    if style == "text" and not found:
+        return
+    from vggc import reporters
+
     if style != "text":
         click.echo(reporters.FORMATS[style](found))
-    elif found:
+    else:
         click.echo(reporters.text(found, color=sys.stderr.isatty()), err=True)
         click.echo(_count(found), err=True)
 
@@ -263,8 +271,10 @@ def export(
     if spec is None:
         click.echo("no spec named: exporting the stock vgg16")
     network = _compiled(spec or "vgg16", assignments, until, max_memory)
+    from vggc.export import export_onnx
+
     with _progress() as progress:
-        exported = vggc.export_onnx(
+        exported = export_onnx(
             network, output, weights=weights, opset=opset, seed=seed, external_data=external_data, progress=progress
         )
     click.echo(str(exported.report))
@@ -281,8 +291,10 @@ def verify(file: Path, spec: str | None, assignments: tuple[str, ...], weights: 
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
     network = _compiled(spec, assignments) if spec is not None else None
+    from vggc.export import verify_onnx
+
     with _progress() as progress:
-        report = vggc.verify_onnx(file, network, weights=weights, progress=progress)
+        report = verify_onnx(file, network, weights=weights, progress=progress)
     click.echo(str(report))
 
 
@@ -326,7 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
-    except vggc.VerificationError as error:
+    except VerificationError as error:
         click.echo(str(error.report))
         click.echo(f"error: {error}", err=True)
         sys.exit(Exit.MISMATCH if error.report.verdict == "mismatch" else Exit.INCONCLUSIVE)
@@ -348,7 +360,7 @@ def _internal(error: Exception) -> None:
     import traceback
 
     with tempfile.NamedTemporaryFile("w", prefix="vggc-", suffix=".log", delete=False) as log:
-        print(f"vggc {vggc.__version__}, Python {platform.python_version()}, {platform.platform()}", file=log)
+        print(f"vggc {__version__}, Python {platform.python_version()}, {platform.platform()}", file=log)
         print(f"arguments: {sys.argv[1:]}", file=log)
         traceback.print_exception(error, file=log)
     click.echo(f"internal error: {type(error).__name__}: {error}", err=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from vggc.build import EXPORTS
 from vggc.diagnostics import Source, SpecError
-from vggc.files import ProductError, move_into_place, staging, write_text
+from vggc.errors import ProductError, VerificationError
+from vggc.files import move_into_place, staging, write_text
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
 from vggc.pipeline import compile_source
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from vggc.verify.report import Report
 
 DEFAULT_OPSET: Final = 17
-
-
-class VerificationError(ProductError):
-    """The file is not what the network says, or nobody can tell; `report` holds what was measured."""
-
-    def __init__(self, report: "Report") -> None:
-        super().__init__(f"{report.file}: {report.verdict}: {report.reason}")
-        self.report = report
 
 
 @dataclass(frozen=True)

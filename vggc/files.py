@@ -1,15 +1,13 @@
 """Files that are either there, whole, or not there: written under another name and moved into place."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
 
-
-class ProductError(RuntimeError):
-    """A product could not be made or written; the message says why and what to do."""
+from vggc.errors import ProductError
 
 
 @contextmanager
@@ -35,7 +33,7 @@ def staging(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise _failed(target, error) from error
     finally:
-        rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _failed(target: Path, error: OSError) -> ProductError:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vggc.backends import load
-from vggc.files import ProductError, move_into_place, staging
+from vggc.errors import ProductError
+from vggc.files import move_into_place, staging
 from vggc.ir import Network
 
 if TYPE_CHECKING:

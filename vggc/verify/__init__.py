@@ -20,13 +20,13 @@ from vggc.backends import onnx_model
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.verify.bisection import first_difference
-from vggc.verify.module import InternalError, check_module
+from vggc.verify.module import check_module
 from vggc.verify.outputs import compare, example_input, forward, relative_l2, telling_weights
 from vggc.verify.report import Control, Report, Verdict
 from vggc.verify.sessions import Array, newest_opset, open_session
 from vggc.verify.structure import Structure, opset_of
 
-__all__ = ["InternalError", "Report", "check_module", "newest_opset", "verify"]
+__all__ = ["Report", "check_module", "newest_opset", "verify"]
 
 PASSES: Final = ((0, 1), (1, 2), (2, 3))  # (seed, batch size)
 PERTURBATION: Final = 0.5

@@ -5,11 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from vggc.errors import InternalError
 from vggc.ir import Network
-
-
-class InternalError(RuntimeError):
-    """vggc contradicts itself or torch: a bug in vggc, never the user's."""
 
 
 def check_module(network: Network, module: nn.Sequential) -> None:

@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make run` and `make test`. They need Python 3.11 or newer with venv, and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test lint stale bench fuzz exports clean
+
+run: $(INSTALLED)
+	$(BIN)/vggc build specs/vgg16.yaml
+	$(BIN)/vggc export specs/vgg16.yaml --onnx
+
+test: $(INSTALLED) lint stale
+	$(BIN)/pytest -n 2 --dist worksteal -q
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The text products of the stock specs are committed; this fails when one of them is not what the code would write.
+stale: $(INSTALLED)
+	$(BIN)/vggc build --check $$(ls specs/*.yaml)
+	$(BIN)/vggc schema | cmp - specs/vggc.schema.json
+
+exports: $(INSTALLED)
+	$(BIN)/vggc schema > specs/vggc.schema.json
+	for spec in specs/*.yaml; do $(BIN)/vggc build $$spec > /dev/null || exit 1; done
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+fuzz: $(INSTALLED)
+	VGGC_FUZZ=$${VGGC_FUZZ:-100000} $(BIN)/pytest -q tests/test_fuzz.py
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(INSTALLED)
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
