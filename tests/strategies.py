@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from vggc.layers import KINDS
 from vggc.layers.base import Layer, Shape, ShapeError, pair
+from vggc.layers.conv import Conv2d
 from vggc.records import Limits
 
 Fields = dict[str, Any]
@@ -169,4 +171,35 @@ def refusal(layer: Layer, x: Shape) -> ShapeError | None:
 
 # --- stacks ------------------------------------------------------------------------------------------------------
 
-CHANNELS: Final = 4  # of every map of a stack
+CHANNELS: Final = 4  # of the input of every stack, and of all its maps
+SPATIAL: Final = ("conv2d", "max_pool2d", "avg_pool2d", "upsample", "zero_pad2d", "reflection_pad2d", "pixel_shuffle")
+ADAPTIVE: Final = ("adaptive_avg_pool2d", "adaptive_max_pool2d", "global_avg_pool2d")
+
+
+def stacks(kinds: tuple[str, ...], most: int = 6) -> st.SearchStrategy[list[Layer]]:
+    """Layers on top of one another that change height and width."""
+    return st.lists(st.sampled_from(kinds).flatmap(_chunk), min_size=1, max_size=most).map(
+        lambda chunks: [layer for chunk in chunks for layer in chunk]
+    )
+
+
+def _chunk(kind: str) -> st.SearchStrategy[list[Layer]]:
+    """One layer, or a pair of them, from CHANNELS to CHANNELS."""
+    if kind == "pixel_shuffle":
+        return st.just([KINDS[kind](upscale_factor=2), Conv2d(out_channels=CHANNELS, kernel_size=1)])
+    if kind == "conv2d":
+        return layers(Conv2d).map(lambda layer: [changed(layer, **ALL_CHANNELS)])
+    return layers(KINDS[kind]).map(lambda layer: [layer])
+
+
+ALL_CHANNELS: Final = {"out_channels": CHANNELS, "groups": 1, "in_channels": None}
+
+
+def changed(layer: Layer, **fields: object) -> Layer:
+    """The layer with other values in some fields."""
+    return type(layer)(**{**vars(layer), **fields})
+
+
+def written(layer: Layer) -> object:
+    """The layer as an item of a spec."""
+    return {layer.kind: layer.changed()} if layer.changed() else layer.kind

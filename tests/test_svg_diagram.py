@@ -13,7 +13,20 @@ import pytest
 
 from vggc.backends.svg_blocks import MAX_BLOCKS, TIMES, Block, Scale, blocks
 from vggc.backends.svg_diagram import emit
-from vggc.backends.svg_layout import FONT, LEGEND, ROW, Arrow, Box, Diagram, Label, Solid, Swatch, lay_out, text_width
+from vggc.backends.svg_layout import (
+    FONT,
+    LEGEND,
+    ROW,
+    Arrow,
+    Box,
+    Diagram,
+    Label,
+    Solid,
+    Stage,
+    Swatch,
+    lay_out,
+    text_width,
+)
 from vggc.diagnostics import Source
 from vggc.ir import Network
 from vggc.pipeline import compile, compile_source
@@ -98,6 +111,11 @@ features:
   - batch_norm
 pool: 1
 classifier: [{linear: 16}, {linear: 16}, {linear: classes}, softmax]
+""",
+    "motley": """
+input: [3, 8, 8]
+features: [{conv: {out_channels: 8, norm: batch_norm, dropout: 0.2}}, M, identity]
+classifier: none
 """,
     "repeated": """
 input: [3, 64, 64]
@@ -303,12 +321,10 @@ def test_nothing_covers_a_text(name: str) -> None:
 @every_network
 def test_everything_is_inside(name: str) -> None:
     diagram = lay_out(network(name))
-    for mark in (*marks(diagram, Label), *marks(diagram, Solid)):
-        box = mark.box
-        assert box.left >= 0, mark
-        assert box.top >= 0, mark
-        assert box.right <= diagram.width, mark
-        assert box.bottom <= diagram.height, mark
+    boxes = [label.box for label in marks(diagram, Label)] + [solid.box for solid in marks(diagram, Solid)]
+    assert min(min(box.left, box.top) for box in boxes) >= 0
+    assert max(box.right for box in boxes) <= diagram.width
+    assert max(box.bottom for box in boxes) <= diagram.height
 
 
 @every_network
@@ -335,6 +351,27 @@ def test_a_long_figure_is_broken_into_rows_that_a_page_can_hold() -> None:
     rows = {name: len({round(arrow.y) for arrow in marks(lay_out(network(name)), Arrow)}) for name in widths}
     assert (rows["vgg16"], rows["vgg19_bn"]) == (1, 1)
     assert rows["long"] > 1
+
+
+def test_an_arrow_leads_out_of_a_row_and_into_the_next() -> None:
+    diagram = lay_out(network("long"))
+    arrows, solids = marks(diagram, Arrow), marks(diagram, Solid)
+    rows = sorted({arrow.y for arrow in arrows})
+    for row in rows:
+        beside = [arrow for arrow in arrows if arrow.y == row]
+        standing = [solid for solid in solids if solid.box.top < row < solid.box.bottom]
+        first, last = min(solid.x for solid in standing), max(solid.box.right for solid in standing)
+        assert (min(arrow.start for arrow in beside) < first) == (row != rows[0])
+        assert (max(arrow.end for arrow in beside) > last) == (row != rows[-1])
+
+
+def test_a_caption_that_is_wider_than_its_block_stays_over_it() -> None:
+    block = Block(("pool1",), ("pool",), (4, 1, 100), f"1{TIMES}100")
+    stage = Stage((block,), (Scale(100, 64, 1024).size(block),))
+    caption = next(stage.marks(0, 0))
+    assert isinstance(caption, Label)
+    assert caption.box.left >= 0
+    assert caption.box.right <= stage.width + 0.01
 
 
 def test_a_text_is_wider_than_its_font_makes_it() -> None:

@@ -40,15 +40,14 @@ def products(network: Network, folder: Path | None = None) -> list[Product]:
     return [Product(folder / name, backends.load(backend).emit(network)) for name, backend in made.items()]
 
 
-def write(made: list[Product]) -> None:
-    """Write every product that is stale.
+def write(product: Product) -> None:
+    """Write a product unless the file says the same already.
 
     Raises:
-        ProductError: one could not be written; the others are whole.
+        ProductError: it could not be written; what was there is unchanged.
     """
-    for product in made:
-        if product.stale:
-            write_text(product.path, product.text)
+    if product.stale:
+        write_text(product.path, product.text)
 
 
 def cross_check(network: Network) -> Any:

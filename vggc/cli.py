@@ -1,7 +1,7 @@
 """Words on the command line -> pipeline calls; prints, and exits with a code that says what happened."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -173,8 +173,9 @@ def schema() -> None:
 @cli.command("list")
 def list_stock() -> None:
     """Print the stock specs and their sizes."""
-    for name in stock_names():
-        click.echo(f"{name:18} {_summary(pipeline.compile(name))}")
+    names = stock_names()
+    for name in names:
+        click.echo(f"{name:{max(map(len, names))}}  {_summary(pipeline.compile(name))}")
 
 
 @cli.command()
@@ -195,7 +196,7 @@ def explain(codes: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("spec")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @_overrides
 @_until
 @_limits
@@ -204,7 +205,7 @@ def explain(codes: tuple[str, ...]) -> None:
 @click.option("--save", type=click.Path(path_type=Path), help="Draw the weights, and save them as .safetensors or .pt.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights that --save draws.")
 def build(
-    spec: str,
+    specs: tuple[str, ...],
     assignments: tuple[str, ...],
     until: str | None,
     max_memory: int,
@@ -213,33 +214,50 @@ def build(
     save: Path | None,
     seed: int,
 ) -> None:
-    """Compile a spec to PyTorch, check it against torch, and write source, picture, table and data."""
+    """Compile specs to PyTorch, check them against torch, and write source, picture, table and data."""
+    if len(specs) > 1 and (output is not None or save is not None):
+        raise click.UsageError("--output and --save take one spec")
+    networks = {spec: _compiled(spec, assignments, until, max_memory) for spec in specs}
+    if only_check:
+        _fail_when_stale(networks, output)
+        return
+    for network in networks.values():
+        _build(network, output)
+    if save is not None:
+        _save(next(iter(networks.values())), save, seed)
+
+
+def _build(network: Network, output: Path | None) -> None:
     from vggc import build as building
 
-    network = _compiled(spec, assignments, until, max_memory)
-    module = building.cross_check(network)
-    made = building.products(network, output)
-    if only_check:
-        _fail_when_stale(made, spec)
-        return
-    click.echo(building.torchinfo_summary(network, module))
-    building.write(made)
-    for product in made:
-        click.echo(f"wrote {product.path}")
-    if save is not None:
-        from vggc.backends import torch_module
-        from vggc.weights import save_weights
-
-        with _progress() as progress:
-            save_weights(torch_module.materialize(network, seed, progress), save)
-        click.echo(f"wrote {save}, drawn with seed {seed}")
+    click.echo(building.torchinfo_summary(network, building.cross_check(network)))
+    for product in building.products(network, output):
+        state = "unchanged" if not product.stale else "wrote"
+        building.write(product)
+        click.echo(f"{state} {product.path}")
 
 
-def _fail_when_stale(made: Sequence[Any], spec: str) -> None:
-    stale = [str(product.path) for product in made if product.stale]
-    if stale:
-        raise ProductError(f"stale: {', '.join(stale)}; run: vggc build {spec}")
-    click.echo(f"{len(made)} files are as `vggc build {spec}` would write them")
+def _save(network: Network, path: Path, seed: int) -> None:
+    from vggc.backends import torch_module
+    from vggc.weights import check_suffix, save_weights
+
+    check_suffix(path)
+    with _progress() as progress:
+        save_weights(torch_module.materialize(network, seed, progress), path)
+    click.echo(f"wrote {path}, drawn with seed {seed}")
+
+
+def _fail_when_stale(networks: Mapping[str, Network], output: Path | None) -> None:
+    from vggc import build as building
+
+    stale: dict[str, list[str]] = {}
+    for spec, network in networks.items():
+        building.cross_check(network)
+        stale[spec] = [str(product.path) for product in building.products(network, output) if product.stale]
+    if any(stale.values()):
+        files = ", ".join(path for paths in stale.values() for path in paths)
+        raise ProductError(f"stale: {files}; run: vggc build {' '.join(spec for spec in stale if stale[spec])}")
+    click.echo(f"the files of {', '.join(networks)} are as `vggc build` would write them")
 
 
 @cli.command()

@@ -111,8 +111,7 @@ def save_weights(module: "nn.Sequential", path: Path) -> None:
     Raises:
         ProductError: the suffix is neither, or the file could not be written.
     """
-    if path.suffix not in (".safetensors", ".pt"):
-        raise ProductError(f"{path}: weights are saved as .safetensors or .pt")
+    check_suffix(path)
     import safetensors
     import safetensors.torch
     import torch
@@ -127,3 +126,9 @@ def save_weights(module: "nn.Sequential", path: Path) -> None:
         except (RuntimeError, safetensors.SafetensorError) as error:  # how both report a full disk
             raise ProductError(f"{path} could not be written: {str(error).splitlines()[0]}") from error
         move_into_place(staged, path)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise ProductError for a file that is neither `.safetensors` nor `.pt`; before anything is drawn."""
+    if path.suffix not in (".safetensors", ".pt"):
+        raise ProductError(f"{path}: weights are saved as .safetensors or .pt")

@@ -86,7 +86,8 @@ class Extent:
         composed = self.maps[-1].then(outer)
         if composed is None:
             return Extent((*self.maps, outer))
-        return Extent((*self.maps[:-1], composed)) if composed.multiply else Extent((composed,))
+        # What the two have become may compose with the map before them, where neither did alone.
+        return Extent(self.maps[:-1]).then(composed)
 
     @property
     def closed(self) -> bool:
