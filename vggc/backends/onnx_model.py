@@ -141,7 +141,7 @@ def _node(layer: ShapedLayer, node: OnnxNode, names: Mapping[str, str]) -> onnx.
 
 def needs_external_data(lowered: Lowered) -> bool:
     """Whether the weights are too many for one protobuf message."""
-    return protobuf_stream.file_size(*_split(lowered.model), lowered.tensors) > protobuf_stream.MAX_FILE
+    return file_size(lowered) > protobuf_stream.MAX_FILE
 
 
 def _split(model: onnx.ModelProto) -> tuple[bytes, bytes]:
@@ -197,3 +197,8 @@ def operators(model: onnx.ModelProto) -> Iterator[str]:
     """The operator of every node, in order."""
     for node in model.graph.node:
         yield node.op_type
+
+
+def file_size(lowered: Lowered) -> int:
+    """The bytes of the file with its weights inside."""
+    return protobuf_stream.file_size(*_split(lowered.model), lowered.tensors)
