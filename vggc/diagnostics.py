@@ -7,6 +7,7 @@ error found long after the reading still points at the line that caused it.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
@@ -14,11 +15,15 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A text and the name people know it by; `included_from` is the `extends` that asked for it, if one did."""
+    """A text and the name people know it by.
+
+    `included_from` is the `extends` that asked for it, if one did; `path` the file that it was read from, if any.
+    """
 
     name: str
     text: str
     included_from: "Span | None" = None
+    path: Path | None = None
 
     @cached_property
     def lines(self) -> list[str]:

@@ -123,13 +123,13 @@ class _Names:
         if layer.group == "conv":
             self.conv += 1
             return f"conv{self.stage}_{self.conv}"
-        return f"{layer.kind}{self.stage}_{self.conv}" if self.conv else f"{layer.kind}{self.stage}"
+        return _numbered(layer.kind, f"{self.stage}_{self.conv}" if self.conv else str(self.stage))
 
     def _classifier(self, layer: Layer) -> str:
         if layer.group in ("linear", "conv"):
             self.fc = self.fc + 1 if self.fc else self._stages() + 1
             return f"fc{self.fc}"
-        return f"{layer.kind}{self.fc or self._stages()}"
+        return _numbered(layer.kind, str(self.fc or self._stages()))
 
     def _stages(self) -> int:
         """Stages with a layer in them: the one that the last pool opened is empty."""
@@ -138,9 +138,14 @@ class _Names:
     def _unique(self, name: str) -> str:
         unique, again = name, 2
         while unique in self.taken:
-            unique, again = f"{name}_{again}" if name[-1].isdigit() else f"{name}{again}", again + 1
+            unique, again = f"{name}_{again}", again + 1
         self.taken.add(unique)
         return unique
+
+
+def _numbered(kind: str, number: str) -> str:
+    """relu3_3, and relu6_3_3 for a kind that ends in a digit itself."""
+    return f"{kind}_{number}" if kind[-1].isdigit() else f"{kind}{number}"
 
 
 def cut(graph: Graph, until: str) -> Graph:

@@ -16,7 +16,7 @@ def emit(network: Network) -> str:
 def data(network: Network) -> dict[str, Any]:
     """The object: shapes without the batch axis, counts per sample, memory in bytes of float32."""
     fields = geometry.receptive_fields(network)
-    images = [field for layer, field in zip(network.layers, fields, strict=True) if len(layer.output) == 3]
+    last = max(position for position, layer in enumerate(network.layers) if layer.node.section == "features")
     least = geometry.smallest_input(network.graph)
     least_features = geometry.smallest_input(network.graph, "features")
     classes = network.spec.classes
@@ -37,7 +37,7 @@ def data(network: Network) -> dict[str, Any]:
         "features": {"formula": geometry.map_formula(network)},
         "min_input": list(least) if least else None,
         "min_input_features": list(least_features) if least_features else None,
-        "receptive_field": _field(images[-1]) if images else None,
+        "receptive_field": _field(fields[last]),
         "layers": [_layer(layer, field) for layer, field in zip(network.layers, fields, strict=True)],
     }
 

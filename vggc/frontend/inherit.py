@@ -31,7 +31,7 @@ def load(source: Source) -> Table:
         SpecError: a document cannot be read, is no mapping, or extends what it must not (E011).
     """
     document = _mapping(read(source))
-    chain = {_identity(source.name)}
+    chain = {_file(source).resolve()}
     ancestors = [document]
     while "extends" in ancestors[-1].entries:
         ancestors.append(_parent(ancestors[-1], chain))
@@ -56,11 +56,12 @@ def _heritable(parent: Table) -> Table:
     return Table({key: entry for key, entry in parent.entries.items() if key not in _OWN}, parent.span)
 
 
-def _identity(name: str) -> str:
-    return str(find_spec(name).resolve())
+def _file(source: Source) -> Path:
+    """The file of a source; a text without one is taken to lie in the working folder."""
+    return source.path or Path(source.name)
 
 
-def _parent(child: Table, chain: set[str]) -> Table:
+def _parent(child: Table, chain: set[Path]) -> Table:
     value = child.entries["extends"].value
     if not isinstance(value, Leaf) or not isinstance(value.value, str):
         raise SpecError(
@@ -72,20 +73,20 @@ def _parent(child: Table, chain: set[str]) -> Table:
         note = Note("help", "write a path relative to this file, or the name of a stock spec")
         raise SpecError([Diagnostic("E011", f"`extends` does not follow {what}", value.span, (note,))])
     path = _beside(value.span.source, wanted)
-    if _identity(str(path)) in chain:
+    if path.resolve() in chain:
         raise SpecError([Diagnostic("E011", f"`{wanted}` extends itself, directly or through others", value.span)])
     if len(chain) >= MAX_ANCESTORS:
         raise SpecError(
             [Diagnostic("E009", f"the chain of `extends` is longer than {MAX_ANCESTORS} specs", value.span)]
         )
-    chain.add(_identity(str(path)))
+    chain.add(path.resolve())
     return _mapping(read(read_source(path, included_from=value.span)))
 
 
 def _beside(source: Source, wanted: str) -> Path:
     """A file beside the child; a bare name that is no file there is a stock spec."""
-    path = find_spec(source.name).parent / wanted
-    return Path(wanted) if wanted in stock_names() and not path.exists() else path
+    path = _file(source).parent / wanted
+    return find_spec(wanted) if wanted in stock_names() and not path.exists() else path
 
 
 def merge(below: Table, above: Table) -> Table:

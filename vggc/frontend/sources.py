@@ -51,7 +51,7 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
             [Diagnostic("E009", f"the text is over the limit of {MAX_BYTES:,} bytes", Span(shown, 0, 0, 0, 0))]
         )
     try:
-        return Source(name, content.decode("utf-8-sig"), included_from)
+        return Source(name, content.decode("utf-8-sig"), included_from, path)
     except UnicodeDecodeError as error:
         raise SpecError([_not_text(name, content, error)]) from None
 
