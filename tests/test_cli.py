@@ -71,7 +71,18 @@ def test_a_wrong_assignment_is_a_wrong_spec(assignment: str, folder: Path, capsy
 def test_shapes_as_json_has_the_promised_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("shapes", "small.yaml", "--json") == Exit.FINE
     found = json.loads(capsys.readouterr().out)
-    promised = "name input output params buffers macs flatten min_input receptive_field layers".split()
+    promised = [
+        "name",
+        "input",
+        "output",
+        "params",
+        "buffers",
+        "macs",
+        "flatten",
+        "min_input",
+        "receptive_field",
+        "layers",
+    ]
     assert set(promised) <= set(found)
     assert found["flatten"] == {"size": 64, "formula": "16 * 2 * 2"}
     assert (found["min_input"], found["receptive_field"]) == ([8, 8], [10, 10])

@@ -14,7 +14,8 @@ import torch
 import vggc
 from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
 from vggc.backends import onnx_model, protobuf_stream, yaml_spec
-from vggc.ir import Network, unroll
+from vggc.ir import Network
+from vggc.unroll import unroll
 from vggc.verify import newest_opset
 
 

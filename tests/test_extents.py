@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 import torch
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
 from torch import nn
@@ -27,6 +27,8 @@ from vggc.pipeline import compile_source, read_graph
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 
 maps = st.builds(AffineFloor, multiply=st.integers(0, 4), add=st.integers(-12, 12), divide=st.integers(1, 6))
+# What takes microseconds is tried more often.
+many = settings(max_examples=10 * settings().max_examples)
 growing = maps.filter(lambda each: each.multiply > 0)
 extents = st.integers(-30, 300)
 
@@ -47,17 +49,20 @@ def one_by_one(steps: Iterable[AffineFloor], n: int) -> int:
 # --- the algebra -------------------------------------------------------------------------------------------------
 
 
+@many
 @given(first=maps, second=maps, n=extents)
 def test_two_maps_are_one(first: AffineFloor, second: AffineFloor, n: int) -> None:
     both = first.then(second)
     assert both is None or both(n) == second(first(n))
 
 
+@many
 @given(steps=st.lists(maps, max_size=7), n=extents)
 def test_composition_is_one_after_the_other(steps: list[AffineFloor], n: int) -> None:
     assert composed(steps)(n) == one_by_one(steps, n)
 
 
+@many
 @given(steps=st.lists(maps, max_size=7))
 @example(steps=[AffineFloor(1, 0, 2), AffineFloor(2), AffineFloor(1, 0, 2)])
 def test_composition_is_as_short_as_the_algebra_allows(steps: list[AffineFloor]) -> None:
@@ -68,11 +73,13 @@ def test_composition_is_as_short_as_the_algebra_allows(steps: list[AffineFloor])
     assert extent.constant == any(each.multiply == 0 for each in steps)
 
 
+@many
 @given(steps=st.lists(st.builds(AffineFloor, add=st.integers(-12, 12), divide=st.integers(1, 6))))
 def test_convolutions_and_pools_are_one_floor(steps: list[AffineFloor]) -> None:
     assert composed(steps).closed
 
 
+@many
 @given(each=growing, wanted=extents)
 def test_least_is_the_smallest(each: AffineFloor, wanted: int) -> None:
     least = each.least(wanted)
@@ -80,6 +87,7 @@ def test_least_is_the_smallest(each: AffineFloor, wanted: int) -> None:
     assert each(least) >= wanted > each(least - 1)
 
 
+@many
 @given(steps=st.lists(maps, max_size=7), wanted=st.integers(1, 50))
 def test_least_through_is_the_smallest(steps: list[AffineFloor], wanted: int) -> None:
     extent = composed(steps)
@@ -119,6 +127,7 @@ def value_of(formula: str, **variables: int) -> int:
     return of(ast.parse(formula, mode="eval").body)
 
 
+@many
 @given(steps=st.lists(maps, max_size=5), n=extents)
 def test_formula_is_the_extent(steps: list[AffineFloor], n: int) -> None:
     extent = composed(steps)
@@ -178,6 +187,7 @@ sizes = st.integers(1, 6)
 spans = st.integers(1, 40)
 
 
+@many
 @given(kernel=sizes, stride=sizes, before=st.integers(0, 6), after=st.integers(0, 6), dilation=sizes, n=spans)
 def test_window_is_that_of_conv(kernel: int, stride: int, before: int, after: int, dilation: int, n: int) -> None:
     pad = nn.ZeroPad2d((before, after, before, after))
@@ -185,6 +195,7 @@ def test_window_is_that_of_conv(kernel: int, stride: int, before: int, after: in
     check_axis(window_axis(kernel, stride, before, after, dilation), module, n)
 
 
+@many
 @given(data=st.data(), kernel=sizes, stride=sizes, dilation=sizes, ceil_mode=st.booleans(), n=spans)
 def test_window_is_that_of_max_pool(
     data: st.DataObject, kernel: int, stride: int, dilation: int, ceil_mode: bool, n: int
@@ -194,6 +205,7 @@ def test_window_is_that_of_max_pool(
     check_axis(window_axis(kernel, stride, padding, padding, dilation, ceil_mode), module, n)
 
 
+@many
 @given(data=st.data(), kernel=sizes, stride=sizes, ceil_mode=st.booleans(), n=spans)
 def test_window_is_that_of_avg_pool(data: st.DataObject, kernel: int, stride: int, ceil_mode: bool, n: int) -> None:
     padding = data.draw(st.integers(0, kernel // 2))
@@ -254,7 +266,8 @@ def test_no_input_is_large_enough_behind_a_small_adaptive_pool() -> None:
 
 few = st.integers(1, 3)
 both = few | st.tuples(few, few)
-strides = st.sampled_from([1, 1, 2, (1, 2), (2, 1)])
+strides: st.SearchStrategy[int | tuple[int, int]] = st.sampled_from([1, 1, 2, (1, 2), (2, 1)])
+no_stride: st.SearchStrategy[int | tuple[int, int]] = st.just(1)
 
 
 def sliding(strides: st.SearchStrategy[int | tuple[int, int]]) -> st.SearchStrategy[list[Layer]]:
@@ -318,7 +331,7 @@ rounded_once = pytest.mark.xfail(
 
 
 @rounded_once
-@given(before=sliding(strides), factor=few, after=sliding(st.just(1)))
+@given(before=sliding(strides), factor=few, after=sliding(no_stride))
 @example(before=[HALF], factor=2, after=[BLUR])
 def test_receptive_field_behind_an_enlargement_is_the_largest(
     before: list[Layer], factor: int, after: list[Layer]

@@ -9,7 +9,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 import onnx
@@ -19,7 +19,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from strategies import channel_unit, fitting, inputs, layers, loose_layers, refusal
+from strategies import changed, channel_unit, fitting, images, inputs, layers, loose_layers, refusal
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -38,6 +38,13 @@ REFUSALS: Final = (ValueError, RuntimeError)
 # The rules of the language where torch is laxer: images and vectors are told apart, a size that is written must be
 # the real one, and an adaptive pool enlarges only where it is asked to.
 OWN_RULES: Final = {"E201", "E202", "E204"}
+
+IMAGES_ONLY: Final = {
+    *(cls.kind for cls in BUILT_IN if cls.group in ("conv", "pool")),
+    *("instance_norm", "local_response_norm", "dropout2d"),
+    *("pixel_shuffle", "upsample", "zero_pad2d", "reflection_pad2d"),
+}
+VECTORS_ONLY: Final = {"linear"}
 
 every_kind = pytest.mark.parametrize("cls", BUILT_IN, ids=list(KINDS))
 
@@ -125,6 +132,40 @@ def test_shape_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
 
 
 @every_kind
+@given(data=st.data(), x=inputs())
+def test_images_and_vectors_are_told_apart(cls: type[Layer], data: st.DataObject, x: Shape) -> None:
+    error = refusal(data.draw(layers(cls)), x)
+    misplaced = cls.kind in (IMAGES_ONLY if len(x) == 1 else VECTORS_ONLY)
+    assert misplaced == (error is not None and error.code == "E201")
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "linear"])
+@given(data=st.data())
+def test_written_size_is_checked(kind: str, data: st.DataObject) -> None:
+    option = "in_channels" if kind == "conv2d" else "in_features"
+    layer = changed(data.draw(layers(KINDS[kind])), **{option: None})
+    x = data.draw(fitting(layer))
+    size = data.draw(st.integers(1, 40))
+    error = refusal(changed(layer, **{option: size}), x)
+    if size == x[0]:
+        assert error is None
+    else:
+        assert error is not None
+        assert (error.code, error.option, error.recovered) == ("E202", option, layer.shape(x))
+
+
+@pytest.mark.parametrize("kind", ["adaptive_avg_pool2d", "adaptive_max_pool2d"])
+@given(data=st.data(), x=images())
+def test_adaptive_pool_enlarges_only_where_it_is_asked_to(kind: str, data: st.DataObject, x: Shape) -> None:
+    layer = data.draw(layers(KINDS[kind]))
+    target = layer.torch(x).args[0]
+    height, width = target if isinstance(target, tuple) else (target, target)
+    error = refusal(layer, x)
+    enlarges = height > x[1] or width > x[2]
+    assert (error is not None and error.code == "E204") == (enlarges and not vars(layer)["allow_enlarge"])
+
+
+@every_kind
 @given(data=st.data())
 def test_inference_can_go_on_after_an_error(cls: type[Layer], data: st.DataObject) -> None:
     layer = data.draw(layers(cls))
@@ -179,7 +220,7 @@ def wired(layer: Layer, x: Shape, opset: int, state: Mapping[str, torch.Tensor],
     used = {name for node in nodes for name in node.inputs}
     opsets = [helper.make_opsetid("", opset)]
     graph = helper.make_graph(
-        [helper.make_node(node.op, node.inputs, [node.output], **node.attributes) for node in nodes],
+        [helper.make_node(node.op, node.inputs, [node.output], **dict[str, Any](node.attributes)) for node in nodes],
         "layer",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", *x])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", *(y or [None] * len(layer.shape(x)))])],
@@ -236,7 +277,8 @@ def check_attributes(nodes: tuple[OnnxNode, ...], opset: int) -> None:
         known = onnx.defs.get_schema(node.op, opset).attributes
         for name, value in node.attributes.items():
             assert name in known, f"{node.op} has no attribute {name} in opset {opset}"
-            assert helper.make_attribute(name, value).type == known[name].type.value, (node.op, name)
+            sort = onnx.AttributeProto.AttributeType.Name(helper.make_attribute(name, value).type)
+            assert known[name].type == getattr(onnx.defs.OpSchema.AttrType, sort), (node.op, name)
 
 
 def check_names(layer: Layer, x: Shape, nodes: tuple[OnnxNode, ...]) -> None:
@@ -317,6 +359,7 @@ def example_of(cls: type[Layer]) -> tuple[Layer, Shape]:
 
 
 def _subclasses(cls: type) -> Iterator[type]:
+    each: type
     for each in cls.__subclasses__():
         yield each
         yield from _subclasses(each)

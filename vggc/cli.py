@@ -13,7 +13,7 @@ from vggc import pipeline
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.errors import ProductError, VerificationError
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source, stock_names
+from vggc.frontend.sources import read_source, specs_below, stock_names
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.shapes import MAX_MEMORY
@@ -88,14 +88,66 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC|FOLDER...")
 @_overrides
 @_limits
-@click.option(
-    "--format", "style", type=click.Choice(("text", "json", "sarif", "github")), default="text", help="Of the report."
-)
-def check(specs: tuple[str, ...], assignments: tuple[str, ...], max_memory: int, style: str) -> None:
-    """Validate specs and infer their shapes, without importing torch."""
+@click.option("--allow", multiple=True, metavar="WARNING", help="Switch a warning off, by name or code.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Of the report.")
+@click.option("--watch", is_flag=True, help="Check again whenever a spec or one of its parents is saved.")
+def check(
+    specs: tuple[str, ...],
+    assignments: tuple[str, ...],
+    max_memory: int,
+    allow: tuple[str, ...],
+    style: str,
+    watch: bool,
+) -> None:
+    """Validate specs and infer their shapes, without importing torch.
+
+    A FOLDER stands for the specs in it and below it; a pattern such as 'specs/vgg*.yaml' for the files that it fits.
+    """
+    _check_warnings(allow)
+
+    def run() -> bool:
+        return _check(_files(specs), assignments, max_memory, allow, style)
+
+    fine = run()
+    if watch:
+        from vggc.watching import until_interrupted
+
+        until_interrupted([Path(spec) for spec in _files(specs)], run)
+    if not fine:
+        sys.exit(Exit.SPEC)
+
+
+def _check_warnings(names: Sequence[str]) -> None:
+    from vggc.codes import CODES, WARNINGS
+
+    for name in names:
+        if name not in WARNINGS and (name not in CODES or not name.startswith("W")):
+            raise click.UsageError(f"there is no warning {name}; there are {', '.join(WARNINGS)}")
+
+
+def _files(specs: Sequence[str]) -> list[str]:
+    """The specs that are meant: folders and patterns become the files that they stand for."""
+    files: list[str] = []
+    for spec in specs:
+        if Path(spec).is_dir():
+            found = [str(path) for path in specs_below(Path(spec))]
+        elif any(char in spec for char in "*?[") and not Path(spec).exists():
+            found = [str(path) for path in sorted(Path().glob(spec))]
+        else:
+            found = [spec]
+        if not found:
+            raise click.UsageError(f"there are no specs in {spec}")
+        files += found
+    return files
+
+
+def _check(specs: Sequence[str], assignments: Sequence[str], max_memory: int, allow: Sequence[str], style: str) -> bool:
+    """Check every spec and report; whether all of them are fine."""
+    from vggc import lints
+
     found: list[Diagnostic] = []
     for spec in specs:
         try:
@@ -103,11 +155,11 @@ def check(specs: tuple[str, ...], assignments: tuple[str, ...], max_memory: int,
         except SpecError as error:
             found += error.diagnostics
             continue
+        found += lints.check(network, allow)
         if style == "text":
             click.echo(f"{spec}: {network.name} is fine: {_summary(network)}")
     _report(found, style)
-    if any(each.severity == "error" for each in found):
-        sys.exit(Exit.SPEC)
+    return not any(each.severity == "error" for each in found)
 
 
 def _summary(network: Network) -> str:
@@ -124,15 +176,7 @@ def _report(found: Sequence[Diagnostic], style: str) -> None:
     if style != "text":
         click.echo(reporters.FORMATS[style](found))
     else:
-        click.echo(reporters.text(found, color=sys.stderr.isatty()), err=True)
-        click.echo(_count(found), err=True)
-
-
-def _count(found: Sequence[Diagnostic]) -> str:
-    codes = sorted({each.code for each in found})
-    errors = sum(each.severity == "error" for each in found)
-    counted = f"\n{errors} error{'s' * (errors != 1)}"
-    return f"{counted}; for more about {'it' if len(codes) == 1 else 'them'}: vggc explain {' '.join(codes)}"
+        click.echo(reporters.report(found, color=sys.stderr.isatty()), err=True, nl=False)
 
 
 @cli.command()

@@ -4,10 +4,11 @@ from typing import Final, NamedTuple
 
 
 class Code(NamedTuple):
-    """A code in a line, and in a paragraph."""
+    """A code in a line, and in a paragraph; a warning has a name as well, by which it is switched off."""
 
     title: str
     explanation: str
+    name: str | None = None
 
 
 CODES: Final[dict[str, Code]] = {
@@ -84,6 +85,10 @@ CODES: Final[dict[str, Code]] = {
     "E108": Code(
         "`classes` is not known", "The word stands for the spec's number of classes, so the spec must say `classes:`."
     ),
+    "E109": Code(
+        "a rewrite finds nothing",
+        "No layer is of the kind, with the options and in the stage, that the rewrite speaks of. See `vggc expand`.",
+    ),
     "E201": Code(
         "a layer of the wrong rank",
         "Convolutions, pools and their like take images (channels, height, width); linear layers take vectors. A "
@@ -118,4 +123,42 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E301": Code("an expectation does not hold", "`expect` says what must be true of the network, and it is not."),
     "E302": Code("no such layer", "`--until` takes an alias or a path from the table of `vggc shapes`."),
+    "W401": Code(
+        "a deep network with neither norm nor He initialisation",
+        "Without batch norm, and without an initialisation that keeps the variance (kaiming, orthogonal), the signal "
+        "of more than ten layers fades: the loss stays at ln(classes) and accuracy at chance. Every VGG shows it.",
+        "deep_without_norm",
+    ),
+    "W402": Code(
+        "dropout before batch norm",
+        "Dropout changes the variance in training and not at inference, so the running statistics of a norm behind it "
+        "are wrong at inference (Li et al., 2018, arXiv:1801.05134).",
+        "dropout_before_norm",
+    ),
+    "W403": Code(
+        "dropout before max pool",
+        "The maximum of a window is rarely lost when single values are dropped before it: the next largest takes its "
+        "place, so the dropout acts less, and otherwise than its probability says.",
+        "dropout_before_pool",
+    ),
+    "W404": Code(
+        "a bias that batch norm removes",
+        "Batch norm subtracts the mean, and with it any bias of the convolution before. Leave it out (`bias: false`) "
+        "or say `bias: true` where the file of weights has one, as torchvision's have.",
+        "needless_bias",
+    ),
+    "W405": Code(
+        "an adaptive pool that does not divide its map",
+        "Its windows overlap and differ in size. vggc exports it exactly; other exporters refuse or approximate it, "
+        "and on GPUs its gradient is not deterministic.",
+        "uneven_pool",
+    ),
+    "W406": Code(
+        "softmax before cross-entropy",
+        "torch's cross-entropy takes logits and applies log-softmax itself. A softmax before it flattens the gradient.",
+        "softmax_last",
+    ),
 }
+
+# The names of the warnings, by which `allow` and `--allow` switch them off.
+WARNINGS: Final[tuple[str, ...]] = tuple(code.name for code in CODES.values() if code.name is not None)

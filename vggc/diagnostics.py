@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
+
+MAX_DIAGNOSTICS: Final = 100
+MAX_QUOTE: Final = 40
 
 Severity = Literal["error", "warning"]
 
@@ -84,7 +87,7 @@ class SpecError(ValueError):
     """A spec is wrong; `diagnostics` holds everything that was found, in the order of the text."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = in_text_order(diagnostics)
+        self.diagnostics = _first(in_text_order(diagnostics))
         super().__init__("\n".join(str(each) for each in self.diagnostics))
 
 
@@ -102,13 +105,21 @@ def in_text_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(found, key=place)
 
 
+def _first(found: list[Diagnostic]) -> list[Diagnostic]:
+    """The first hundred: nobody reads more, and a terminal would scroll the first ones away."""
+    if len(found) <= MAX_DIAGNOSTICS:
+        return found
+    message = f"there are more errors than the {MAX_DIAGNOSTICS} above"
+    more = Diagnostic("E009", message, found[MAX_DIAGNOSTICS].span, (Note("help", "mend those first"),))
+    return [*found[:MAX_DIAGNOSTICS], more]
+
+
 def nearest(word: str, legal: Iterable[str]) -> str | None:
     """The legal word that `word` was probably meant to be."""
     from difflib import get_close_matches
 
-    candidates = list(legal)
-    folded = {each.lower(): each for each in candidates}
-    close = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    folded = {each.lower(): each for each in legal}
+    close = get_close_matches(word[:MAX_QUOTE].lower(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
 
 
@@ -118,3 +129,21 @@ def help_word(word: str, legal: Sequence[str], what: str) -> Note:
     if meant is not None:
         return Note("help", f"did you mean `{meant}`?")
     return Note("help", f"{what}: {', '.join(legal)}")
+
+
+def printable(text: str) -> str:
+    """On one line, and with nothing in it that a terminal would act upon."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def quoted(word: str) -> str:
+    """A word of the author's within a message, shortened."""
+    shown = word if len(word) <= MAX_QUOTE else f"{word[: MAX_QUOTE - 3]}..."
+    return f"`{printable(shown)}`"
+
+
+def joined(words: Sequence[str], last: str = "or") -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -44,7 +44,7 @@ def receptive_fields(network: Network) -> tuple[tuple[ReceptiveField, ReceptiveF
 
     The field grows by (window - 1) steps of the accumulated stride, and the stride multiplies (Araujo et al., 2019,
     Computing Receptive Fields of Convolutional Neural Networks, eq. 2). An adaptive pool counts with its largest
-    window; a field is never larger than the input.
+    window; near the border a field reaches into the padding, so it may be larger than the input.
     """
     pairs = []
     for i in (0, 1):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 
-from vggc import expectations, ir, shapes
+from vggc import expectations, shapes, unroll
 from vggc.diagnostics import Source, SpecError
 from vggc.frontend import complaints, inherit, spec
 from vggc.frontend.document import Table
@@ -59,5 +59,5 @@ def read_graph(source: Source, overrides: Iterable[Table] = (), *, until: str | 
     typed, found = spec.build(document)
     if found:
         raise SpecError(found)
-    graph = ir.unroll(typed)
-    return graph if until is None else ir.cut(graph, until)
+    graph = unroll.unroll(typed)
+    return graph if until is None else unroll.cut(graph, until)

@@ -11,8 +11,23 @@ from vggc.version import __version__
 MAX_WIDTH: Final = 140  # of a source line; longer ones are cut around the place
 
 
+def report(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
+    """What a person reads on the terminal: every diagnostic, how many there are, and where to learn more."""
+    return f"{text(diagnostics, color)}\n\n{_counted(diagnostics)}\n"
+
+
+def _counted(diagnostics: Sequence[Diagnostic]) -> str:
+    counts = []
+    for severity in ("error", "warning"):
+        number = sum(each.severity == severity for each in diagnostics)
+        if number:
+            counts.append(f"{number} {severity}{'s' * (number != 1)}")
+    codes = sorted({each.code for each in diagnostics})
+    return f"{' and '.join(counts)}; to know more: vggc explain {' '.join(codes)}"
+
+
 def text(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
-    """Each with its place, its line, a caret, and its notes; then the count."""
+    """Each with its place, its line, a caret, and its notes."""
     paint = _paint if color else _plain
     blocks = ["\n".join(_block(each, paint)) for each in diagnostics]
     return "\n\n".join(blocks)

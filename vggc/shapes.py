@@ -81,6 +81,8 @@ class _Shapes:
             notes.append(Note("help", error.help))
         if self.graph.nodes and node.section == "flatten":
             notes.append(Note("note", "a flatten stands before the classifier"))
+        if node.written.anchor is not None:
+            notes.append(Note("note", f"a rewrite put it at {node.written.anchor}"))
         span = node.written.options.get(error.option or "", node.span)
         self.found.append(Diagnostic(error.code, message, span, tuple(notes)))
 

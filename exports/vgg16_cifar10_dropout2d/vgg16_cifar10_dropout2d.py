@@ -13,48 +13,40 @@ def vgg16_cifar10_dropout2d() -> nn.Sequential:
     features = nn.Sequential(
         nn.Conv2d(3, 64, kernel_size=3, padding=1),  # conv1_1: 64 x 64 x 64
         nn.ReLU(),  # relu1_1: 64 x 64 x 64
-        nn.Dropout2d(p=0.1),  # dropout2d1_1: 64 x 64 x 64
         nn.Conv2d(64, 64, kernel_size=3, padding=1),  # conv1_2: 64 x 64 x 64
         nn.ReLU(),  # relu1_2: 64 x 64 x 64
-        nn.Dropout2d(p=0.1),  # dropout2d1_2: 64 x 64 x 64
         nn.MaxPool2d(kernel_size=2, stride=2),  # pool1: 64 x 32 x 32
+        nn.Dropout2d(p=0.1),  # dropout2d2: 64 x 32 x 32
         nn.Conv2d(64, 128, kernel_size=3, padding=1),  # conv2_1: 128 x 32 x 32
         nn.ReLU(),  # relu2_1: 128 x 32 x 32
-        nn.Dropout2d(p=0.1),  # dropout2d2_1: 128 x 32 x 32
         nn.Conv2d(128, 128, kernel_size=3, padding=1),  # conv2_2: 128 x 32 x 32
         nn.ReLU(),  # relu2_2: 128 x 32 x 32
-        nn.Dropout2d(p=0.1),  # dropout2d2_2: 128 x 32 x 32
         nn.MaxPool2d(kernel_size=2, stride=2),  # pool2: 128 x 16 x 16
+        nn.Dropout2d(p=0.1),  # dropout2d3: 128 x 16 x 16
         nn.Conv2d(128, 256, kernel_size=3, padding=1),  # conv3_1: 256 x 16 x 16
         nn.ReLU(),  # relu3_1: 256 x 16 x 16
-        nn.Dropout2d(p=0.1),  # dropout2d3_1: 256 x 16 x 16
         nn.Conv2d(256, 256, kernel_size=3, padding=1),  # conv3_2: 256 x 16 x 16
         nn.ReLU(),  # relu3_2: 256 x 16 x 16
-        nn.Dropout2d(p=0.1),  # dropout2d3_2: 256 x 16 x 16
         nn.Conv2d(256, 256, kernel_size=3, padding=1),  # conv3_3: 256 x 16 x 16
         nn.ReLU(),  # relu3_3: 256 x 16 x 16
-        nn.Dropout2d(p=0.1),  # dropout2d3_3: 256 x 16 x 16
         nn.MaxPool2d(kernel_size=2, stride=2),  # pool3: 256 x 8 x 8
+        nn.Dropout2d(p=0.1),  # dropout2d4: 256 x 8 x 8
         nn.Conv2d(256, 512, kernel_size=3, padding=1),  # conv4_1: 512 x 8 x 8
         nn.ReLU(),  # relu4_1: 512 x 8 x 8
-        nn.Dropout2d(p=0.1),  # dropout2d4_1: 512 x 8 x 8
         nn.Conv2d(512, 512, kernel_size=3, padding=1),  # conv4_2: 512 x 8 x 8
         nn.ReLU(),  # relu4_2: 512 x 8 x 8
-        nn.Dropout2d(p=0.1),  # dropout2d4_2: 512 x 8 x 8
         nn.Conv2d(512, 512, kernel_size=3, padding=1),  # conv4_3: 512 x 8 x 8
         nn.ReLU(),  # relu4_3: 512 x 8 x 8
-        nn.Dropout2d(p=0.1),  # dropout2d4_3: 512 x 8 x 8
         nn.MaxPool2d(kernel_size=2, stride=2),  # pool4: 512 x 4 x 4
+        nn.Dropout2d(p=0.1),  # dropout2d5: 512 x 4 x 4
         nn.Conv2d(512, 512, kernel_size=3, padding=1),  # conv5_1: 512 x 4 x 4
         nn.ReLU(),  # relu5_1: 512 x 4 x 4
-        nn.Dropout2d(p=0.1),  # dropout2d5_1: 512 x 4 x 4
         nn.Conv2d(512, 512, kernel_size=3, padding=1),  # conv5_2: 512 x 4 x 4
         nn.ReLU(),  # relu5_2: 512 x 4 x 4
-        nn.Dropout2d(p=0.1),  # dropout2d5_2: 512 x 4 x 4
         nn.Conv2d(512, 512, kernel_size=3, padding=1),  # conv5_3: 512 x 4 x 4
         nn.ReLU(),  # relu5_3: 512 x 4 x 4
-        nn.Dropout2d(p=0.1),  # dropout2d5_3: 512 x 4 x 4
         nn.MaxPool2d(kernel_size=2, stride=2),  # pool5: 512 x 2 x 2
+        nn.Dropout2d(p=0.1),  # dropout2d6: 512 x 2 x 2
     )
     avgpool = nn.AdaptiveAvgPool2d(3)
     flatten = nn.Flatten()

@@ -14,9 +14,10 @@ from onnx import TensorProto, helper
 
 from vggc.backends import protobuf_stream, yaml_spec
 from vggc.backends.protobuf_stream import Tensor
-from vggc.ir import Network, ShapedLayer, unroll
+from vggc.ir import Network, ShapedLayer
 from vggc.layers.base import OnnxNode
 from vggc.progress import Progress, silent
+from vggc.unroll import unroll
 from vggc.version import __version__
 
 OLDEST_OPSET: Final = 13

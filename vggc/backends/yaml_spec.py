@@ -70,6 +70,8 @@ def _rest(spec: Spec) -> Iterator[str]:
         yield f"init: {{{', '.join(schemes)}}}"
     if spec.expect:
         yield f"expect: {{{', '.join(_expectation(each) for each in spec.expect)}}}"
+    if spec.allow:
+        yield f"allow: {_text(spec.allow)}"
     if spec.preprocess is not None:
         yield f"preprocess: {_text(spec.preprocess.changed())}"
     if spec.train is not None:

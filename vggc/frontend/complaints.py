@@ -1,41 +1,43 @@
-"""What the schema says, in words and at the right place."""
+"""What the schema says, in words, at the right place, and with a way out."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final, NamedTuple
 
-from vggc.diagnostics import Diagnostic, Note, Span, help_word
-from vggc.frontend.document import Items, Table, Value, plain
-from vggc.frontend.schema import LAYER, definition_requires, example
-from vggc.frontend.units import UNITS
+from vggc.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span, joined, quoted
+from vggc.frontend import helps
+from vggc.frontend.annotations import Schema
+from vggc.frontend.document import Document, Items, Leaf, Table, Value, plain
+from vggc.frontend.schema import MAX_ITEMS, branches
 from vggc.frontend.validation import Violation, violations
-from vggc.layers import KINDS, find
-
-_TYPES: Final = {
-    "integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a word",
-    "array": "a list", "object": "a mapping", "null": "nothing",
-}  # fmt: skip
+from vggc.frontend.wording import expected, is_choice, legal_words, shown
 
 Path = tuple[str | int, ...]
+
+
+class Complaint(NamedTuple):
+    """A violation, the key that leads to the value at fault, and the value."""
+
+    violation: Violation
+    key: Span
+    value: Value
+
+
 Explained = tuple[str, str, list[Note]]
 
 
-def check(document: Table) -> list[Diagnostic]:
-    """Everything in which a document departs from the schema, each at the key or value that is at fault."""
-    found = list(violations(plain(document)))
-    crowded = {each.path for each in found if each.rule == "maxProperties"}
-    return [
-        _diagnostic(document, each) for each in found if each.rule == "maxProperties" or not _inside(crowded, each.path)
-    ]
+def check(document: Document) -> list[Diagnostic]:
+    """Everything that is wrong with a document before its meaning is asked for, each at the key or value at fault."""
+    broken = islice(violations(plain(document.table)), MAX_DIAGNOSTICS + 1)
+    found = [Complaint(each, *locate(document.table, each.path)) for each in broken]
+    said = [_diagnostic(each) for each in _causes(found, document.spoilt)]
+    # An alias stands for its anchor in several places; what is wrong in it is wrong once.
+    return [*document.flaws, *{(each.code, each.message, each.span): each for each in said}.values()]
 
 
-def _inside(crowded: set[Path], path: Path) -> bool:
-    """Whether a path lies in an item that names several kinds, which is cause enough for one error."""
-    return any(path[: len(each)] == each for each in crowded)
-
-
-def locate(document: Value, path: Path) -> tuple[Span, Value]:
+def locate(table: Table, path: Path) -> tuple[Span, Value]:
     """The key at the end of a path (for a list element: the element), and the value there."""
-    key, value = document.span, document
+    key, value = table.span, table  # type: tuple[Span, Value]
     for step in path:
         if isinstance(value, Table):
             entry = value.entries[str(step)]
@@ -48,130 +50,171 @@ def locate(document: Value, path: Path) -> tuple[Span, Value]:
     return key, value
 
 
-def _diagnostic(document: Table, violation: Violation) -> Diagnostic:
-    key, value = locate(document, violation.path)
-    code, message, notes = _EXPLANATIONS.get(violation.rule, _explain_bound)(violation)
-    at_key = violation.rule == "additionalProperties" or (violation.rule == "required" and violation.path)
+# --- one cause, one error ---
+
+
+def _causes(found: list[Complaint], spoilt: frozenset[Span]) -> Iterator[Complaint]:
+    """The complaints that are not consequences of others."""
+    crowded = {each.violation.path for each in found if each.violation.rule == "maxProperties"}
+    meant = _meant(each.violation for each in found)
+    for each in found:
+        violation = each.violation
+        if violation.rule != "maxProperties" and _inside(crowded, violation.path):
+            continue
+        if violation.rule != "additionalProperties" and each.value.span in spoilt:
+            continue
+        if violation.rule == "required":
+            missing = [name for name in violation.bound if (violation.path, name) not in meant]
+            violation = violation._replace(bound=missing)
+        if violation.bound != []:
+            yield each._replace(violation=violation)
+
+
+def _inside(crowded: set[Path], path: Path) -> bool:
+    """Whether a path lies in an item that names several kinds, which is cause enough for one error."""
+    return any(path[: len(each)] == each for each in crowded)
+
+
+def _meant(found: Iterable[Violation]) -> set[tuple[Path, str | None]]:
+    """The keys that unknown ones were meant to be, so that they are not missing as well."""
+    return {
+        (each.path[:-1], helps.meant(str(each.path[-1]), list(each.schema["properties"])))
+        for each in found
+        if each.rule == "additionalProperties"
+    }
+
+
+# --- the words ---
+
+
+def _diagnostic(complaint: Complaint) -> Diagnostic:
+    violation, key, value = complaint
+    code, message, notes = _EXPLANATIONS.get(violation.rule, _explain_bound)(complaint)
+    empty = isinstance(value, Leaf) and value.value is None
+    at_key = empty or violation.rule == "additionalProperties" or (violation.rule == "required" and violation.path)
     return Diagnostic(code, message, key if at_key else value.span, tuple(notes))
 
 
 def _subject(path: Path) -> str:
     """What a path speaks of: `kernel_size` of conv2d, item 2 of `input`."""
-    names = [step for step in path if isinstance(step, str)]
     if not path:
         return "the spec"
     if isinstance(path[-1], int):
-        return f"item {path[-1] + 1} of `{names[-1]}`"
-    owner = names[-2] if len(names) > 1 else None
-    parent_is_kind = owner is not None and (find(owner) is not None or owner in UNITS)
-    return f"`{names[-1]}` of {owner}" if parent_is_kind else f"`{names[-1]}`"
+        return f"item {path[-1] + 1} of `{path[-2]}`"
+    owner = f" of {path[-2]}" if len(path) > 1 and isinstance(path[-2], str) else ""
+    return f"`{path[-1]}`{owner}"
 
 
-def _shown(value: object) -> str:
-    """A value as it was written, shortened."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"a list of {len(value)}"
-    if isinstance(value, dict):
-        return "a mapping"
-    text = str(value)
-    text = text if len(text) <= 40 else f"{text[:37]}..."
-    return f"`{text}`" if isinstance(value, str) else text
+def _must(complaint: Complaint) -> str:
+    violation = complaint.violation
+    return f"{_subject(violation.path)} must be {expected(violation.choices)}; this is {shown(complaint.value)}"
 
 
-def _explain_type(violation: Violation) -> Explained:
-    path, instance = violation.path, violation.instance
-    wanted = [violation.bound] if isinstance(violation.bound, str) else violation.bound
-    names = list(dict.fromkeys(_TYPES[each] for each in wanted))
-    expected = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    notes = []
-    if instance is None and path and (cls := find(str(path[-1]))) is not None:
-        notes.append(Note("help", f"write `{cls.example}`" if cls.required() else f"write `{cls.kind}` alone"))
-    elif isinstance(instance, float) and instance.is_integer() and "integer" in wanted:
-        notes.append(Note("help", f"write {int(instance)}"))
-    return "E102", f"{_subject(path)} must be {expected}; this is {_shown(instance)}", notes
+def _explain_type(complaint: Complaint) -> Explained:
+    violation, _, value = complaint
+    if isinstance(value, Leaf) and value.value is None:
+        return _explain_nothing(complaint)
+    return "E102", _must(complaint), helps.for_type(violation.path, value, violation.choices)
 
 
-def _explain_word(violation: Violation) -> Explained:
-    words = [str(word) for word in violation.schema["enum"]]
+def _explain_nothing(complaint: Complaint) -> Explained:
+    violation, _, value = complaint
+    if value.span.column != value.span.end_column:
+        return "E102", _must(complaint), []
+    if isinstance(violation.path[-1], int):
+        return "E102", f"{_subject(violation.path)} is empty", [Note("help", "write the layer behind the `-`")]
+    word = str(violation.path[-1])
+    return "E102", f"{word}: nothing stands behind the colon", helps.for_nothing(word, violation.choices)
+
+
+def _explain_word(complaint: Complaint) -> Explained:
+    violation = complaint.violation
+    word, words = str(violation.instance), legal_words(violation.choices)
     title = violation.schema.get("title")
-    written = str(violation.instance)
+    if violation.path == ("vggc",):
+        note = Note("help", f"write `vggc: {words[0]}`, or use the vggc that the spec is written for")
+        return "E103", f"this vggc reads version {words[0]} of the language, and the spec says {word}", [note]
     if title is None:
-        message = f"{_subject(violation.path)} must be {' or '.join(words)}; this is {_shown(violation.instance)}"
-        return "E103", message, [help_word(written, words, "possible")] if len(words) > 2 else []
-    kinds = [*UNITS, "repeat", *KINDS] if title == LAYER else []
-    if written in kinds or (title == LAYER and find(written) is not None):
-        needs = ", ".join(f"`{name}`" for name in definition_requires(written))
-        return "E104", f"{written} needs {needs}", [Note("help", f"for example `{example(written)}`")]
-    return "E101", f"there is no {title} `{written}`", [help_word(written, [*words, *kinds], "there are")]
+        return "E103", _must(complaint), helps.for_value(word, words)
+    if needed := _needs(violation.choices, word):
+        return _incomplete(word, needed)
+    return "E101", f"there is no {title} {quoted(word)}", helps.for_word(word, title, words)
 
 
-def _explain_unknown(violation: Violation) -> Explained:
-    key = str(violation.path[-1])
-    title, legal = violation.schema["title"], list(violation.schema["properties"])
-    return "E101", f"there is no {title} `{key}`", [help_word(key, legal, "there are")]
+def _needs(choices: Iterable[Schema], word: str) -> list[str]:
+    """The options without which a legal word cannot stand."""
+    for leaf in choices:
+        if is_choice(leaf) and word in leaf["properties"]:
+            options = [each for each in branches(leaf["properties"][word]) if each["type"] == "object"]
+            return [str(name) for name in options[0].get("required", ())]
+    return helps.requirements(word)
 
 
-def _explain_missing(violation: Violation) -> Explained:
-    name = str(violation.bound)
-    described = violation.schema["properties"][name].get("description")
-    notes = [Note("note", f"`{name}`: {described}")] if described else []
-    owner = violation.path[-1] if violation.path and isinstance(violation.path[-1], str) else "the spec"
-    return "E104", f"{owner} needs `{name}`", notes
+def _incomplete(owner: str, names: list[str]) -> Explained:
+    wanted = joined([f"`{name}`" for name in names], "and")
+    return "E104", f"{owner} needs {wanted}", helps.for_incomplete(owner, names)
 
 
-def _explain_several(violation: Violation) -> Explained:
+def _explain_unknown(complaint: Complaint) -> Explained:
+    path, schema = complaint.violation.path, complaint.violation.schema
+    key = str(path[-1])
+    if path[0] == "defaults" and path[2:] and key in ("out_channels", "out_features"):
+        note = Note("help", f"write it in each {path[1]}")
+        return "E101", f"`{key}` has no default: every {path[1]} has its own", [note]
+    return "E101", f"there is no {schema['title']} {quoted(key)}", helps.for_key(key, schema)
+
+
+def _explain_missing(complaint: Complaint) -> Explained:
+    violation = complaint.violation
+    if violation.path:
+        owner = violation.path[-1] if isinstance(violation.path[-1], str) else f"item {violation.path[-1] + 1}"
+        code, message, notes = _incomplete(owner, violation.bound)
+        return code, message, [*helps.described(violation.bound, violation.schema), *notes]
+    code, message, _ = _incomplete("the spec", violation.bound)
+    return code, message, helps.for_spec(violation.bound, violation.schema)
+
+
+def _explain_several(complaint: Complaint) -> Explained:
+    violation = complaint.violation
     names = list(violation.instance)
-    known = [name for name in names if name in violation.schema["properties"]]
-    notes = []
-    if len(known) == 1:
-        inside = ", ".join(f"{name}: ..." for name in names if name not in known)
-        notes.append(Note("help", f"options go inside: `{known[0]}: {{..., {inside}}}`"))
-    elif len(known) > 1:
-        notes.append(Note("help", "put a `-` before each"))
     title = violation.schema["title"]
-    return "E105", f"one {title} is expected here, and this names {len(names)}: {', '.join(names)}", notes
+    message = f"one {title} is expected here, and this names {len(names)}: {joined(names[:5], 'and')}"
+    return "E105", message, helps.for_several(names, legal_words(violation.choices))
 
 
-def _explain_bound(violation: Violation) -> Explained:
-    bound, rule, schema = violation.bound, violation.rule, violation.schema
-    subject = _subject(violation.path)
+def _explain_bound(complaint: Complaint) -> Explained:
+    violation, _, value = complaint
+    bound, rule, subject = violation.bound, violation.rule, _subject(violation.path)
     if rule in ("minItems", "maxItems"):
-        return "E103", f"{subject} {_count(rule, bound, schema)}; this has {len(violation.instance)}", _meant(schema)
+        return _explain_length(complaint)
     rules = {
         "minimum": f"must be at least {bound}",
         "exclusiveMinimum": f"must be greater than {bound}",
-        "maximum": f"must be at most {bound}",
-        "minProperties": "must name a kind",
-        "minLength": "must not be empty",
-        "uniqueItems": "must not hold the same value twice",
-        "pattern": "must be a name" if violation.path == ("name",) else "must be an amount",
+        "maximum": f"must be at most {bound:,}" if isinstance(bound, int) else f"must be at most {bound}",
+        "minProperties": f"names no {violation.schema.get('title')}",
+        "maxLength": f"has at most {bound} characters",
+        "uniqueItems": "stands here a second time",
     }
-    return "E103", f"{subject} {rules[rule]}; this is {_shown(violation.instance)}", _help_pattern(violation)
+    if rule == "pattern":
+        return "E103", _must(complaint), helps.for_pattern(bound)
+    if rule == "uniqueItems":
+        return "E103", f"the class {quoted(violation.instance)} stands here a second time", []
+    return "E103", f"{subject} {rules[rule]}; this is {shown(value)}", []
 
 
-def _count(rule: str, bound: int, schema: dict[str, object]) -> str:
+def _explain_length(complaint: Complaint) -> Explained:
+    violation = complaint.violation
+    schema, subject = violation.schema, _subject(violation.path)
+    if violation.bound == MAX_ITEMS:
+        return "E009", f"{subject} has {len(violation.instance):,} items, over the limit of {MAX_ITEMS:,}", []
+    if not violation.instance:
+        return "E103", f"{subject} is an empty list", helps.examples(schema)
     if schema.get("minItems") == schema.get("maxItems"):
-        return f"must have {bound} values"
-    return f"must have at {'least' if rule == 'minItems' else 'most'} {bound} value{'s' * (bound != 1)}"
+        return "E103", _must(complaint), helps.examples(schema)
+    return "E103", f"{subject} must have at most {violation.bound} values; this has {len(violation.instance)}", []
 
 
-def _meant(schema: dict[str, object]) -> list[Note]:
-    return [Note("note", str(schema["description"]))] if "description" in schema else []
-
-
-def _help_pattern(violation: Violation) -> list[Note]:
-    if violation.rule != "pattern":
-        return []
-    if violation.path == ("name",):
-        return [Note("help", "letters, digits, `_`, `-` and `.`, a letter or `_` first")]
-    return [Note("help", "a number, or one with K, M, G or T, such as 140M")]
-
-
-_EXPLANATIONS: Final[dict[str, Callable[[Violation], Explained]]] = {
+_EXPLANATIONS: Final[dict[str, Callable[[Complaint], Explained]]] = {
     "type": _explain_type,
     "enum": _explain_word,
     "additionalProperties": _explain_unknown,

@@ -1,8 +1,7 @@
 """YAML text -> a tree of values in which every key and value knows its place.
 
 Built from the parser's events rather than with a loader, because a loader resolves what must be refused here: tags,
-duplicate keys, recursion. Plain scalars follow YAML 1.2, which is what editors assume: `1e-3` is a number; `no`, `010`
-and `12:30` are what they look like.
+duplicate keys, recursion. What is refused is collected and reading goes on, so that one mistake does not hide the next.
 """
 
 import math
@@ -14,13 +13,14 @@ from typing import Any, Final
 import yaml
 from yaml import events
 
-from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError
+from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
+from vggc.frontend import syntax
+from vggc.frontend.scalars import Scalar
+from vggc.frontend.scalars import resolve as resolve  # for those who write what is read here
 
 MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 200_000
-
-Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +58,30 @@ class Table:
 Value = Leaf | Items | Table
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """One mapping, what is wrong with its text, and the places of which nothing else should be said for that reason."""
+
+    table: Table
+    flaws: tuple[Diagnostic, ...] = ()
+    spoilt: frozenset[Span] = frozenset()
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The entries of the mapping."""
+        return self.table.entries
+
+    def sound(self) -> Table:
+        """The mapping.
+
+        Raises:
+            SpecError: something is wrong with the text.
+        """
+        if self.flaws:
+            raise SpecError(self.flaws)
+        return self.table
+
+
 def plain(value: Value) -> object:
     """The bare Python value, for a validator that knows nothing of places."""
     if isinstance(value, Leaf):
@@ -67,60 +91,51 @@ def plain(value: Value) -> object:
     return {key: plain(entry.value) for key, entry in value.entries.items()}
 
 
-def read(source: Source) -> Value:
+def read(source: Source) -> Document:
     """Parse one document.
 
     Raises:
-        SpecError: the text is not one YAML document, or holds what specs may not hold (see `vggc explain E006`).
+        SpecError: the text is not one mapping in YAML, or exceeds a limit.
     """
-    if len(source.text.encode()) > MAX_BYTES:
-        raise _error("E009", f"the text is over the limit of {MAX_BYTES:,} bytes", Span(source, 0, 0, 0, 0))
+    if len(source.text.encode(errors="surrogatepass")) > MAX_BYTES:
+        raise too_long(source)
+    _check_characters(source)
+    builder = _Builder(source)
     try:
-        return _Builder(source).build()
+        return builder.build()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(source, error) from None
-    except yaml.reader.ReaderError as error:
-        raise _unreadable_character(source, error) from None
+        raise SpecError([*builder.flaws, *syntax.error_of(source, error).diagnostics]) from None
 
 
-def _error(code: str, message: str, span: Span, *notes: Note) -> SpecError:
-    return SpecError([Diagnostic(code, message, span, notes)])
+def too_long(source: Source) -> SpecError:
+    """The error of a text that is over the limit."""
+    message = f"the text is over the limit of {MAX_BYTES:,} bytes"
+    return SpecError([Diagnostic("E009", message, Span(source, 0, 0, 0, 0))])
 
 
-def _point(source: Source, mark: Any) -> Span:
-    """The one character at a mark; marks at the end of the text are drawn back to its last line."""
-    if mark is None:
-        return Span(source, 0, 0, 0, 1)
-    line, column = mark.line, mark.column
-    lines = source.lines
-    if line >= len(lines) or (line > 0 and line == len(lines) - 1 and not lines[line]):
-        line = max(0, min(line, len(lines)) - 1)
-        column = len(lines[line])
-    return Span(source, line, column, line, column + 1)
+# What YAML refuses, and what its versions 1.1 and 1.2 disagree about: whether these end a line.
+_REFUSED = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> SpecError:
-    span = _point(source, error.problem_mark or error.context_mark)
-    problem = error.problem or "unreadable"
-    notes = [Note("note", f"{error.context} at line {error.context_mark.line + 1}")] if error.context_mark else []
-    text = source.lines[span.line] if span.line < len(source.lines) else ""
-    if "\t" in text:
-        notes.append(Note("help", "YAML does not allow tabs for indentation; use spaces"))
-    return _error("E004", f"this is not YAML: {problem}", span, *notes)
+# What only escapes can hold, and only in PyYAML's own parser: one half of a pair of UTF-16.
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
-def _unreadable_character(source: Source, error: yaml.reader.ReaderError) -> SpecError:
-    # The reader counts characters or bytes depending on the parser in use; search for the character itself instead.
-    found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", source.text)
-    position = found.start() if found else 0
-    line = source.text.count("\n", 0, position)
-    column = position - (source.text.rfind("\n", 0, position) + 1)
-    character = f"U+{ord(source.text[position]):04X}" if found else str(error.reason)
-    return _error(
-        "E002",
-        f"the text holds the control character {character}, which YAML does not allow",
-        Span(source, line, column, line, column + 1),
-        Note("help", "a spec is UTF-8 text; is this another kind of file?"),
+def _check_characters(source: Source) -> None:
+    found = _REFUSED.search(source.text)
+    if found is None:
+        return
+    before = source.text[: found.start()].replace("\r\n", "\n").replace("\r", "\n")
+    line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
+    raise SpecError(
+        [
+            Diagnostic(
+                "E002",
+                f"the text holds the control character U+{ord(found.group()):04X}",
+                Span(source, line, column, line, column + 1),
+                (Note("help", "remove it; is this another kind of file?"),),
+            )
+        ]
     )
 
 
@@ -129,107 +144,132 @@ class _Builder:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.flaws: list[Diagnostic] = []
+        self.spoilt: set[Span] = set()
         self.anchors: dict[str, tuple[Value, int]] = {}
         self.open_anchors: set[str] = set()
         self.values = 0
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         self.events: Iterator[events.Event] = yaml.parse(source.text, Loader=loader)
 
-    def build(self) -> Value:
+    def build(self) -> Document:
         next(self.events)  # the start of the stream
-        start = next(self.events)
-        if isinstance(start, events.StreamEndEvent):
-            raise self._empty(_point(self.source, None))
+        if isinstance(next(self.events), events.StreamEndEvent):
+            raise self._empty(Span(self.source, 0, 0, 0, 1))
         value = self._value(next(self.events), depth=1)
         next(self.events)  # the end of the document
         more = next(self.events)
         if isinstance(more, events.DocumentStartEvent):
-            raise _error(
-                "E006", "a second document starts here; a spec is one", _point(self.source, more.start_mark),
-                Note("help", "remove the `---`, or move what follows to a file of its own"),
-            )  # fmt: skip
-        if isinstance(value, Leaf) and value.value is None:
-            raise self._empty(value.span)
-        return value
+            note = Note("help", "remove the `---`, or move what follows to a file of its own")
+            self._flaw("E006", "a second document starts here; a spec is one", self._at(more), note)
+        if not isinstance(value, Table):
+            raise self._no_mapping(value)
+        return Document(value, tuple(self.flaws), frozenset(self.spoilt))
 
     def _empty(self, span: Span) -> SpecError:
-        return _error("E003", "there is nothing in this file", span, Note("help", "start one with `vggc new NAME`"))
+        note = Note("help", "`vggc expand vgg16` prints a spec to start from")
+        return SpecError([Diagnostic("E003", "there is nothing in this file", span, (note,))])
+
+    def _no_mapping(self, value: Value) -> SpecError:
+        if self.flaws:
+            return SpecError(self.flaws)
+        if isinstance(value, Leaf) and value.value is None:
+            return self._empty(value.span)
+        what = "a list" if isinstance(value, Items) else "a single value"
+        note = Note("help", "begin with `vggc: 1`; `vggc expand vgg16` prints a whole spec")
+        message = f"a spec is a mapping of keys to values, and this is {what}"
+        return SpecError([Diagnostic("E102", message, value.span, (note,))])
+
+    def _flaw(self, code: str, message: str, span: Span, *notes: Note) -> None:
+        self.flaws.append(Diagnostic(code, message, span, notes))
+
+    def _stop(self, code: str, message: str, event: events.Event) -> SpecError:
+        return SpecError([*self.flaws, Diagnostic(code, message, self._at(event))])
 
     def _span(self, event: events.Event) -> Span:
         start: Any = event.start_mark
         end: Any = event.end_mark
         return Span(self.source, start.line, start.column, end.line, end.column)
 
+    def _at(self, event: events.Event) -> Span:
+        return syntax.point(self.source, event.start_mark)
+
+    # --- values ---
+
     def _value(self, event: events.Event, depth: int) -> Value:
         if isinstance(event, events.AliasEvent):
             return self._alias(event)
         self._count(1, event)
         anchor: str | None = event.anchor  # type: ignore[attr-defined]  # scalars and collections all have one
+        if anchor is None:
+            return self._anchored(event, depth)
         before = self.values
-        if anchor is not None:
-            self.open_anchors.add(anchor)
+        self.open_anchors.add(anchor)
         value = self._anchored(event, depth)
-        if anchor is not None:
-            self.open_anchors.discard(anchor)
-            self.anchors[anchor] = (value, self.values - before + 1)
+        self.open_anchors.discard(anchor)
+        self.anchors[anchor] = (value, self.values - before + 1)
         return value
 
     def _anchored(self, event: events.Event, depth: int) -> Value:
-        written = getattr(event, "tag", None)
-        if written is not None and written != "!":
-            tag = written.replace("tag:yaml.org,2002:", "!!")
-            raise _error(
-                "E006", f"the tag `{tag}` has no meaning in a spec", self._tag_span(event),
-                Note("help", "remove the tag; values have the type they look like, and quotes make a string"),
-            )  # fmt: skip
+        if not isinstance(event, events.ScalarEvent) and depth > MAX_DEPTH:
+            raise self._stop("E009", f"this is nested deeper than {MAX_DEPTH} levels", event)
+        value = self._untagged(event, depth)
+        if getattr(event, "tag", None) not in (None, "!"):
+            self._refuse_tag(event, value)
+        return value
+
+    def _untagged(self, event: events.Event, depth: int) -> Value:
         if isinstance(event, events.ScalarEvent):
             return self._leaf(event)
-        if depth > MAX_DEPTH:
-            raise _error(
-                "E009", f"this is nested deeper than {MAX_DEPTH} levels", _point(self.source, event.start_mark)
-            )
         return self._items(event, depth) if isinstance(event, events.SequenceStartEvent) else self._table(event, depth)
 
-    def _tag_span(self, event: events.Event) -> Span:
-        mark: Any = event.start_mark
-        text = self.source.lines[mark.line][mark.column :]
-        written = re.match(r"(&\S+\s+)?(\S*)", text)
-        start, end = written.span(2) if written else (0, 1)
-        return Span(self.source, mark.line, mark.column + start, mark.line, mark.column + max(end, start + 1))
+    def _refuse_tag(self, event: Any, value: Value) -> None:
+        mark = event.start_mark
+        written = re.match(r"(?:&\S+\s+)?(\S+)", self.source.lines[mark.line][mark.column :])
+        start, end = written.span(1) if written else (0, 1)
+        span = Span(self.source, mark.line, mark.column + start, mark.line, mark.column + end)
+        note = Note("help", "remove the tag; values have the type they look like, and quotes make a word")
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        self._flaw("E006", f"the tag {quoted(tag)} has no meaning in a spec", span, note)
+        self.spoilt.add(value.span)
 
     def _count(self, values: int, event: events.Event) -> None:
         self.values += values
         if self.values > MAX_VALUES:
-            raise _error(
-                "E009", f"the spec holds more than {MAX_VALUES:,} values once its aliases are expanded",
-                _point(self.source, event.start_mark),
-            )  # fmt: skip
+            message = f"the spec holds more than {MAX_VALUES:,} values once its aliases are expanded"
+            raise self._stop("E009", message, event)
 
     def _alias(self, event: events.AliasEvent) -> Value:
-        name = event.anchor
+        name, span = str(event.anchor), self._span(event)
+        if name in self.anchors and name not in self.open_anchors:
+            value, size = self.anchors[name]
+            self._count(size, event)
+            return value
         if name in self.open_anchors:
-            raise _error("E006", f"the alias `*{name}` stands inside its own anchor", self._span(event))
-        if name not in self.anchors:
-            notes = [Note("note", f"anchors so far: {', '.join(self.anchors)}")] if self.anchors else []
-            raise _error("E004", f"there is no anchor `&{name}` before this alias", self._span(event), *notes)
-        value, size = self.anchors[name]
-        self._count(size, event)
-        return value
+            self._flaw("E006", f"the alias {quoted('*' + name)} stands inside its own anchor", span)
+        else:
+            self._flaw(
+                "E004", f"there is no anchor {quoted('&' + name)} above this alias", span, *self._help_anchor(name)
+            )
+        self.spoilt.add(span)
+        return Leaf(None, span)
+
+    def _help_anchor(self, name: str) -> list[Note]:
+        meant = nearest(name, self.anchors)
+        return [Note("help", f"did you mean `*{meant}`?" if meant else "quote the value if the `*` belongs to it")]
 
     def _leaf(self, event: events.ScalarEvent) -> Leaf:
         span = self._span(event)
         if not event.implicit[0]:
+            if _HALF.search(event.value):
+                self._flaw("E002", "an escape in this word is half a character", span)
+                self.spoilt.add(span)
             return Leaf(event.value, span)
         value = resolve(event.value)
         if isinstance(value, float) and not math.isfinite(value):
-            raise _error("E008", f"`{event.value}` is not a finite number", span)
+            self._flaw("E008", f"{quoted(event.value)} is not a finite number", span)
+            self.spoilt.add(span)
         return Leaf(value, span)
-
-    def _items(self, start: events.Event, depth: int) -> Items:
-        items: list[Value] = []
-        while not isinstance(event := next(self.events), events.SequenceEndEvent):
-            items.append(self._value(event, depth + 1))
-        return Items(items, self._block(start, event))
 
     def _block(self, start: events.Event, end: events.Event) -> Span:
         """A block's end mark stands at the next token, lines below; its first line is all that a caret needs."""
@@ -237,68 +277,58 @@ class _Builder:
         last: Any = end.end_mark
         return Span(self.source, first.line, first.column, last.line, last.column)
 
+    def _items(self, start: events.Event, depth: int) -> Items:
+        items: list[Value] = []
+        while not isinstance(event := next(self.events), events.SequenceEndEvent):
+            items.append(self._value(event, depth + 1))
+        return Items(items, self._block(start, event))
+
+    # --- mappings ---
+
     def _table(self, start: events.Event, depth: int) -> Table:
         entries: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
+        complete = True
         while not isinstance(event := next(self.events), events.MappingEndEvent):
-            key = self._key(event)
-            if key.value == "<<" and isinstance(event, events.ScalarEvent) and event.implicit[0]:
-                for name, entry in self._merge(self._value(next(self.events), depth + 1)).items():
-                    merged.setdefault(name, entry)
-                continue
-            name = str(key.value)
-            if name in entries:
-                raise _error(
-                    "E005", f"the key `{name}` stands here a second time", key.span,
-                    Note("note", f"the first is at line {entries[name].key.line + 1}"),
-                    Note("help", "remove one of the two"),
-                )  # fmt: skip
-            entries[name] = Entry(key.span, self._value(next(self.events), depth + 1))
+            key = self._value(event, depth + 1)
+            value = self._value(next(self.events), depth + 1)
+            if not isinstance(key, Leaf) or not isinstance(key.value, str):
+                complete = False
+                self._refuse_key(event, key)
+            elif key.value == "<<" and isinstance(event, events.ScalarEvent) and event.implicit[0]:
+                self._merge(merged, value)
+            elif key.value in entries:
+                self._refuse_second(key, entries[key.value].key)
+            else:
+                entries[key.value] = Entry(key.span, value)
         for name, entry in merged.items():
             entries.setdefault(name, entry)
-        return Table(entries, self._block(start, event))
+        table = Table(entries, self._block(start, event))
+        if not complete:
+            self.spoilt.add(table.span)
+        return table
 
-    def _key(self, event: events.Event) -> Leaf:
-        key = self._value(event, MAX_DEPTH) if isinstance(event, events.ScalarEvent | events.AliasEvent) else None
-        if isinstance(key, Leaf) and isinstance(key.value, str):
-            return key
-        shown = f"`{event.value}`" if isinstance(event, events.ScalarEvent) else "this"
-        raise _error(
-            "E007", f"{shown} is not a string, and keys are strings", _point(self.source, event.start_mark),
-            Note("help", "quote it if it is a name"),
-        )  # fmt: skip
+    def _refuse_second(self, key: Leaf, first: Span) -> None:
+        note = Note("note", f"the first is at line {first.line + 1}")
+        help = Note("help", "remove one of the two")
+        self._flaw("E005", f"the key {quoted(str(key.value))} stands here a second time", key.span, note, help)
 
-    def _merge(self, value: Value) -> Mapping[str, Entry]:
-        tables = value.items if isinstance(value, Items) else [value]
-        found: dict[str, Entry] = {}
-        for table in tables:
-            if not isinstance(table, Table):
-                raise _error("E006", "`<<` merges a mapping, or a list of mappings", table.span)
-            for name, entry in table.entries.items():
-                found.setdefault(name, entry)
-        return found
+    def _refuse_key(self, event: events.Event, key: Value) -> None:
+        if key.span in self.spoilt:
+            return
+        if isinstance(event, events.ScalarEvent) and event.value:
+            note = Note("help", "quote it if it is a name")
+            self._flaw("E007", f"the key {quoted(event.value)} is not a word", key.span, note)
+            return
+        what = "a key is missing" if isinstance(key, Leaf) else "a list or a mapping cannot be a key"
+        self._flaw("E007", what, self._at(event), Note("help", "write `key: value`, where the key is a word"))
 
-
-_INTEGER = re.compile(r"[-+]?[0-9]+")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INFINITIES = {sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")}
-_WORDS: Final[Mapping[str, Scalar]] = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    ".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan, **_INFINITIES,
-}  # fmt: skip
-
-
-def resolve(text: str) -> Scalar:
-    """What a plain scalar means in the core schema of YAML 1.2.2, section 10.3.2."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.fullmatch(text):
-        # Python refuses to read integers of more than 4300 digits; as a float such a number is infinite, and refused.
-        return int(text) if len(text) < 400 else math.inf
-    if _HEXADECIMAL.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+    def _merge(self, merged: dict[str, Entry], value: Value) -> None:
+        """`<<`: the entries of a mapping, or of a list of mappings, of which the first has the word."""
+        for table in value.items if isinstance(value, Items) else [value]:
+            if isinstance(table, Table):
+                for name, entry in table.entries.items():
+                    merged.setdefault(name, entry)
+            elif table.span not in self.spoilt:
+                help = Note("help", "write `<<: *name`, where `&name` stands before a mapping above")
+                self._flaw("E006", "`<<` takes a mapping, or a list of mappings", table.span, help)

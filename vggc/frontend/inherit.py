@@ -1,119 +1,141 @@
 """`extends` and `--set`: several documents become one, and every value keeps the place where it was written.
 
 Mappings merge, lists and scalars replace. A mapping that picks a kind (`pool: {max_pool2d: 2}`) merges with one that
-picks the same kind and replaces any other, so that a child never ends up with two kinds in one place.
+picks the same kind and replaces any other, so that a child never ends up with two kinds in one place. The rewrites of a
+child are carried out behind those of its ancestors.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-from vggc.diagnostics import Diagnostic, Note, Source, SpecError
-from vggc.frontend import recipe
-from vggc.frontend.document import Entry, Items, Leaf, Table, Value, read
-from vggc.frontend.initializers import INITIALIZERS
+from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, quoted
+from vggc.frontend.document import Document, Entry, Items, Leaf, Table, Value, read
 from vggc.frontend.sources import find_spec, read_source, stock_names
-from vggc.frontend.units import UNITS
-from vggc.layers import KINDS
 
 MAX_ANCESTORS: Final = 16
-_OWN: Final = ("vggc", "extends")  # keys that speak of one file, and are not handed down
-_PICKING: Final = (
-    set(KINDS) | set(UNITS) | set(INITIALIZERS) | set(recipe.OPTIMIZERS) | set(recipe.SCHEDULES)
-)  # fmt: skip
+_OWN: Final = ("vggc", "name", "extends")  # keys that speak of one file, and are not handed down
+
+Keys = tuple[str, ...]  # from the root of a document to a value
 
 
-def load(source: Source) -> Table:
+def load(source: Source) -> Document:
     """The document of a spec with its ancestors merged in.
 
     Raises:
-        SpecError: a document cannot be read, is no mapping, or extends what it must not (E011).
+        SpecError: a document cannot be read, or extends what it must not (E011).
     """
-    document = _mapping(read(source))
-    chain = {_file(source).resolve()}
-    ancestors = [document]
-    while "extends" in ancestors[-1].entries:
-        ancestors.append(_parent(ancestors[-1], chain))
-    merged = ancestors.pop()
-    while ancestors:
-        child = ancestors.pop()
-        merged = merge(_heritable(merged), child)
-    return merged
+    chain = [read(source)]
+    while "extends" in chain[-1].entries:
+        try:
+            chain.append(_parent(chain))
+        except SpecError as error:
+            raise SpecError([*_flaws(chain), *error.diagnostics]) from None
+    merged = chain[-1].table
+    for child in reversed(chain[:-1]):
+        merged = merge(_heritable(merged), child.table)
+    return Document(merged, _flaws(chain), frozenset().union(*(each.spoilt for each in chain)))
 
 
-def _mapping(value: Value) -> Table:
-    if isinstance(value, Table):
-        return value
-    what = "a list" if isinstance(value, Items) else "a single value"
-    note = Note("help", "start one with `vggc new NAME`, or see `vggc expand vgg16`")
-    raise SpecError(
-        [Diagnostic("E102", f"a spec is a mapping of keys to values, and this is {what}", value.span, (note,))]
-    )
+def _flaws(chain: Iterable[Document]) -> tuple[Diagnostic, ...]:
+    return tuple(flaw for each in chain for flaw in each.flaws)
 
 
 def _heritable(parent: Table) -> Table:
     return Table({key: entry for key, entry in parent.entries.items() if key not in _OWN}, parent.span)
 
 
-def _file(source: Source) -> Path:
-    """The file of a source; a text without one is taken to lie in the working folder."""
-    return source.path or Path(source.name)
+# --- extends ---
 
 
-def _parent(child: Table, chain: set[Path]) -> Table:
-    value = child.entries["extends"].value
-    if not isinstance(value, Leaf) or not isinstance(value.value, str):
-        raise SpecError(
-            [Diagnostic("E102", "`extends` must be the path of a spec or the name of a stock spec", value.span)]
-        )
-    wanted = value.value
-    if "://" in wanted or PurePosixPath(wanted).is_absolute() or PureWindowsPath(wanted).is_absolute():
-        what = "a URL" if "://" in wanted else "an absolute path"
-        note = Note("help", "write a path relative to this file, or the name of a stock spec")
-        raise SpecError([Diagnostic("E011", f"`extends` does not follow {what}", value.span, (note,))])
-    path = _beside(value.span.source, wanted)
-    if path.resolve() in chain:
-        raise SpecError([Diagnostic("E011", f"`{wanted}` extends itself, directly or through others", value.span)])
-    if len(chain) >= MAX_ANCESTORS:
-        raise SpecError(
-            [Diagnostic("E009", f"the chain of `extends` is longer than {MAX_ANCESTORS} specs", value.span)]
-        )
-    chain.add(path.resolve())
-    return _mapping(read(read_source(path, included_from=value.span)))
+def _parent(chain: list[Document]) -> Document:
+    """The document that the last of the chain extends."""
+    place, wanted = _wanted(chain[-1].entries["extends"].value)
+    path = _beside(place.source, wanted)
+    names = [each.table.span.source for each in chain]
+    if os.path.realpath(path) in [_identity(each) for each in names]:
+        way = " -> ".join([*(each.name for each in names), wanted])
+        message = f"{quoted(wanted)} extends itself, directly or through others"
+        raise SpecError([Diagnostic("E011", message, place, (Note("trace", way),))])
+    if len(chain) > MAX_ANCESTORS:
+        message = f"a spec has at most {MAX_ANCESTORS} ancestors, and this is one more"
+        raise SpecError([Diagnostic("E009", message, place)])
+    return read(read_source(path, included_from=place))
+
+
+def _identity(source: Source) -> str:
+    return os.path.realpath(source.path or source.name)
+
+
+def _wanted(value: Value) -> tuple[Span, str]:
+    """What stands behind `extends`, if it is a relative path or a name."""
+    help = Note("help", "write a path relative to this file, or the name of a stock spec")
+    wanted = value.value if isinstance(value, Leaf) else None
+    if not isinstance(wanted, str) or not wanted.isprintable() or not wanted.strip():
+        message = "`extends` takes one path, or the name of a stock spec"
+        raise SpecError([Diagnostic("E102", message, value.span, (help,))])
+    if "://" in wanted:
+        raise SpecError([Diagnostic("E011", "`extends` does not follow a URL", value.span, (help,))])
+    if PurePosixPath(wanted).is_absolute() or PureWindowsPath(wanted).is_absolute():
+        raise SpecError([Diagnostic("E011", "`extends` does not follow an absolute path", value.span, (help,))])
+    return value.span, wanted
 
 
 def _beside(source: Source, wanted: str) -> Path:
     """A file beside the child; a bare name that is no file there is a stock spec."""
-    path = _file(source).parent / wanted
-    return find_spec(wanted) if wanted in stock_names() and not path.exists() else path
+    path = (source.path.parent if source.path else Path()) / wanted
+    return path if os.path.exists(path) or wanted not in stock_names() else find_spec(wanted)
 
 
-def merge(below: Table, above: Table) -> Table:
-    """`above` laid over `below`; the result stands where `above` stands."""
+# --- merging ---
+
+
+def merge(below: Table, above: Table, keys: Keys = ()) -> Table:
+    """`above` laid over `below`; the result stands where `above` stands. `keys` lead to both from the root."""
     entries = dict(below.entries)
     for key, entry in above.entries.items():
-        entries[key] = Entry(entry.key, _laid_over(entries[key].value, entry.value)) if key in entries else entry
+        if key in entries:
+            entry = Entry(entry.key, _laid_over(entries[key].value, entry.value, (*keys, key)))
+        entries[key] = entry
     return Table(entries, above.span)
 
 
-def _laid_over(below: Value, above: Value) -> Value:
+def _laid_over(below: Value, above: Value, keys: Keys) -> Value:
+    if keys == ("rewrite",) and isinstance(below, Items) and isinstance(above, Items):
+        return Items([*below.items, *above.items], above.span)
     if not isinstance(below, Table) or not isinstance(above, Table):
         return above
-    if _picks(below) and _picks(above) and below.entries.keys() != above.entries.keys():
+    if _picks(keys) and below.entries.keys() != above.entries.keys():
         return above
-    return merge(below, above)
+    return merge(below, above, keys)
 
 
-def _picks(table: Table) -> bool:
-    return len(table.entries) == 1 and not table.entries.keys().isdisjoint(_PICKING)
+def _picks(keys: Keys) -> bool:
+    """Whether the mapping there picks one kind, rather than setting several keys."""
+    match keys:
+        case ("pool",) | ("init", _) | ("train", "optimizer" | "schedule") | ("defaults", _, _):
+            return True
+    return False
 
 
-def overridden(document: Table, overrides: Iterable[Table]) -> Table:
-    """The document with overrides laid over it, the last on top."""
+# --- overrides ---
+
+
+def overridden(document: Document, overrides: Iterable[Table]) -> Document:
+    """The document with overrides laid over it, the last on top.
+
+    Raises:
+        SpecError: E012, an override is for a key that cannot be overridden.
+    """
+    table = document.table
     for each in overrides:
-        document = merge(document, each)
-    return document
+        if (late := each.entries.get("extends")) is not None:
+            note = Note("help", "write it into the spec, or name the other spec")
+            raise SpecError([Diagnostic("E012", "`extends` cannot be overridden", late.key, (note,))])
+        table = merge(table, each)
+    return Document(table, document.flaws, document.spoilt)
 
 
 def from_words(assignment: str) -> Table:
@@ -123,12 +145,11 @@ def from_words(assignment: str) -> Table:
         SpecError: E012, it is no assignment.
     """
     key, equals, value = assignment.partition("=")
-    source = Source("--set", f"{key.strip()}: {value}")
     if not equals or not all(part.strip() for part in key.split(".")):
-        span = read(Source("--set", json.dumps(assignment))).span
+        place = Span(Source("--set", assignment), 0, 0, 0, len(assignment))
         note = Note("help", "for example --set classes=10 or --set input=[3,64,64] or --set train.epochs=3")
-        raise SpecError([Diagnostic("E012", f"`{assignment}` is no assignment", span, (note,))])
-    return _nested(_mapping(read(source)))
+        raise SpecError([Diagnostic("E012", f"{quoted(assignment)} is no assignment", place, (note,))])
+    return _nested(read(Source("--set", f"{key.strip()}: {value}")).sound())
 
 
 def from_mapping(overrides: Mapping[str, object]) -> Table:
@@ -138,10 +159,10 @@ def from_mapping(overrides: Mapping[str, object]) -> Table:
         SpecError: E012, a value is not of a kind that YAML has.
     """
     try:
-        text = json.dumps(dict(overrides), allow_nan=False)
+        text = json.dumps(dict(overrides), allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise SpecError([Diagnostic("E012", f"the overrides cannot be written as YAML: {error}")]) from None
-    return _nested(_mapping(read(Source("overrides", text))))
+    return _nested(read(Source("overrides", text)).sound())
 
 
 def _nested(table: Table) -> Table:

@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from vggc.codes import WARNINGS
 from vggc.diagnostics import Source
 from vggc.frontend import recipe
 from vggc.frontend.annotations import Schema, closed, of_field, of_record, opened, reference
-from vggc.frontend.document import Table, plain, read
+from vggc.frontend.document import plain, read
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.units import UNITS, Unit
 from vggc.layers import KINDS, all_kinds, find, of_group
 from vggc.layers.base import MAX_DIMENSION
 from vggc.records import Named
 
+MAX_ITEMS: Final = 10_000  # of a list of layers, which has no room for more
 MAX_REPEAT: Final = 10_000
+MAX_WIDTH: Final = 1024
 LAYER: Final = "kind of layer"
 
 
@@ -36,7 +39,8 @@ def _options(options: Schema, main: Schema | None) -> Schema:
 def of_named(cls: type[Named]) -> Schema:
     """What may stand behind the word that picks a record."""
     options = of_record(cls, f"option of {cls.kind}")
-    return {"description": cls.summary(), **_options(options, of_field(cls, cls.main) if cls.main else None)}
+    enough = cls.main is not None and set(cls.required()) <= {cls.main}
+    return {"description": cls.summary(), **_options(options, of_field(cls, str(cls.main)) if enough else None)}
 
 
 def choice(what: str, table: Mapping[str, Schema], bare: list[str], *others: Schema) -> Schema:
@@ -73,6 +77,7 @@ def of_unit(unit: Unit, required: bool = True) -> Schema:
 
 NONE: Final[Schema] = {"type": "string", "enum": ["none"]}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_DIMENSION}
+ITEMS: Final[Schema] = {"type": "array", "items": reference("item"), "maxItems": MAX_ITEMS}
 
 
 def _of_group(group: str, *others: Schema) -> Schema:
@@ -89,8 +94,27 @@ def _item() -> Schema:
 
 def _repeat() -> Schema:
     times = {"type": "integer", "minimum": 1, "maximum": MAX_REPEAT, "description": "how often"}
-    layers = {"type": "array", "items": reference("item"), "minItems": 1, "description": "what"}
+    layers = {**ITEMS, "minItems": 1, "description": "what"}
     return closed("option of repeat", {"times": times, "layers": layers}, ["times", "layers"])
+
+
+def _rewrite() -> Schema:
+    kind = {"title": "kind of layer to rewrite", "type": "string", "enum": list(KINDS)}
+    layers = {"anyOf": [reference("item"), {**ITEMS, "minItems": 1}]}
+    stage = {"anyOf": [COUNT, {"type": "string", "enum": ["classifier"]}]}
+    options: Schema = {name: {} for cls in KINDS.values() for name in cls.field_names()}
+    stages = {"anyOf": [*stage["anyOf"], {"type": "array", "items": stage, "minItems": 1}]}
+    where = closed("condition of a rewrite", {"stage": stages, **options}, [])
+    properties = {
+        "after": {**kind, "description": "the kind of layer behind which `insert` is put"},
+        "before": {**kind, "description": "the kind of layer in front of which `insert` is put"},
+        "replace": {**kind, "description": "the kind of layer that gives way to `with`"},
+        "remove": {**kind, "description": "the kind of layer that goes"},
+        "insert": {**layers, "description": "a layer, or a list of layers"},
+        "with": {**layers, "description": "a layer, or a list of layers"},
+        "where": {**where, "description": "only layers with these options, or in these stages"},
+    }
+    return closed("key of a rewrite", properties, [])
 
 
 def _init() -> Schema:
@@ -118,8 +142,16 @@ AMOUNT: Final = r"^[0-9]+(\.[0-9]+)?[KMGT]$"
 
 
 def _classes() -> Schema:
-    names = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1, "uniqueItems": True}
-    return {"anyOf": [COUNT, names], "description": "how many classes, or their names in order"}
+    names = {"type": "array", "items": {"type": "string", "pattern": PRINTABLE}, "minItems": 1, "uniqueItems": True}
+    return {
+        "anyOf": [COUNT, names],
+        "description": "how many classes, or their names in order",
+        "examples": [10, ["cat", "dog"]],
+    }
+
+
+# One line that every reader of YAML, JSON and SVG takes, and no terminal acts upon.
+PRINTABLE: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]+$"
 
 
 DEFINITIONS: Final[dict[str, Callable[[], Schema]]] = {
@@ -133,6 +165,7 @@ DEFINITIONS: Final[dict[str, Callable[[], Schema]]] = {
     "optimizer": lambda: _choice_of("optimizer", recipe.OPTIMIZERS),
     "schedule": lambda: _choice_of("schedule", recipe.SCHEDULES),
     "augmentation": lambda: _choice_of("augmentation", recipe.AUGMENTATIONS),
+    "rewrite": _rewrite,
     "init": _init,
     "expect": _expect,
     "preprocess": lambda: of_record(recipe.Preprocess, "key of preprocess"),
@@ -156,12 +189,6 @@ def definition(name: str) -> Schema:
     return of_named(cls)
 
 
-def definition_requires(kind: str) -> list[str]:
-    """The options without which a kind or unit cannot stand."""
-    objects = [each for each in branches(definition(kind)) if each.get("type") == "object"]
-    return [str(name) for name in objects[0].get("required", ())]
-
-
 def example(kind: str) -> str:
     """An item of a spec that uses a kind, a unit, or `repeat`."""
     if kind == "repeat":
@@ -174,32 +201,53 @@ def example(kind: str) -> str:
 # --- the whole ---------------------------------------------------------------------------------------------------
 
 
+def _described(name: str, description: str) -> Schema:
+    return {"allOf": [reference(name)], "description": description}
+
+
 @cache
 def root() -> Schema:
     """The schema of a spec without its definitions."""
-    items = {"type": "array", "items": reference("item")}
     properties: Schema = {
-        "vggc": {"type": "integer", "enum": [1], "description": "version of the spec language"},
-        "name": {"type": "string", "pattern": NAME, "description": "name of the network and of its files"},
+        "vggc": {"type": "integer", "enum": [1], "description": "version of the spec language", "examples": [1]},
+        "name": {
+            "type": "string", "pattern": NAME, "maxLength": 100,
+            "description": "name of the network and of its files", "examples": ["mynet"],
+        },
         "extends": {"type": "string", "minLength": 1, "description": "a spec to start from: a relative path or a name"},
         "input": {
             "type": "array", "items": COUNT, "minItems": 3, "maxItems": 3,
             "description": "channels, height and width of an image", "examples": [[3, 224, 224]],
         },
         "classes": reference("classes"),
-        "width": {"type": "number", "exclusiveMinimum": 0, "description": "multiplies the channels", "default": 1},
-        "divisor": {**COUNT, "description": "scaled channels are multiples of it", "default": 8},
-        "defaults": reference("defaults"),
-        "features": {**items, "minItems": 1, "description": "the convolutional stack; an integer is a conv unit"},
-        "pool": {"allOf": [reference("pool_item")], "description": "between features and classifier"},
-        "classifier": {
-            "anyOf": [{**items, "minItems": 1}, NONE],
-            "description": "the head; an integer is an fc unit; `none` compiles the features alone",
+        "width": {
+            "type": "number", "exclusiveMinimum": 0, "maximum": MAX_WIDTH,
+            "description": "multiplies the channels", "default": 1,
         },
-        "init": reference("init"),
-        "expect": reference("expect"),
-        "preprocess": reference("preprocess"),
-        "train": reference("train"),
+        "divisor": {**COUNT, "description": "scaled channels are multiples of it", "default": 8},
+        "defaults": _described("defaults", "what the units conv and fc leave open"),
+        "features": {
+            **ITEMS, "minItems": 1,
+            "description": "the convolutional stack; an integer is a conv unit", "examples": [[64, 64, "M"]],
+        },
+        "pool": _described("pool_item", "between features and classifier; a number is adaptive_avg_pool2d"),
+        "classifier": {
+            "anyOf": [{**ITEMS, "minItems": 1}, NONE],
+            "description": "the head; an integer is an fc unit; `none` compiles the features alone",
+            "examples": [[4096, {"linear": "classes"}]],
+        },
+        "rewrite": {
+            "type": "array", "items": reference("rewrite"), "minItems": 1,
+            "description": "changes to inherited layers; those of the ancestors come first",
+        },
+        "init": _described("init", "how the weights are drawn"),
+        "expect": _described("expect", "what must hold of the network"),
+        "allow": {
+            "type": "array", "items": {"title": "warning", "type": "string", "enum": list(WARNINGS)}, "minItems": 1,
+            "description": "warnings that are switched off, by name",
+        },
+        "preprocess": _described("preprocess", "how an image becomes the input"),
+        "train": _described("train", "the recipe of a training run"),
     }  # fmt: skip
     return closed("key of a spec", properties, ["vggc", "name", "input", "features"])
 
@@ -227,8 +275,10 @@ def published() -> Schema:
 
 def _options_of_example(example: str) -> object:
     """What stands behind the kind in an item of a spec."""
-    item = read(Source("example", example))
-    return plain(next(iter(item.entries.values())).value) if isinstance(item, Table) else {}
+    if ":" not in example:
+        return {}
+    item = read(Source("example", example)).sound()
+    return plain(next(iter(item.entries.values())).value)
 
 
 def published_text() -> str:

@@ -1,12 +1,11 @@
-"""Where specs come from: a path, or the name of a stock spec; and what `extends` may reach."""
+"""Where specs come from: a path, or the name of a stock spec."""
 
 import os
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest
-from vggc.frontend.document import MAX_BYTES
+from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
+from vggc.frontend.document import MAX_BYTES, too_long
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -26,34 +25,46 @@ def stock_names() -> list[str]:
 def find_spec(path_or_name: str | os.PathLike[str]) -> Path:
     """The file meant by a path or by the name of a stock spec; a file of that name wins over the stock spec."""
     path = Path(path_or_name)
-    if path.exists() or path.suffix or len(path.parts) != 1:
+    if path.suffix or len(path.parts) != 1 or os.path.exists(path):
         return path
     stock = stock_folder() / f"{path.name}.yaml"
-    return stock if stock.exists() else path
+    return stock if os.path.exists(stock) else path
+
+
+def specs_below(path: Path) -> list[Path]:
+    """The specs among the YAML files of a folder and its subfolders: those with a line that begins with `vggc:`."""
+    files = sorted(each for suffix in ("yaml", "yml") for each in path.rglob(f"*.{suffix}") if each.is_file())
+    return [each for each in files if _says_vggc(each)]
+
+
+def _says_vggc(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES)
+    except OSError:
+        return True  # what cannot be read is reported when it is checked
+    return content.startswith(b"vggc:") or b"\nvggc:" in content
 
 
 def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None = None) -> Source:
     """The text of a spec.
 
     Raises:
-        SpecError: E001 if the file cannot be read, E002 if it is not UTF-8 text.
+        SpecError: E001 if the file cannot be read, E002 if it is not UTF-8 text, E009 if it is too long.
     """
     path = find_spec(path_or_name)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
-    name = _shown(path)
     if len(content) > MAX_BYTES:
-        shown = Source(name, "", included_from)
-        raise SpecError(
-            [Diagnostic("E009", f"the text is over the limit of {MAX_BYTES:,} bytes", Span(shown, 0, 0, 0, 0))]
-        )
+        raise too_long(Source(_shown(path), "", included_from, path))
     try:
-        return Source(name, content.decode("utf-8-sig"), included_from, path)
+        return Source(_shown(path), content.decode("utf-8-sig"), included_from, path)
     except UnicodeDecodeError as error:
-        raise SpecError([_not_text(name, content, error)]) from None
+        shown = Source(_shown(path), content.decode("utf-8", errors="replace"), included_from, path)
+        raise SpecError([_not_text(shown, content, error)]) from None
 
 
 def _shown(path: Path) -> str:
@@ -63,33 +74,41 @@ def _shown(path: Path) -> str:
             return str(path.relative_to(Path.cwd()))
         if path.parent == stock_folder():
             return f"specs/{path.name}"
-    return str(path)
+    return os.path.normpath(path)
 
 
-def _unreadable(path: Path, error: OSError, included_from: Span | None) -> Diagnostic:
+def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | None) -> Diagnostic:
     name = _shown(path)
     if isinstance(error, FileNotFoundError):
-        meant = nearest(path.stem, stock_names())
-        helps = [Note("help", f"did you mean the stock spec `{meant}`?")] if meant else []
-        return Diagnostic("E001", f"there is no file `{name}`", included_from, (*helps, *_stock_note()))
+        return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path),))
     if isinstance(error, IsADirectoryError):
-        note = Note("help", f"to check every spec in it: vggc check {name}")
+        note = Note("help", f"name the files in it: {name}/*.yaml")
         return Diagnostic("E001", f"`{name}` is a folder, not a spec", included_from, (note,))
-    reason = (error.strerror or str(error)).lower()
-    return Diagnostic("E001", f"`{name}` cannot be read: {reason}", included_from)
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    return Diagnostic("E001", f"{quoted(name)} cannot be read: {reason}", included_from)
 
 
-def _stock_note() -> Iterator[Note]:
-    yield Note("note", f"stock specs: {', '.join(stock_names())}")
+def _help_name(path: Path) -> Note:
+    """A file beside it with a similar name, a stock spec with a similar name, or all stock specs."""
+    beside = sorted(str(each) for each in path.parent.glob("*.yaml"))
+    meant = nearest(str(path), beside) or nearest(path.stem, stock_names())
+    if meant is not None:
+        return Note("help", f"did you mean `{meant}`?")
+    return Note("help", f"a path is looked up from here; the stock specs are {', '.join(stock_names())}")
 
 
-def _not_text(name: str, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
-    before = content[: error.start].decode("utf-8", errors="replace")
+_LIKE_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def _not_text(shown: Source, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
+    before = content[: error.start].decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
-    shown = Source(name, content.decode("utf-8", errors="replace"))
+    help = "save the file as UTF-8; is this another kind of file?"
+    if content.startswith(_LIKE_UTF_16):
+        help = "this looks like UTF-16, which `>` writes in PowerShell; save the file as UTF-8"
     return Diagnostic(
         "E002",
         f"this is not UTF-8 text: the byte 0x{content[error.start]:02x} at offset {error.start} is no character",
         Span(shown, line, column, line, column + 1),
-        (Note("help", "save the file as UTF-8; is this another kind of file?"),),
+        (Note("help", help),),
     )

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from vggc.diagnostics import Diagnostic, Note, Span
+from vggc.diagnostics import Diagnostic, Note, Span, help_word
 from vggc.frontend import recipe
-from vggc.frontend.document import Entry, Items, Leaf, Table, Value, plain
+from vggc.frontend.document import Document, Entry, Items, Leaf, Table, Value, plain
 from vggc.frontend.inherit import merge
 from vggc.frontend.initializers import INITIALIZERS, Initializer
 from vggc.frontend.units import CONV, FC, FOLLOWERS, UNITS, Unit
@@ -15,6 +15,9 @@ from vggc.layers.base import Layer, Shape
 from vggc.layers.conv import Conv2d
 from vggc.layers.pool import AdaptiveAvgPool2d, MaxPool2d
 from vggc.records import Named, OneOf, Record
+
+# What a rewrite does, and the key that holds the new layers.
+REWRITES: Final[Mapping[str, str | None]] = {"after": "insert", "before": "insert", "replace": "with", "remove": None}
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
@@ -29,6 +32,7 @@ class Written:
     layer: Layer
     span: Span
     options: Mapping[str, Span] = field(default_factory=dict)
+    anchor: Span | None = None  # the layer that a rewrite put it beside, or in the place of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,18 @@ class Repeat:
 
 
 Item = Written | Repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A change to every layer of a kind whose options are those of `where` and whose stage is one of `stages`."""
+
+    action: str  # after, before, replace, remove
+    kind: str
+    where: Mapping[str, object]
+    stages: tuple[int | str, ...] | None
+    layers: tuple[Written, ...]
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +90,23 @@ class Spec:
     features: tuple[Item, ...]
     pool: Written | None
     classifier: tuple[Item, ...] | None
+    rewrites: tuple[Rewrite, ...]
     init: Mapping[str, Initializer]
     expect: tuple[Expectation, ...]
     preprocess: recipe.Preprocess | None
     train: recipe.Train | None
+    allow: tuple[str, ...]
     places: Mapping[str, Span]
 
 
-def build(document: Table) -> tuple[Spec, list[Diagnostic]]:
+def build(document: Document) -> tuple[Spec, list[Diagnostic]]:
     """The spec of a document that the schema accepts, and what contradicts itself in it all the same."""
     builder = _Builder(document)
     return builder.build(), builder.found
 
 
 class _Builder:
-    def __init__(self, document: Table) -> None:
+    def __init__(self, document: Document) -> None:
         self.entries = document.entries
         self.found: list[Diagnostic] = []
         self.classes = self._classes()
@@ -106,10 +124,12 @@ class _Builder:
             features=features,
             pool=self._pool(has_classifier=classifier is not None),
             classifier=classifier,
+            rewrites=tuple(self._rewrites()),
             init={key: self._initializer(key, entry) for key, entry in self._table("init").entries.items()},
             expect=tuple(_expectation(key, entry) for key, entry in self._table("expect").entries.items()),
             preprocess=self._record(recipe.Preprocess, "preprocess"),
             train=self._record(recipe.Train, "train"),
+            allow=tuple(self._words("allow")),
             places={key: entry.value.span for key, entry in self.entries.items()},
         )
         self._check_preprocess(spec)
@@ -121,6 +141,11 @@ class _Builder:
     def _table(self, key: str) -> Table:
         value = self.entries[key].value if key in self.entries else None
         return value if isinstance(value, Table) else Table({}, self.entries["features"].key)
+
+    def _words(self, key: str) -> list[str]:
+        value = plain(self.entries[key].value) if key in self.entries else []
+        assert isinstance(value, list)
+        return [str(word) for word in value]
 
     def _number(self, key: str, default: float) -> float:
         value = plain(self.entries[key].value) if key in self.entries else default
@@ -238,6 +263,56 @@ class _Builder:
         assert isinstance(value, Table)
         ((kind, entry),) = value.entries.items()
         return self._layer(kind, entry.value, span)
+
+    # --- rewrites ---
+
+    def _rewrites(self) -> Iterator[Rewrite]:
+        value = self.entries["rewrite"].value if "rewrite" in self.entries else None
+        for item in value.items if isinstance(value, Items) else ():
+            assert isinstance(item, Table)
+            actions = [name for name in REWRITES if name in item.entries]
+            if len(actions) != 1:
+                message = f"a rewrite says one of {', '.join(REWRITES)}"
+                self._error("E105", message, item.span, Note("help", "{after: max_pool2d, insert: {dropout2d: 0.1}}"))
+                continue
+            if self._complete(item, actions[0]):
+                yield self._rewrite(item, actions[0])
+
+    def _complete(self, item: Table, action: str) -> bool:
+        """Whether the rewrite has what its action needs, and nothing that it does not."""
+        needed = REWRITES[action]
+        if needed is not None and needed not in item.entries:
+            self._error("E104", f"a rewrite with `{action}` needs `{needed}`", item.entries[action].key)
+            return False
+        for name in {"insert", "with"} & set(item.entries) - {needed}:
+            self._error("E107", f"`{name}` has no effect in a rewrite with `{action}`", item.entries[name].key)
+        return True
+
+    def _rewrite(self, item: Table, action: str) -> Rewrite:
+        kind = str(plain(item.entries[action].value))
+        new = item.entries[REWRITES[action]].value if REWRITES[action] else Items([], item.span)  # type: ignore[index]
+        items = new if isinstance(new, Items) else Items([new], new.span)
+        layers = [each for each in self._items(items, CONV) if isinstance(each, Written)]
+        where, stages = self._where(kind, item)
+        return Rewrite(action, kind, where, stages, tuple(layers), item.entries[action].value.span)
+
+    def _where(self, kind: str, item: Table) -> tuple[dict[str, object], tuple[int | str, ...] | None]:
+        conditions = item.entries["where"].value if "where" in item.entries else Table({}, item.span)
+        assert isinstance(conditions, Table)
+        cls = find(kind)
+        assert cls is not None, kind
+        where: dict[str, object] = {}
+        stages: tuple[int | str, ...] | None = None
+        for name, entry in conditions.entries.items():
+            if name == "stage":
+                stage = plain(entry.value)
+                stages = tuple(stage) if isinstance(stage, list) else (stage,)  # type: ignore[assignment]
+            elif name in cls.field_names():
+                where[name] = self._argument(entry.value)
+            else:
+                legal = ["stage", *cls.field_names()]
+                self._error("E101", f"{kind} has no option `{name}`", entry.key, help_word(name, legal, "there are"))
+        return where, stages
 
     # --- the rest ---
 

@@ -23,7 +23,7 @@ class Unit:
     kind: str
     layer: type[Layer]
     dropout: str  # the kind that a bare probability means
-    presets: Mapping[str, object]
+    presets: Mapping[str, str | float]
     summary: str
     example: str
 

@@ -62,7 +62,7 @@ class Structure:
     def _interface(self) -> Check:
         expected = _signature(self.lowered.model)
         found = _signature(self.model)
-        detail = f"{found[0]} -> {found[1]}" if found == expected else f"{found} instead of {expected}"
+        detail = found if found == expected else f"{found} instead of {expected}"
         return Check("inputs and outputs", found == expected, detail)
 
     def _shapes(self) -> Check:
@@ -93,10 +93,11 @@ class Structure:
         return Check("weights", True, f"{len(expected)} tensors equal the module's, bit by bit")
 
 
-def _signature(model: onnx.ModelProto) -> tuple[list[str], list[str]]:
+def _signature(model: onnx.ModelProto) -> str:
+    """Inputs and outputs with their shapes: `input[batch, 3, 224, 224] -> logits[batch, 1000]`."""
     initializers = {each.name for each in model.graph.initializer}
     inputs = [_described(value) for value in model.graph.input if value.name not in initializers]
-    return inputs, [_described(value) for value in model.graph.output]
+    return f"{', '.join(inputs)} -> {', '.join(_described(value) for value in model.graph.output)}"
 
 
 def _described(value: onnx.ValueInfoProto) -> str:

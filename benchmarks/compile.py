@@ -1,0 +1,93 @@
+"""Text -> Network in a warm process, and how that grows with the text."""
+
+from collections.abc import Iterator
+from random import Random
+
+from benchmarks import peers
+from benchmarks.measure import ROOT, Plan, in_fresh_process, in_turn, once, ratios, warm
+from benchmarks.row import Row
+from vggc import pipeline, shapes
+from vggc.diagnostics import Source
+from vggc.ir import Graph, Network
+
+COMPILE_LIMIT = 5e-3
+INFER_LIMIT = 0.3e-3
+LAYERS = (1_000, 10_000)
+PLAIN = "libyaml + jsonschema"
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """VGG16 beside the limits and its peers; the largest spec beside a tenth of it; many specs."""
+    plain = peers.yaml_and_jsonschema()
+    text = (ROOT / "specs" / "vgg16.yaml").read_text("utf-8")
+    ours, theirs = in_turn("compile", plan.rounds(15), warm(lambda: _compile(text)), warm(lambda: plain(text)))
+    yield Row("text -> Network", "the limit, 5 ms", 1.0, tuple(each / COMPILE_LIMIT for each in ours))
+    yield Row("text -> Network", PLAIN, None, ratios(ours, theirs), note="which infer nothing and know no places")
+
+    ours, theirs = in_fresh_process(_inference, plan)  # torch in a process slows down its garbage collection
+    yield Row("inference alone", "the limit, 0.3 ms", 1.0, tuple(each / INFER_LIMIT for each in ours))
+    yield Row("inference alone", "torch's meta device", None, ratios(ours, theirs), note="a forward pass")
+
+    short, long = (_chain(layers) for layers in LAYERS)
+    few, many = in_turn("10,000 layers", plan.rounds(5), warm(lambda: _compile(short)), once(lambda: _compile(long)))
+    growth = LAYERS[1] / LAYERS[0]
+    yield Row("a layer of 10,000", "a layer of 1,000", 1.5, tuple(each / growth for each in ratios(many, few)))
+
+    texts = [_generated(seed) for seed in range(100 if plan.quick else 1000)]
+    ours, theirs = in_turn(
+        f"{len(texts)} specs",
+        plan.rounds(5),
+        once(lambda: [_compile(each) for each in texts]),
+        once(lambda: [plain(each) for each in texts]),
+    )
+    yield Row(
+        f"{len(texts):,} specs", PLAIN, None, ratios(ours, theirs), note=f"{len(texts) / min(ours):,.0f} a second"
+    )
+
+
+def _graph(text: str) -> Graph:
+    return pipeline.read_graph(Source("benchmark.yaml", text))
+
+
+def _compile(text: str) -> Network:
+    return pipeline.compile_source(Source("benchmark.yaml", text))
+
+
+def _inference(plan: Plan) -> list[list[float]]:
+    import torch
+
+    graph = _graph((ROOT / "specs" / "vgg16.yaml").read_text("utf-8"))
+    network = shapes.infer(graph)
+    module = network.module(init=False).eval()
+    x = torch.empty(1, *network.input, device="meta")
+    with torch.no_grad():
+        return in_turn("inference", plan.rounds(15), warm(lambda: shapes.infer(graph)), warm(lambda: module(x)))
+
+
+def _chain(layers: int) -> str:
+    """A spec of convolutions with an activation each."""
+    features = ", ".join(["8"] * (layers // 2))
+    return f"vggc: 1\nname: chain\ninput: [3, 32, 32]\nfeatures: [{features}]\nclassifier: none\n"
+
+
+def _generated(seed: int) -> str:
+    """A spec in the manner of VGG: two to five stages, now and then with a norm, a dropout and an activation."""
+    random = Random(seed)
+    features: list[str] = []
+    for stage in range(random.randint(2, 5)):
+        features += [str(16 << stage)] * random.randint(1, 4)
+        features += [*random.choice([[], ["dropout2d: 0.1"]]), "M"]
+    unit = f"norm: {random.choice(['none', 'batch_norm'])}, activation: {random.choice(['relu', 'silu', 'mish'])}"
+    hidden = [str(random.choice([64, 128, 256]))] * random.randint(0, 2)
+    lines = [
+        "vggc: 1",
+        f"name: generated_{seed}",
+        f"input: [3, {32 * random.randint(1, 7)}, {32 * random.randint(1, 7)}]",
+        f"classes: {random.randint(2, 1000)}",
+        f"defaults: {{conv: {{{unit}}}}}",
+        "features:",
+        *(f"  - {each}" for each in features),
+        "pool: 1",
+        f"classifier: [{', '.join([*hidden, '{linear: classes}'])}]",
+    ]
+    return "\n".join(lines) + "\n"

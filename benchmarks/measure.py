@@ -1,0 +1,173 @@
+"""Measuring two or more sides in turn; and what a process takes."""
+
+import multiprocessing
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from vggc.ir import Network
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+MIB: Final = 2**20
+_STATUS: Final = Path("/proc/self/status")
+
+
+class NotMeasuredError(Exception):
+    """This machine lacks what a row needs; the message says what."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How thoroughly to measure."""
+
+    quick: bool = False
+
+    def rounds(self, full: int) -> int:
+        """How often each side runs."""
+        return min(full, 3) if self.quick else full
+
+    def network(self) -> "Network":
+        """VGG16; when it has to be quick, VGG11 for small images, a quarter of the weights."""
+        from vggc.pipeline import compile
+
+        return compile("vgg11", {"input": [3, 64, 64], "pool": 2, "classes": 10}) if self.quick else compile("vgg16")
+
+
+# --- time --------------------------------------------------------------------------------------------------------
+
+
+def progress(what: str, detail: str = "") -> None:
+    """Say on stderr what is being measured: a line that changes, or one for each `what` where that cannot be."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what} {detail}", end="", file=sys.stderr, flush=True)
+    elif what and not detail:
+        print(what, file=sys.stderr, flush=True)
+
+
+def in_turn(what: str, rounds: int, *sides: Callable[[], T]) -> list[list[T]]:
+    """Run the sides one after the other, so many rounds; every other round goes backwards, so that no side is favoured.
+
+    A round before that is not counted: it fills caches, imports, writes byte code and touches fresh memory.
+
+    Returns:
+        for each side, what it gave in every round.
+    """
+    found: list[list[T]] = [[] for _ in sides]
+    progress(what)
+    for i in range(rounds + 1):
+        progress(what, f"{i} of {rounds}")
+        turns = list(zip(found, sides, strict=True))
+        for results, side in reversed(turns) if i % 2 else turns:
+            result = side()
+            if i:
+                results.append(result)
+    return found
+
+
+def ratios(side: Iterable[float], peer: Iterable[float]) -> tuple[float, ...]:
+    """Paired, round by round."""
+    return tuple(a / b for a, b in zip(side, peer, strict=True))
+
+
+def once(function: Callable[[], object]) -> Callable[[], float]:
+    """A side that gives the seconds of one call."""
+
+    def side() -> float:
+        started = time.perf_counter()
+        function()
+        return time.perf_counter() - started
+
+    return side
+
+
+def warm(function: Callable[[], object], budget: float = 0.1) -> Callable[[], float]:
+    """A side for calls of milliseconds: the quickest of as many as fit into the budget, the least disturbed one."""
+
+    def side() -> float:
+        ends = time.perf_counter() + budget
+        quickest = once(function)()
+        while time.perf_counter() < ends:
+            quickest = min(quickest, once(function)())
+        return quickest
+
+    return side
+
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Child:
+    """What a whole process took."""
+
+    seconds: float
+    peak: float
+    """In MiB."""
+
+
+def times(children: Iterable[Child]) -> list[float]:
+    """Their seconds."""
+    return [each.seconds for each in children]
+
+
+def python(*arguments: str) -> Child:
+    """Run this interpreter in the repository, with byte code cached.
+
+    Raises:
+        RuntimeError: it failed; what it said is on stderr.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *arguments]
+    launcher = [sys.executable, "-I", "-S", str(ROOT / "benchmarks" / "child.py")]
+    done = subprocess.run([*launcher, *command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
+    taken, peak, code = done.stdout.split()
+    if int(code):
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {int(code)}")
+    return Child(float(taken), int(peak) * 1024 / MIB)
+
+
+def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function of a module in a process that has done nothing else."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+# --- memory ------------------------------------------------------------------------------------------------------
+
+
+def resident() -> float:
+    """What this process holds, in MiB."""
+    return _status("VmRSS")
+
+
+def peak() -> float:
+    """The most that this process has held since `forget_peak`, in MiB."""
+    return _status("VmHWM")
+
+
+def forget_peak() -> None:
+    """Begin the count of `peak` anew."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError as error:
+        raise NotMeasuredError("needs Linux's /proc/self/clear_refs") from error
+
+
+def _status(key: str) -> float:
+    try:
+        found = re.search(rf"^{key}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+    except OSError as error:
+        raise NotMeasuredError("needs Linux's /proc") from error
+    assert found, key
+    return int(found[1]) * 1024 / MIB

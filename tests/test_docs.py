@@ -1,0 +1,104 @@
+"""The pages say what is true: every YAML block compiles, every shown error is what is printed, nothing is stale."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import docs.reference as reference
+from vggc import cli
+from vggc.codes import CODES
+from vggc.diagnostics import Source
+from vggc.ir import Network
+from vggc.pipeline import compile_source
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md"]
+BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+Block = tuple[str, str, str, str]
+
+
+def blocks(*languages: str) -> list[Block]:
+    """(place, language, kind, text) of the fenced blocks of all pages."""
+    found = []
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for match in BLOCK.finditer(text):
+            if match[1] in languages:
+                place = f"{page}:{text.count(chr(10), 0, match.start()) + 1}"
+                found.append((place, match[1], match[2] or "", match[3]))
+    return found
+
+
+def compiled(text: str) -> Network:
+    return compile_source(Source("block.yaml", text))
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block[0])
+def test_every_yaml_block_compiles(block: Block) -> None:
+    _, _, kind, text = block
+    head = "vggc: 1\nname: block\ninput: [16, 16, 16]\nclasses: 10\n"
+    if kind == "":
+        compiled(text)
+    elif kind == "fragment":
+        compiled(head + "features: [8, M]\nclassifier: [{linear: classes}]\n" + text)
+    elif kind == "item":
+        flat = any(word in text for word in ("linear", "fc"))
+        features = "features:\n" + ("- 8\n- flatten\n" if flat else "") + text + "classifier: none\n"
+        compiled(head + features)
+    else:
+        assert kind == "invalid"
+
+
+@pytest.mark.parametrize(
+    "place", [i for i, block in enumerate(blocks("yaml", "text")) if block[2] == "invalid"], ids=str
+)
+def test_every_shown_error_is_the_one_printed(
+    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, shown = blocks("yaml", "text")[place : place + 2]
+    name = re.search(r"--> ([\w-]+\.yaml):", shown[3])
+    assert name is not None
+    (tmp_path / name[1]).write_text(spec[3], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(["check", name[1]])
+    assert capsys.readouterr().err == shown[3]
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block[0])
+def test_every_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # What is written in the blocks is run on a network small enough for a test.
+    exec(block[3].replace('"vgg16", overrides={', '"vgg11", overrides={"width": 0.125, '), {})
+
+
+def _generated() -> list[tuple[str, str]]:
+    return [
+        ("language.md", reference.language()),
+        ("errors.md", reference.errors()),
+        ("bad-inputs.md", reference.bad_inputs()),
+    ]
+
+
+def test_the_generated_pages_are_current() -> None:
+    for name, text in _generated():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"docs/{name}: run python docs/reference.py"
+
+
+def test_every_code_is_used_and_every_used_code_is_explained() -> None:
+    used = {code for path in (ROOT / "vggc").rglob("*.py") if path.name != "codes.py"
+            for code in re.findall(r'"([EW]\d{3})"', path.read_text(encoding="utf-8"))}  # fmt: skip
+    assert used == set(CODES)
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*PAGES, "CHANGELOG.md"]:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", text):
+            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+        headings = {re.sub(r"[^\w -]", "", line.lstrip("# ")).strip().lower().replace(" ", "-")
+                    for line in text.splitlines() if line.startswith("#")}  # fmt: skip
+        for anchor in re.findall(r"\]\(#([\w-]+)\)", text):
+            assert anchor in headings, f"{page}: #{anchor}"

@@ -1,0 +1,194 @@
+"""The ways out of an error: the nearest word, an example, what was probably meant."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from vggc.diagnostics import Note, help_word, nearest
+from vggc.frontend.annotations import Schema
+from vggc.frontend.document import Items, Leaf, Value
+from vggc.frontend.scalars import Scalar, resolve
+from vggc.frontend.schema import NAME, PRINTABLE, branches, example
+from vggc.frontend.units import FOLLOWERS, UNITS
+from vggc.frontend.wording import expected
+from vggc.layers import find
+
+Path = tuple[str | int, ...]
+
+# Words that other tools use for something that has another name here.
+ELSEWHERE: Final = {
+    "bn": "batch_norm", "gn": "group_norm", "lrn": "local_response_norm", "dense": "linear", "swish": "silu",
+    "gap": "global_avg_pool2d", "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "a": "avg_pool2d",
+    "filters": "out_channels", "units": "out_features", "kernel": "kernel_size", "ks": "kernel_size", "pad": "padding",
+    "rate": "p", "probability": "p", "nc": "classes", "layers": "features", "backbone": "features",
+    "head": "classifier", "epsilon": "eps", "learning_rate": "lr", "base": "extends", "parent": "extends",
+}  # fmt: skip
+
+
+def meant(word: str, legal: Sequence[str]) -> str | None:
+    """The legal word that an unknown one was probably meant to be."""
+    known = ELSEWHERE.get(word.lower())
+    return known if known in legal else nearest(word, legal)
+
+
+def _the_word(word: str, legal: Sequence[str]) -> Note:
+    found = meant(word, legal)
+    return Note("help", f"did you mean `{found}`?") if found else help_word("", legal, "there are")
+
+
+def _help(text: str) -> list[Note]:
+    return [Note("help", text)]
+
+
+# --- values of the wrong type ---
+
+
+def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
+    """What to write instead of a value of the wrong type."""
+    types = {str(leaf.get("type")) for leaf in choices}
+    kind = str(path[-1]) if path else ""
+    if isinstance(value, Leaf):
+        return _for_scalar(value.value, types, choices) or _for_kind(kind, types)
+    if isinstance(value, Items) and isinstance(path[-1], int) and any("title" in leaf for leaf in choices):
+        return _help("lists of layers do not nest; `repeat: {times: 2, layers: [64, M]}` repeats some")
+    if types == {"array"} and not isinstance(value, Items):
+        return _help("write a list: a `- ` before each item, or [a, b]")
+    return _for_kind(kind, types)
+
+
+def _for_scalar(value: Scalar, types: set[str], choices: Sequence[Schema]) -> list[Note]:
+    if isinstance(value, float) and value.is_integer() and "integer" in types:
+        return _help(f"write {int(value)}")
+    if isinstance(value, str) and type(resolve(value)) in (int, float) and types & {"integer", "number"}:
+        return _help(f"write {value} without quotes")
+    if isinstance(value, int | float) and types == {"string"} and not any("enum" in each for each in choices):
+        return _help(f'write "{str(value).lower()}" in quotes')
+    if "array" in types and any(_fits_items(value, leaf) for leaf in choices):
+        return _help(f"write [{value}]")
+    if isinstance(value, str) and re.fullmatch(r"[0-9.]+[KMGT]", value):
+        return _help("amounts such as 140M are for `max_params` and `max_macs`; this is an exact number")
+    return []
+
+
+def _fits_items(value: object, leaf: Schema) -> bool:
+    """Whether a list of this one value would do."""
+    if leaf.get("type") != "array" or leaf.get("minItems", 1) > 1:
+        return False
+    names = {int: "integer", str: "string"}
+    return any(each.get("type") == names.get(type(value)) for each in branches(leaf["items"]))
+
+
+def _for_kind(kind: str, types: set[str]) -> list[Note]:
+    if "object" in types and (kind in UNITS or kind == "repeat" or find(kind) is not None):
+        return _help(f"for example `{example(kind)}`")
+    return []
+
+
+def for_nothing(word: str, choices: Sequence[Schema]) -> list[Note]:
+    """What to write behind a colon with nothing behind it."""
+    cls = find(word)
+    if cls is not None and not cls.required():
+        return _help(f"write `{word}` without the colon")
+    if cls is not None or word in UNITS or word == "repeat":
+        return _help(f"for example `{example(word)}`")
+    return _help(f"write {expected(choices)}, or remove the key")
+
+
+# --- words ---
+
+
+def for_value(word: str, legal: Sequence[str]) -> list[Note]:
+    """For a word that is none of the few that an option takes."""
+    if type(resolve(word)) in (int, float):
+        return _help(f"write {word} without quotes")
+    found = nearest(word, legal)
+    return _help(f"did you mean `{found}`?") if found else []
+
+
+def for_word(word: str, title: str, legal: Sequence[str]) -> list[Note]:
+    """For a word that names no kind, or a kind of something else."""
+    if type(resolve(word)) in (int, float):
+        return _help(f"write {word} without quotes")
+    glued = re.match(r"(\w+):(\S.*)", word)
+    if glued and glued[1] in legal:
+        return _help(f"a space is missing behind the colon: `{glued[1]}: {glued[2]}`")
+    cls = find(word)
+    if cls is not None and title.startswith("kind of "):
+        return [Note("note", f"`{word}` is a {cls.group} layer"), help_word("", legal, "there are")]
+    return [_the_word(word, legal)]
+
+
+def requirements(word: str) -> list[str]:
+    """The options without which a kind of another package cannot stand."""
+    cls = find(word)
+    return list(cls.required()) if cls is not None else []
+
+
+def for_incomplete(owner: str, names: Sequence[str]) -> list[Note]:
+    """How a kind is written with the options that it needs."""
+    if owner in UNITS or owner == "repeat" or find(owner) is not None:
+        return _help(f"for example `{example(owner)}`")
+    return _help(f"write `{owner}: {{{', '.join(f'{name}: ...' for name in names)}}}`") if owner.isidentifier() else []
+
+
+def for_several(names: Sequence[str], legal: Sequence[str]) -> list[Note]:
+    """For an item with more keys than one."""
+    known = [name for name in names if name in legal]
+    if len(known) == 1:
+        inside = ", ".join(f"{name}: ..." for name in names if name not in known)
+        return _help(f"options go inside: `{known[0]}: {{{inside}}}`, or indented below it")
+    return _help("put a `- ` before each") if known else []
+
+
+# --- keys ---
+
+
+def for_key(key: str, schema: Schema) -> list[Note]:
+    """For a key that the schema does not know."""
+    title, legal = str(schema["title"]), list(schema["properties"])
+    owner = title.removeprefix("option of ")
+    first, _, rest = key.partition(" ")
+    if first in legal and rest:
+        return _help(f"a colon is missing: `{first}: {rest}`")
+    if key in FOLLOWERS and owner in ("conv2d", "linear"):
+        unit = "conv" if owner == "conv2d" else "fc"
+        return _help(f"`{key}` is an option of the unit `{unit}`; a {owner} stands alone")
+    if find(key) is not None and title == "key of a spec":
+        return _help("layers stand in the lists `features` and `classifier`")
+    return [_the_word(key, legal)] if legal else _help("it has no options")
+
+
+def described(names: Sequence[str], schema: Schema) -> list[Note]:
+    """What the keys are for that are missing."""
+    described = {name: schema["properties"][name].get("description") for name in names}
+    return [Note("note", f"`{name}`: {text}") for name, text in described.items() if text]
+
+
+def for_spec(names: Sequence[str], schema: Schema) -> list[Note]:
+    """How the keys that a spec lacks are written."""
+    lines = [f"`{name}: {_text(schema['properties'][name]['examples'][0])}`" for name in names]
+    return _help(f"for example {', '.join(lines)}")
+
+
+def examples(schema: Schema) -> list[Note]:
+    """An example of the schema, and what it is for."""
+    notes = [Note("note", str(schema["description"]))] if "description" in schema else []
+    if "examples" in schema:
+        notes += _help(f"for example {_text(schema['examples'][0])}")
+    return notes
+
+
+def _text(value: object) -> str:
+    """A value of an example in YAML."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(each)}' for key, each in value.items())}}}"
+    return str(value)
+
+
+def for_pattern(pattern: str) -> list[Note]:
+    """What a word must look like."""
+    if pattern == NAME:
+        return _help("letters, digits, `_`, `-` and `.`, a letter or `_` first")
+    return _help("remove line breaks and control characters") if pattern == PRINTABLE else []

@@ -1,0 +1,68 @@
+"""Records from a valid document: `preprocess`, `train`, and what is picked from a vocabulary by its kind."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from vggc.frontend import recipe
+from vggc.frontend.document import Entry, Items, Leaf, Table, Value, plain
+from vggc.records import Named, OneOf, Record
+
+R = TypeVar("R", bound=Record)
+N = TypeVar("N", bound=Named)
+
+_VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
+    "optimizer": recipe.OPTIMIZERS,
+    "schedule": recipe.SCHEDULES,
+    "augmentation": recipe.AUGMENTATIONS,
+}
+
+
+def picked(table: Mapping[str, type[N]], value: Value) -> N:
+    """The record that a word or a mapping from one word picks."""
+    if isinstance(value, Leaf):
+        return table[str(value.value)]()
+    kind, entry = only(value)
+    cls = table[kind]
+    return record(cls, Table(options_of(entry.value, cls.main), entry.value.span))
+
+
+def only(value: Value) -> tuple[str, Entry]:
+    """The one key of a mapping that picks a kind, and its entry."""
+    assert isinstance(value, Table)
+    ((kind, entry),) = value.entries.items()
+    return kind, entry
+
+
+def options_of(value: Value, main: str | None) -> dict[str, Entry]:
+    """The options of `{options}`, of a bare main option, or of none."""
+    if isinstance(value, Table):
+        return dict(value.entries)
+    assert main is not None
+    return {main: Entry(value.span, value)}
+
+
+def record(cls: type[R], table: Table) -> R:
+    """The record with the fields of a table."""
+    return cls(**{name: _field(cls, name, entry.value) for name, entry in table.entries.items()})
+
+
+def _field(cls: type[Record], name: str, value: Value) -> object:
+    vocabulary = _VOCABULARIES.get(_definition(cls, name) or "")
+    if vocabulary is not None and isinstance(value, Items):
+        return tuple(picked(vocabulary, each) for each in value.items)
+    if vocabulary is not None:
+        return picked(vocabulary, value)
+    bare = plain(value)
+    return tuple(bare) if isinstance(bare, list) else bare
+
+
+def _definition(cls: type[Record], name: str) -> str | None:
+    """The vocabulary that a field is picked from: in the metadata of its type, or of its elements' type."""
+    pending = [cls.annotation(name)]
+    while pending:
+        annotation = pending.pop()
+        for each in getattr(annotation, "__metadata__", ()):
+            if isinstance(each, OneOf):
+                return each.definition
+        pending += getattr(annotation, "__args__", ())
+    return None

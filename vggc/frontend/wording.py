@@ -1,0 +1,84 @@
+"""What a schema allows, in words: `a whole number, a list of 2 whole numbers, `same` or `valid``."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vggc.diagnostics import MAX_QUOTE, joined, printable, quoted
+from vggc.frontend.annotations import Schema
+from vggc.frontend.document import Items, Leaf, Value
+from vggc.frontend.schema import AMOUNT, NAME, branches
+
+FEW: Final = 8  # words are listed up to so many
+
+_SIMPLE: Final = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a word"}
+_PLURALS: Final = {"integer": "whole numbers", "number": "numbers", "boolean": "true or false", "string": "words"}
+
+
+def expected(choices: Sequence[Schema]) -> str:
+    """What may stand in a place, all alternatives of it."""
+    return joined(list(dict.fromkeys(phrase for each in choices for phrase in _phrases(each))))
+
+
+def _phrases(leaf: Schema) -> Iterator[str]:
+    kind, title = leaf.get("type"), str(leaf.get("title", ""))
+    if "enum" in leaf and not title and len(leaf["enum"]) <= FEW:
+        yield from (f"`{word}`" for word in leaf["enum"])
+    elif "pattern" in leaf:
+        yield {AMOUNT: "an amount such as 140M", NAME: "a name"}.get(leaf["pattern"], "a word on one line")
+    elif kind == "array":
+        yield _list(leaf)
+    elif is_choice(leaf) or "enum" in leaf:
+        yield f"{_article(title)} {title}"
+    elif kind == "object":
+        yield "a mapping of options" if title.startswith("option") else "a mapping"
+    else:
+        yield _SIMPLE[str(kind)]
+
+
+def is_choice(leaf: Schema) -> bool:
+    """Whether this is the mapping from one word to its options."""
+    return leaf.get("maxProperties") == 1
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def _list(leaf: Schema) -> str:
+    least, most = leaf.get("minItems"), leaf.get("maxItems")
+    count = f"{least} " if least == most and least is not None else ""
+    return f"a list of {count}{_plural(leaf['items'])}"
+
+
+def _plural(schema: Schema) -> str:
+    """What the items of a list are called."""
+    element = list(branches(schema))
+    title = next((str(each["title"]) for each in element if "title" in each), "")
+    if title:
+        return f"{title.removeprefix('kind of ')}s"
+    return joined(list(dict.fromkeys(_PLURALS[each["type"]] for each in element)))
+
+
+def legal_words(choices: Sequence[Schema]) -> list[str]:
+    """The words that may stand in a place: alone, or before their options."""
+    words: dict[str, None] = {}
+    for leaf in choices:
+        if is_choice(leaf):
+            words |= dict.fromkeys(leaf["properties"])
+        words |= dict.fromkeys(str(word) for word in leaf.get("enum", ()))
+    return sorted(words, key=str.lower)
+
+
+def shown(value: Value) -> str:
+    """A value as it is written, shortened."""
+    if isinstance(value, Leaf):
+        return quoted(value.value) if isinstance(value.value, str) else _written(value)
+    what, count = ("list", len(value.items)) if isinstance(value, Items) else ("mapping", len(value.entries))
+    return f"a {what} of {count}" if count else f"an empty {what}"
+
+
+def _written(leaf: Leaf) -> str:
+    """The characters of a number or of another plain scalar; they say more than its value."""
+    span = leaf.span
+    text = span.source.lines[span.line][span.column : span.end_column]
+    return printable(text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 3]}...")

@@ -1,0 +1,71 @@
+"""The `rewrite` of a spec: changes to inherited layers, where writing the whole list again would be too much."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from vggc.diagnostics import Diagnostic, Note, SpecError, help_word
+from vggc.frontend.spec import Rewrite, Spec, Written
+
+Lists = tuple[list[Written], list[Written]]
+
+
+def rewritten(spec: Spec, features: list[Written], classifier: list[Written]) -> Lists:
+    """The layers of features and classifier after all rewrites, the oldest ancestor's first.
+
+    Raises:
+        SpecError: E109, a rewrite of this very spec finds nothing to rewrite; an inherited one may have lost its layers
+            to the heir.
+    """
+    found: list[Diagnostic] = []
+    for rewrite in spec.rewrites:
+        before = (features, classifier)
+        features = list(_carried_out(rewrite, features, _stages(features)))
+        classifier = list(_carried_out(rewrite, classifier, ["classifier"] * len(classifier)))
+        if (features, classifier) == before and rewrite.span.source.included_from is None:
+            found.append(_needless(rewrite, [*features, *classifier]))
+    if found:
+        raise SpecError(found)
+    return features, classifier
+
+
+def _stages(features: Sequence[Written]) -> list[int | str]:
+    """The stage of every layer, counted from 1; a pool ends its stage."""
+    stage = 1
+    stages: list[int | str] = []
+    for written in features:
+        stages.append(stage)
+        stage += written.layer.group == "pool"
+    return stages
+
+
+def _carried_out(rewrite: Rewrite, layers: Sequence[Written], stages: Sequence[int | str]) -> Iterator[Written]:
+    for written, stage in zip(layers, stages, strict=True):
+        if not _meant(rewrite, written, stage):
+            yield written
+            continue
+        new = [replace(each, anchor=written.span) for each in rewrite.layers]
+        if rewrite.action == "before":
+            yield from new
+        if rewrite.action in ("after", "before"):
+            yield written
+        if rewrite.action in ("after", "replace"):
+            yield from new
+
+
+def _meant(rewrite: Rewrite, written: Written, stage: int | str) -> bool:
+    if written.layer.kind != rewrite.kind:
+        return False
+    if rewrite.stages is not None and stage not in rewrite.stages:
+        return False
+    return all(getattr(written.layer, name) == value for name, value in rewrite.where.items())
+
+
+def _needless(rewrite: Rewrite, layers: Sequence[Written]) -> Diagnostic:
+    kinds = list(dict.fromkeys(written.layer.kind for written in layers))
+    condition = " that is as `where` says" if rewrite.where or rewrite.stages is not None else ""
+    note = help_word(rewrite.kind, kinds, "kinds in this spec") if rewrite.kind not in kinds else _conditions(rewrite)
+    return Diagnostic("E109", f"there is no {rewrite.kind}{condition} to rewrite", rewrite.span, (note,))
+
+
+def _conditions(rewrite: Rewrite) -> Note:
+    return Note("help", f"`vggc expand` shows every {rewrite.kind} and its options")
