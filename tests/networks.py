@@ -17,6 +17,7 @@ pool: 2
 classifier: [12, {linear: classes}]
 init: {conv2d: {kaiming_normal: {mode: fan_out, nonlinearity: relu}}, linear: {normal: 0.05}, bias: zeros}
 preprocess: {resize: 20, crop: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}
+allow: [needless_bias]
 """
 
 PLAIN: Final = """\

@@ -44,7 +44,7 @@ def test_every_yaml_block_compiles(block: Block) -> None:
     elif kind == "fragment":
         compiled(head + "features: [8, M]\nclassifier: [{linear: classes}]\n" + text)
     elif kind == "item":
-        flat = any(word in text for word in ("linear", "fc"))
+        flat = text.startswith(("- linear", "- fc"))
         features = "features:\n" + ("- 8\n- flatten\n" if flat else "") + text + "classifier: none\n"
         compiled(head + features)
     else:
