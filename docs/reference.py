@@ -101,9 +101,9 @@ def _resolved(found: Schema) -> Schema:
 
 _LINKS = {
     "item": "[item](#items)",
-    "norm": "[norm](#normalisation), `none`",
-    "activation": "[activation](#activations), `none`",
-    "dropout": "probability, [dropout](#dropout), `none`",
+    "unit_norm": "[norm](#normalisation), `none`",
+    "unit_activation": "[activation](#activations), `none`",
+    "unit_dropout": "probability, [dropout](#dropout), `none`",
     "pool_item": "number, [pool](#pooling), `none`",
     "initializer": "[initializer](#init)",
     "optimizer": "[optimizer](#optimizers)",

@@ -54,10 +54,8 @@ def _numbers(limits: Limits) -> list[float]:
 
 
 def loose_fields(cls: type[Layer]) -> st.SearchStrategy[Fields]:
-    """Each field for itself, so that some contradict one another; one with a default may be left out."""
-    every = {name: values(cls.annotation(name)) for name in cls.field_names()}
-    required = {name: every.pop(name) for name in cls.required()}
-    return st.fixed_dictionaries(required, optional=every)
+    """Each field for itself, so that some contradict one another."""
+    return st.fixed_dictionaries({name: values(cls.annotation(name)) for name in cls.field_names()})
 
 
 # --- layers ------------------------------------------------------------------------------------------------------
@@ -81,11 +79,11 @@ def layers(draw: st.DrawFn, cls: type[Layer]) -> Layer:
 
 def _convolution(draw: st.DrawFn, chosen: Fields) -> Fields:
     """The groups divide the channels, and `same` has stride 1."""
-    groups = chosen.get("groups", 1)
+    groups = chosen["groups"]
     agreed = {"out_channels": groups * chosen["out_channels"]}
-    if chosen.get("in_channels") is not None:
+    if chosen["in_channels"] is not None:
         agreed["in_channels"] = groups * chosen["in_channels"]
-    if chosen.get("padding") == "same":
+    if chosen["padding"] == "same":
         agreed["stride"] = draw(st.sampled_from([1, (1, 1)]))
     return agreed
 
@@ -94,13 +92,12 @@ def _pool(draw: st.DrawFn, chosen: Fields) -> Fields:
     """The padding is at most half the window."""
     most = [size // 2 for size in pair(chosen["kernel_size"])]
     both = st.tuples(st.integers(0, most[0]), st.integers(0, most[1]))
-    return {"padding": draw(st.integers(0, min(most)) | both)} if "padding" in chosen else {}
+    return {"padding": draw(st.integers(0, min(most)) | both)}
 
 
 def _enlargement(draw: st.DrawFn, chosen: Fields) -> Fields:
     """The pixels of mode nearest have no corners to align."""
-    corners = draw(st.booleans()) and chosen.get("mode", "nearest") != "nearest"
-    return {"align_corners": corners}
+    return {"align_corners": draw(st.booleans()) and chosen["mode"] != "nearest"}
 
 
 def _response(draw: st.DrawFn, chosen: Fields) -> Fields:
@@ -141,10 +138,24 @@ def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
     """An input that the layer takes."""
     channels = _written(layer) or channel_unit(layer) * draw(st.integers(1, max(1, 6 // channel_unit(layer))))
     least = [axis.minimum for axis in layer.axes() or ()] or [1, 1]
-    image = (channels, *(extent + draw(st.integers(0, 8)) for extent in least))
+    image = (channels, *(extent + draw(st.just(0) | st.integers(1, 8)) for extent in least))
     candidates = [x for x in (image, (channels,)) if refusal(layer, x) is None]
     assume(candidates)
     return draw(st.sampled_from(candidates))
+
+
+def fitted(cls: type[Layer]) -> st.SearchStrategy[tuple[Layer, Shape]]:
+    """A layer and an input that it takes."""
+    return layers(cls).flatmap(lambda layer: st.tuples(st.just(layer), fitting(layer)))
+
+
+@st.composite
+def nearly_fitting(draw: st.DrawFn, layer: Layer) -> Shape:
+    """An input that the layer takes, but for one more or less of something."""
+    x = list(draw(fitting(layer)))
+    axis = draw(st.integers(0, len(x) - 1))
+    x[axis] = max(1, x[axis] + draw(st.sampled_from([-1, 1])))
+    return tuple(x)
 
 
 def channel_unit(layer: Layer) -> int:

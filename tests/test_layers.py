@@ -7,7 +7,7 @@ contract with its line in the table.
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, get_args
 
@@ -16,10 +16,21 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from strategies import changed, channel_unit, fitting, images, inputs, layers, loose_layers, refusal
+from strategies import (
+    changed,
+    channel_unit,
+    fitted,
+    fitting,
+    images,
+    inputs,
+    layers,
+    loose_layers,
+    nearly_fitting,
+    refusal,
+)
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -47,6 +58,22 @@ IMAGES_ONLY: Final = {
 VECTORS_ONLY: Final = {"linear"}
 
 every_kind = pytest.mark.parametrize("cls", BUILT_IN, ids=list(KINDS))
+
+
+def contract(claim: Callable[[type[Layer], st.DataObject], None]) -> Callable[[type[Layer]], None]:
+    """Hold a claim against every kind: the more options it has, the more random layers."""
+
+    @every_kind
+    def test(cls: type[Layer]) -> None:
+        @settings(max_examples=settings().max_examples * (1 + len(cls.field_names())) // 2)
+        @given(data=st.data())
+        def holds(data: st.DataObject) -> None:
+            claim(cls, data)
+
+        holds()
+
+    return test
+
 
 # Said once a process by torch, about the speed of `padding="same"` with an even kernel.
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -76,11 +103,10 @@ def torch_refuses(call: TorchCall, x: Shape) -> bool:
     return False
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_torch_call_binds(cls: type[Layer], data: st.DataObject) -> None:
-    layer = data.draw(layers(cls))
-    call = layer.torch(data.draw(fitting(layer)))
+    layer, x = data.draw(fitted(cls))
+    call = layer.torch(x)
     inspect.signature(getattr(nn, call.name)).bind(*call.args, **call.kwargs)
 
 
@@ -96,11 +122,9 @@ def test_defaults_are_those_of_torch(cls: type[Layer]) -> None:
             assert (cls.default(name), type(cls.default(name))) == (default, type(default)), name
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_state_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
-    layer = data.draw(layers(cls))
-    x = data.draw(fitting(layer))
+    layer, x = data.draw(fitted(cls))
     with torch.device("meta"):
         module = module_of(layer.torch(x))
     ours = [*layer.tensors(x).items(), *layer.buffers(x).items()]
@@ -109,21 +133,18 @@ def test_state_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
     assert layer.params(x) == sum(each.numel() for each in module.parameters())
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_macs_are_half_of_the_flops_that_torch_counts(cls: type[Layer], data: st.DataObject) -> None:
-    layer = data.draw(layers(cls))
-    x = data.draw(fitting(layer))
+    layer, x = data.draw(fitted(cls))
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         module_of(layer.torch(x))(torch.ones(1, *x))
     assert 2 * layer.macs(x) == counter.get_total_flops()
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_shape_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
     layer = data.draw(layers(cls))
-    x = data.draw(fitting(layer) | inputs())
+    x = data.draw(fitting(layer) | nearly_fitting(layer) | inputs())
     if error := refusal(layer, x):
         assert error.code in OWN_RULES or torch_refuses(layer.torch(x), x), f"false alarm: {error}"
         return
@@ -131,10 +152,10 @@ def test_shape_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
     assert torch_shape(layer.torch(x), x, batch=1, device="cpu") == layer.shape(x)
 
 
-@every_kind
-@given(data=st.data(), x=inputs())
-def test_images_and_vectors_are_told_apart(cls: type[Layer], data: st.DataObject, x: Shape) -> None:
-    error = refusal(data.draw(layers(cls)), x)
+@contract
+def test_images_and_vectors_are_told_apart(cls: type[Layer], data: st.DataObject) -> None:
+    layer, x = data.draw(layers(cls)), data.draw(inputs())
+    error = refusal(layer, x)
     misplaced = cls.kind in (IMAGES_ONLY if len(x) == 1 else VECTORS_ONLY)
     assert misplaced == (error is not None and error.code == "E201")
 
@@ -165,11 +186,10 @@ def test_adaptive_pool_enlarges_only_where_it_is_asked_to(kind: str, data: st.Da
     assert (error is not None and error.code == "E204") == (enlarges and not vars(layer)["allow_enlarge"])
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_inference_can_go_on_after_an_error(cls: type[Layer], data: st.DataObject) -> None:
     layer = data.draw(layers(cls))
-    x = data.draw(inputs())
+    x = data.draw(nearly_fitting(layer) | inputs())
     if error := refusal(layer, x):
         assert str(error).startswith(cls.kind)
         assert error.option is None or error.option in cls.field_names()
@@ -184,11 +204,9 @@ def test_inference_can_go_on_after_an_error(cls: type[Layer], data: st.DataObjec
         assert again is None or not again.spatial
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_axes_are_the_shape(cls: type[Layer], data: st.DataObject) -> None:
-    layer = data.draw(layers(cls))
-    x = data.draw(fitting(layer))
+    layer, x = data.draw(fitted(cls))
     axes, y = layer.axes(), layer.shape(x)
     if axes is None:
         assert len(y) == 1
@@ -197,6 +215,7 @@ def test_axes_are_the_shape(cls: type[Layer], data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("cls", [cls for cls in BUILT_IN if cls.conflict is not Layer.conflict])
+@settings(max_examples=5 * settings().max_examples)
 @given(data=st.data())
 def test_conflicts_are_what_torch_refuses(cls: type[Layer], data: st.DataObject) -> None:
     layer = data.draw(loose_layers(cls))
@@ -326,11 +345,9 @@ def check_onnx(layer: Layer, x: Shape, opset: int, seed: int) -> None:
     check_outputs(layer, x, opset, module)
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_onnx_is_what_torch_computes(cls: type[Layer], data: st.DataObject) -> None:
-    layer = data.draw(layers(cls))
-    x = data.draw(fitting(layer))
+    layer, x = data.draw(fitted(cls))
     assume(is_finite(layer, x))
     check_onnx(layer, x, data.draw(opsets()), seed=data.draw(st.integers(0, 1000)))
 
@@ -342,6 +359,56 @@ def test_example_is_what_torch_computes_in_every_opset(cls: type[Layer]) -> None
         check_onnx(layer, x, opset, seed=opset)
 
 
+# Every form that a lowering can take.
+FORMS: Final = [
+    ((3, 7, 9), "conv2d: {out_channels: 4, kernel_size: [2, 4], padding: same, dilation: [1, 2]}"),
+    ((4, 7, 9), "conv2d: {out_channels: 6, kernel_size: 3, stride: [2, 1], padding: [0, 2], groups: 2, bias: false}"),
+    ((3, 5, 4), "conv2d: {out_channels: 2, kernel_size: [2, 3], padding: same, padding_mode: circular}"),
+    ((3, 3, 4), "conv2d: {out_channels: 2, kernel_size: 3, padding: [0, 2], padding_mode: circular}"),
+    ((3, 3, 4), "conv2d: {out_channels: 2, kernel_size: [1, 4], padding: same, padding_mode: reflect}"),
+    ((3, 3, 4), "conv2d: {out_channels: 2, kernel_size: 3, padding: 4, padding_mode: replicate}"),
+    ((3, 8, 9), "max_pool2d: {kernel_size: 3, stride: 2, padding: 1, ceil_mode: true}"),
+    ((2, 6, 7), "max_pool2d: {kernel_size: 2, stride: 3, dilation: 4, ceil_mode: true}"),
+    ((3, 8, 9), "avg_pool2d: {kernel_size: 3, stride: 2, padding: 1, ceil_mode: true}"),
+    ((3, 8, 9), "avg_pool2d: {kernel_size: 3, stride: 2, padding: 1, ceil_mode: true, count_include_pad: false}"),
+    ((3, 8, 9), "avg_pool2d: {kernel_size: [2, 3], padding: [0, 1]}"),
+    ((3, 8, 9), "adaptive_avg_pool2d: [3, 4]"),
+    ((3, 2, 3), "adaptive_avg_pool2d: {output_size: [3, 5], allow_enlarge: true}"),
+    ((3, 8, 9), "adaptive_avg_pool2d: [8, 9]"),
+    ((3, 8, 9), "adaptive_avg_pool2d: 1"),
+    ((3, 8, 9), "adaptive_max_pool2d: [3, 4]"),
+    ((3, 8, 9), "adaptive_max_pool2d: [4, 1]"),
+    ((3, 2, 3), "adaptive_max_pool2d: {output_size: [3, 5], allow_enlarge: true}"),
+    ((5, 3, 4), "batch_norm: {affine: false, eps: 0.1}"),
+    ((5,), "batch_norm"),
+    ((6, 3, 4), "group_norm: {num_groups: 3, affine: false}"),
+    ((6,), "group_norm: 2"),
+    ((5, 3, 4), "instance_norm"),
+    ((5, 3, 4), "layer_norm: {elementwise_affine: false}"),
+    ((5,), "layer_norm"),
+    ((5, 3, 4), "local_response_norm: {size: 4, alpha: 0.5, k: 2}"),
+    ((5, 3, 4), "local_response_norm: {size: 3, alpha: 0}"),
+    ((5, 3, 4), "prelu: 5"),
+    ((5,), "prelu: 5"),
+    ((5, 3, 4), "gelu: tanh"),
+    ((5, 3, 4), "softplus: 2.5"),
+    ((5, 3, 4), "upsample: [2, 3]"),
+    ((5, 3, 4), "upsample: {scale_factor: [2, 3], mode: bilinear}"),
+    ((5, 3, 4), "upsample: {scale_factor: [2, 3], mode: bilinear, align_corners: true}"),
+    ((5, 3, 4), "upsample: {scale_factor: [2, 3], mode: bicubic}"),
+    ((5, 3, 4), "upsample: {scale_factor: [2, 3], mode: bicubic, align_corners: true}"),
+    ((5, 3, 4), "zero_pad2d: [0, 1, 2, 3]"),
+    ((5, 3, 4), "reflection_pad2d: [3, 1, 2, 0]"),
+]
+
+
+@pytest.mark.parametrize(("x", "item"), FORMS, ids=[item for _, item in FORMS])
+def test_form_is_what_torch_computes_in_every_opset(x: Shape, item: str) -> None:
+    layer = layer_of(item)
+    for opset in range(OLDEST_OPSET, newest_opset() + 1):
+        check_onnx(layer, x, opset, seed=opset)
+
+
 def test_newest_opset_is_not_the_oldest() -> None:
     assert newest_opset() > OLDEST_OPSET
 
@@ -349,11 +416,16 @@ def test_newest_opset_is_not_the_oldest() -> None:
 # --- the table, and the records ----------------------------------------------------------------------------------
 
 
+def layer_of(item: str) -> Layer:
+    """The layer that an item of a spec means."""
+    head = f"features: [identity], classifier: [flatten, {item}]"
+    graph = read_graph(Source("item", f"{{vggc: 1, name: item, input: [16, 12, 15], classes: 10, {head}}}"))
+    return graph.nodes[-1].layer
+
+
 def example_of(cls: type[Layer]) -> tuple[Layer, Shape]:
-    """The layer that the kind's example means in a spec, and a small input for it."""
-    head = f"features: [identity], classifier: [flatten, {cls.example}]"
-    graph = read_graph(Source("example", f"{{vggc: 1, name: example, input: [16, 12, 15], classes: 10, {head}}}"))
-    layer = graph.nodes[-1].layer
+    """The layer that the kind's example means, and a small input for it."""
+    layer = layer_of(cls.example)
     assert type(layer) is cls
     return layer, next(x for x in ((16, 12, 15), (48,)) if refusal(layer, x) is None)
 
@@ -383,8 +455,7 @@ def test_kind_says_what_it_is(cls: type[Layer]) -> None:
     assert example_of(cls)
 
 
-@every_kind
-@given(data=st.data())
+@contract
 def test_layers_are_values(cls: type[Layer], data: st.DataObject) -> None:
     layer, other = data.draw(layers(cls)), data.draw(layers(cls))
     same = cls(**vars(layer))

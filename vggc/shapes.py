@@ -1,11 +1,13 @@
 """Graph -> Network: every shape, analytically; or all the layers that cannot take their input."""
 
+from functools import cached_property
 from typing import Final
 
-from vggc.diagnostics import Diagnostic, Note, SpecError
+from vggc.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, SpecError
 from vggc.geometry import smallest_input
 from vggc.ir import Graph, Network, Node, ShapedLayer
 from vggc.layers.base import MAX_DIMENSION, Shape, ShapeError
+from vggc.layers.linear import Linear
 from vggc.quantities import in_bytes
 
 MAX_MEMORY: Final = 8 * 2**30
@@ -25,10 +27,11 @@ def infer(graph: Graph, max_memory: int = MAX_MEMORY) -> Network:
         SpecError: all nodes that cannot take their input, or a network over the limits.
     """
     shapes = _Shapes(graph)
+    if shapes.found:
+        raise SpecError(shapes.found)
     network = Network(graph, tuple(shapes.layers))
-    found = shapes.found or list(_over_limits(network, max_memory))
-    if found:
-        raise SpecError(found)
+    if network.weight_bytes > max_memory:
+        raise SpecError([_too_heavy(network, max_memory)])
     return network
 
 
@@ -36,55 +39,101 @@ class _Shapes:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.found: list[Diagnostic] = []
+        self.blamed: set[tuple[str, object]] = set()
         self.layers: list[ShapedLayer] = []
-        self.guessed = False  # whether the current extent stands in for one that failed
+        self.guessed = False  # whether the current size stands in for one that failed
+        self.misplaced = False  # whether the current vector has met a layer of images already
         shape = graph.spec.input
         for position, node in enumerate(graph.nodes):
             shape = self._step(position, node, shape)
+            if max(shape) > MAX_DIMENSION:
+                self._blame("E206", node, _too_wide(node, shape))
+                break
 
     def _step(self, position: int, node: Node, shape: Shape) -> Shape:
         try:
             output = node.layer.shape(shape)
         except ShapeError as error:
-            if not (self.guessed and (error.code == "E202" and len(shape) == 1)):
+            if not self._follows(error, shape):
                 self._report(node, error)
             if error.spatial:
                 self.guessed = True
                 return self._step(position, node, self._legal(position, shape))
+            self.misplaced = error.code == "E201" and len(shape) == 1
             output = error.recovered or shape
         self.layers.append(ShapedLayer(node, shape, output))
+        if self.guessed and self._forgets(node):
+            self.guessed = False
         return output
 
-    def _legal(self, position: int, shape: Shape) -> Shape:
-        """The shape here if the input had the smallest size that every layer takes."""
+    # --- one cause, one error ---
+
+    def _follows(self, error: ShapeError, shape: Shape) -> bool:
+        """Whether the error is the consequence of one that was reported."""
+        if error.code == "E201":
+            return self.misplaced
+        return self.guessed and (error.code == "E203" or error.spatial or len(shape) == 1)
+
+    def _forgets(self, node: Node) -> bool:
+        """Whether the size of the output is the same for every input."""
+        axes = node.layer.axes()
+        return isinstance(node.layer, Linear) or (axes is not None and axes[0].window is None)
+
+    @cached_property
+    def least(self) -> tuple[int, int] | None:
+        """The smallest input that every layer takes, if any input is."""
         least = smallest_input(self.graph)
-        extents = list(shape[1:])
+        return least if least is not None and max(least) <= MAX_DIMENSION else None
+
+    def _legal(self, position: int, shape: Shape) -> Shape:
+        """The shape here if the input had the smallest size that every layer takes; at least one that fits here."""
+        extents = []
         for i in (0, 1):
-            extent = (least or (MAX_DIMENSION, MAX_DIMENSION))[i]
-            for node in self.graph.nodes[:position]:
+            extent = self.least[i] if self.least is not None else shape[i + 1]
+            for node in self.graph.nodes[:position] if self.least is not None else ():
                 axes = node.layer.axes()
                 extent = axes[i].map(extent) if axes is not None else extent
             axes = self.graph.nodes[position].layer.axes()
             assert axes is not None
-            extents[i] = max(extent, axes[i].minimum)
+            extents.append(max(extent, axes[i].minimum))
         return shape[0], *extents
+
+    # --- the words ---
 
     def _report(self, node: Node, error: ShapeError) -> None:
         notes = []
         message = str(error)
         if error.spatial:
-            notes.append(Note("trace", self._trace()))
-            notes += _help_smallest(self.graph, error)
+            notes += [Note("trace", self._trace()), self._help_smallest(node, error)]
         elif error.code == "E202" and error.option == "in_features":
-            message = f"{node.layer.kind}: you wrote in_features {node.layer.in_features}; {self._arithmetic(node)}"  # type: ignore[attr-defined]
+            message = f"{node.layer.kind}: you wrote in_features {node.layer.in_features}; {self._arithmetic()}"  # type: ignore[attr-defined]
+        elif error.code == "E201":
+            notes += self._flattened()
         if error.help:
             notes.append(Note("help", error.help))
-        if self.graph.nodes and node.section == "flatten":
-            notes.append(Note("note", "a flatten stands before the classifier"))
-        if node.written.anchor is not None:
-            notes.append(Note("note", f"a rewrite put it at {node.written.anchor}"))
-        span = node.written.options.get(error.option or "", node.span)
-        self.found.append(Diagnostic(error.code, message, span, tuple(notes)))
+        self._blame(error.code, node, message, *notes, option=error.option)
+
+    def _blame(self, code: str, node: Node, message: str, *notes: Note, option: str | None = None) -> None:
+        """Note an error, unless its place is to blame for one of that code already, as in a repeat."""
+        written = node.written
+        place = written.place(option)
+        if (code, place) in self.blamed:
+            return
+        self.blamed.add((code, place))
+        if place in written.shared:
+            notes = (*notes, Note("note", f"so in the unit at {written.span}"))
+        if written.anchor is not None:
+            notes = (*notes, Note("note", f"a rewrite put it at {written.anchor}"))
+        if len(self.found) <= MAX_DIAGNOSTICS:
+            notes = (*notes, *self._repetition(node))
+        self.found.append(Diagnostic(code, message, place, notes))
+
+    def _repetition(self, node: Node) -> list[Note]:
+        """Which one it is of the layers that one item stands for."""
+        same = [each.alias for each in self.graph.nodes if each.written is node.written]
+        if len(same) == 1:
+            return []
+        return [Note("note", f"this is {node.alias}, repetition {same.index(node.alias) + 1} of {len(same)}")]
 
     def _trace(self) -> str:
         """The maps on the way here: the input, and every layer that changes the size."""
@@ -96,36 +145,41 @@ class _Shapes:
         shown = steps if len(steps) <= 9 else [*steps[:4], "...", *steps[-4:]]
         return " -> ".join(shown)
 
-    def _arithmetic(self, node: Node) -> str:
-        """Where the number of features comes from, when it comes from a flatten."""
-        before = self.layers[-1]
-        if before.layer.kind != "flatten" or len(before.input) != 3:
-            return f"its input has {before.output[0] if self.layers else self.graph.spec.input[0]} features"
+    def _help_smallest(self, node: Node, error: ShapeError) -> Note:
+        if self.least is None:
+            return Note("help", "no input is large enough for all layers: drop one, or make its window smaller")
+        text = f"the smallest input for these layers is {self.least[0]}x{self.least[1]}"
+        if error.code == "E203":
+            text += "; or drop one pool" if node.layer.group == "pool" else "; or make the window smaller"
+        return Note("help", text)
+
+    def _arithmetic(self) -> str:
+        """Where the number of features comes from: a flatten, if one is behind it, or the layer before."""
+        before = next((each for each in reversed(self.layers) if each.input != each.output), None)
+        if before is None or before.kind != "flatten":
+            return f"its input has {self.layers[-1].output[0]} features"
         _, height, width = self.graph.spec.input
         return f"a {height}x{width} input gives {' x '.join(map(str, before.input))} = {before.output[0]}"
 
+    def _flattened(self) -> list[Note]:
+        """Where an image has become a vector."""
+        flatten = next((each.node for each in reversed(self.layers) if each.kind == "flatten"), None)
+        if flatten is None:
+            return []
+        if flatten.section == "flatten":
+            return [Note("note", "a `flatten` stands before the classifier by itself, unless the classifier has one")]
+        return [Note("note", f"the `flatten` is at {flatten.span}")]
 
-def _help_smallest(graph: Graph, error: ShapeError) -> list[Note]:
-    least = smallest_input(graph)
-    if least is None:
-        return [Note("help", "no input is large enough: a layer needs more than the adaptive pool before it gives")]
-    text = f"the smallest input for these layers is {least[0]}x{least[1]}"
-    return [Note("help", text + ("; or drop one pool" if error.code == "E203" else ""))]
+
+def _too_wide(node: Node, shape: Shape) -> str:
+    return f"{node.layer.kind}: its output has a dimension of {max(shape):,}, over the limit of {MAX_DIMENSION:,}"
 
 
-def _over_limits(network: Network, max_memory: int) -> list[Diagnostic]:
-    found = []
-    for layer in network.layers:
-        size = max(layer.output)
-        if size > MAX_DIMENSION:
-            message = f"{layer.kind}: its output has a dimension of {size:,}, over the limit of {MAX_DIMENSION:,}"
-            found.append(Diagnostic("E206", message, layer.node.span))
-    if not found and network.weight_bytes > max_memory:
-        largest = max(network.layers, key=lambda layer: layer.params)
-        message = (
-            f"the weights would take {in_bytes(network.weight_bytes)}, over the limit of {in_bytes(max_memory)}; "
-            f"this {largest.kind} alone has {largest.params:,} parameters"
-        )
-        note = Note("help", "make the layer smaller, or raise the limit with --max-memory")
-        found.append(Diagnostic("E206", message, largest.node.span, (note,)))
-    return found
+def _too_heavy(network: Network, max_memory: int) -> Diagnostic:
+    largest = max(network.layers, key=lambda layer: layer.params)
+    message = (
+        f"the weights would take {in_bytes(network.weight_bytes)}, over the limit of {in_bytes(max_memory)}; "
+        f"this {largest.kind} alone has {largest.params:,} parameters"
+    )
+    note = Note("help", "make the layer smaller, or raise the limit with --max-memory")
+    return Diagnostic("E206", message, largest.node.written.place(), (note,))

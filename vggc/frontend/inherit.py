@@ -135,7 +135,7 @@ def overridden(document: Document, overrides: Iterable[Table]) -> Document:
             note = Note("help", "write it into the spec, or name the other spec")
             raise SpecError([Diagnostic("E012", "`extends` cannot be overridden", late.key, (note,))])
         table = merge(table, each)
-    return Document(table, document.flaws, document.spoilt)
+    return Document(Table(table.entries, document.table.span), document.flaws, document.spoilt)
 
 
 def from_words(assignment: str) -> Table:

@@ -18,9 +18,17 @@ class Initializer(Named):
 
     matrix: ClassVar[bool] = False  # whether it needs a tensor of two axes or more
 
+    def conflict(self) -> str | None:
+        """Why its arguments contradict each other, where they do."""
+        return None
+
     def torch(self) -> tuple[str, dict[str, object]]:
         """The name of the function and its keyword arguments."""
         return f"{self.kind}_", self.changed()
+
+
+def _backwards(a: float, b: float) -> str | None:
+    return None if a < b else f"the least value, a = {a}, is not below the greatest, b = {b}"
 
 
 @final
@@ -98,6 +106,9 @@ class TruncNormal(Initializer):
     a: Annotated[float, "the least value"] = -2.0
     b: Annotated[float, "the greatest value"] = 2.0
 
+    def conflict(self) -> str | None:
+        return _backwards(self.a, self.b)
+
 
 @final
 class Uniform(Initializer):
@@ -106,6 +117,9 @@ class Uniform(Initializer):
     kind = "uniform"
     a: Annotated[float, "the least value"] = 0.0
     b: Annotated[float, "the greatest value"] = 1.0
+
+    def conflict(self) -> str | None:
+        return _backwards(self.a, self.b)
 
 
 @final

@@ -191,7 +191,7 @@ class Reader:
     def _base(self, unit: Unit, options: Mapping[str, Entry], span: Span, shared: frozenset[Span]) -> Written:
         """The layer that a unit begins with: its own options, those of `defaults`, and the presets."""
         chosen = {name: entry for name, entry in options.items() if name not in FOLLOWERS}
-        arguments = {name: preset for name, preset in unit.presets.items() if name not in FOLLOWERS}
+        arguments: dict[str, object] = {name: preset for name, preset in unit.presets.items() if name not in FOLLOWERS}
         arguments |= {name: self.argument(entry.value) for name, entry in chosen.items()}
         if plain(options[unit.main].value) != "classes":
             arguments[unit.main] = self._scaled(arguments[unit.main])

@@ -14,7 +14,7 @@ from vggc.frontend import recipe
 from vggc.frontend.annotations import Schema, closed, of_field, of_record, opened, reference
 from vggc.frontend.document import plain, read
 from vggc.frontend.initializers import INITIALIZERS
-from vggc.frontend.units import UNITS, Unit
+from vggc.frontend.units import FOLLOWERS, UNITS, Unit
 from vggc.layers import KINDS, all_kinds, find, of_group
 from vggc.layers.base import MAX_DIMENSION
 from vggc.records import Named
@@ -66,7 +66,7 @@ def stand_alone(table: Mapping[str, type[Named]]) -> list[str]:
 def of_unit(unit: Unit, required: bool = True) -> Schema:
     """The options of a unit: those of its layer, and what follows it."""
     properties = {name: of_field(unit.layer, name) for name in unit.layer.field_names()}
-    properties |= {name: reference(name) for name in ("norm", "activation", "dropout")}
+    properties |= {name: reference(f"unit_{name}") for name in FOLLOWERS}
     for name, preset in unit.presets.items():
         described = {"allOf": [properties[name]]} if "$ref" in properties[name] else properties[name]
         properties[name] = {**described, "default": preset}
@@ -125,11 +125,12 @@ def _init() -> Schema:
 
 
 def _expect() -> Schema:
-    amount = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": AMOUNT}]}
+    exactly = {"type": "integer", "minimum": 0}
+    amount = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": AMOUNT}]}
     shape = {"type": "array", "items": COUNT, "minItems": 1, "maxItems": 3}
     properties: Schema = {
-        "params": {**COUNT, "description": "exactly so many learned parameters"},
-        "macs": {**COUNT, "description": "exactly so many multiply-accumulates per sample"},
+        "params": {**exactly, "description": "exactly so many learned parameters"},
+        "macs": {**exactly, "description": "exactly so many multiply-accumulates per sample"},
         "flatten": {**COUNT, "description": "exactly so many features enter the classifier"},
         "output": {**shape, "description": "the output's shape, without the batch axis"},
         "max_params": {**amount, "description": "at most so many parameters; `140M` is 140 million"},
@@ -138,7 +139,7 @@ def _expect() -> Schema:
     return closed("key of expect", properties, [])
 
 
-AMOUNT: Final = r"^[0-9]+(\.[0-9]+)?[KMGT]$"
+AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?[KMGT]$"
 
 
 def _classes() -> Schema:
@@ -158,9 +159,9 @@ DEFINITIONS: Final[dict[str, Callable[[], Schema]]] = {
     "item": _item,
     "repeat": _repeat,
     "pool_item": lambda: _of_group("pool", {**COUNT, "description": "adaptive_avg_pool2d of that size"}),
-    "norm": lambda: {**_of_group("norm"), "description": "the norm after the layer"},
-    "activation": lambda: {**_of_group("activation"), "description": "the activation after that"},
-    "dropout": lambda: _of_group("dropout", {"type": "number", "minimum": 0, "maximum": 1}),
+    "unit_norm": lambda: {**_of_group("norm"), "description": "the norm after the layer"},
+    "unit_activation": lambda: {**_of_group("activation"), "description": "the activation after that"},
+    "unit_dropout": lambda: _of_group("dropout", {"type": "number", "minimum": 0, "maximum": 1}),
     "initializer": lambda: _choice_of("initializer", INITIALIZERS),
     "optimizer": lambda: _choice_of("optimizer", recipe.OPTIMIZERS),
     "schedule": lambda: _choice_of("schedule", recipe.SCHEDULES),

@@ -12,8 +12,8 @@ from vggc.layers.base import Layer
 from vggc.layers.conv import Conv2d
 from vggc.layers.linear import Linear
 
-# The options that a unit has besides those of its layer, in the order of the layers they add, with their groups.
-FOLLOWERS: Final[dict[str, str]] = {"norm": "norm", "activation": "activation", "dropout": "dropout"}
+# The options that a unit has besides those of its layer, in the order of the layers they add; each is a group of kinds.
+FOLLOWERS: Final = ("norm", "activation", "dropout")
 
 
 @dataclass(frozen=True, slots=True)

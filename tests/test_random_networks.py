@@ -1,0 +1,99 @@
+"""Random whole specs, held against torch on the meta device and against onnx and onnxruntime."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.networks import network
+from tests.strategies import layers
+from vggc.backends import onnx_model, yaml_spec
+from vggc.ir import Network
+from vggc.layers import KINDS
+from vggc.layers.base import Layer, Shape, ShapeError
+from vggc.unroll import unroll
+from vggc.verify import check_module, newest_opset
+from vggc.verify.outputs import example_input, forward, relative_l2, telling_weights
+from vggc.verify.sessions import open_session
+from vggc.verify.structure import _inferred_shapes
+
+MAX_VALUES = 100_000  # of a map, so that a chain of enlargements stays fast
+FEATURES = [kind for kind in KINDS if kind not in ("linear", "flatten")]
+CLASSIFIER = ["linear", "relu", "gelu", "layer_norm", "batch_norm", "dropout", "softmax", "identity", "prelu"]
+
+
+def fitting(drawn: list[Layer], shape: Shape) -> Iterator[tuple[Layer, Shape]]:
+    """The layers that can take what the ones before them give."""
+    for layer in drawn:
+        try:
+            output = layer.shape(shape)
+        except ShapeError:
+            continue
+        if 0 < torch.Size(output).numel() <= MAX_VALUES:
+            shape = output
+            yield layer, shape
+
+
+def items(kinds: list[str], most: int) -> st.SearchStrategy[list[Layer]]:
+    return st.lists(st.sampled_from(kinds).flatmap(lambda kind: layers(KINDS[kind])), min_size=1, max_size=most)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> str:
+    """The text of a spec whose layers fit together."""
+    shape: Shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 20), st.integers(1, 20)))
+    chosen = list(fitting(draw(items(FEATURES, 8)), shape))
+    lines = ["vggc: 1", "name: random", f"input: {list(shape)}", "features:"]
+    lines += [f"  - {yaml_spec.layer_text(layer)}" for layer, _ in chosen] or ["  - identity"]
+    shape = chosen[-1][1] if chosen else shape
+    head = list(fitting(draw(items(CLASSIFIER, 4)), (torch.Size(shape).numel(),)))
+    if not head:
+        return "\n".join([*lines, "classifier: none", ""])
+    return "\n".join([*lines, "classifier:", *(f"  - {yaml_spec.layer_text(layer)}" for layer, _ in head), ""])
+
+
+@given(specs())
+def test_shapes_and_counts_are_torchs(text: str) -> None:
+    compiled = network(text)
+    module = compiled.module(init=False)
+    check_module(compiled, module)
+    assert compiled.params == sum(tensor.numel() for tensor in module.parameters())
+    assert compiled.buffers == sum(tensor.numel() for tensor in module.buffers())
+
+
+@given(specs())
+def test_expanding_changes_nothing(text: str) -> None:
+    compiled = network(text)
+    expanded = yaml_spec.emit(unroll(compiled.spec))
+    again = network(expanded)
+    assert [(each.path, each.layer, each.output) for each in again.layers] == [
+        (each.path, each.layer, each.output) for each in compiled.layers
+    ]
+    assert yaml_spec.emit(unroll(again.spec)) == expanded
+
+
+@given(specs(), st.integers(13, newest_opset()))
+def test_onnx_infers_and_onnxruntime_computes_the_same(text: str, opset: int) -> None:
+    compiled = network(text)
+    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled).items()}
+    lowered = onnx_model.lower(compiled, opset)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.onnx"
+        onnx_model.write(lowered, lambda name: state[name].numpy(), path)
+        _hold(compiled, lowered, path, state)
+
+
+def _hold(compiled: Network, lowered: onnx_model.Lowered, path: Path, state: dict[str, torch.Tensor]) -> None:
+    onnx.checker.check_model(str(path), full_check=True)
+    inferred = _inferred_shapes(onnx.load(str(path)))
+    for layer in compiled.layers:
+        name = lowered.boundaries[layer.path]
+        assert name == "input" or inferred[name] == list(layer.output)
+    x = example_input(compiled, seed=0, batch=2)
+    module = compiled.module().eval()
+    actual = open_session(str(path)).run(None, {"input": x.numpy()})[0]
+    assert relative_l2(actual, forward(module, state, x)) < 1e-4
