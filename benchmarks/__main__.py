@@ -14,6 +14,7 @@ from typing import Final
 from benchmarks import build, check, compile, module, runtime, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
+from vggc import __version__
 
 GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "check": check.rows,
@@ -42,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def environment() -> str:
-    """What it ran on."""
+    """What was measured, on what, and how much else the machine had to do."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    return f"Python {platform.python_version()}, {libraries}; {os.cpu_count()} cores, {platform.machine()}"
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
+    return f"vggc {__version__}, Python {platform.python_version()}, {libraries}; {machine}"
 
 
 def record(measured: Mapping[str, Sequence[Row]], plan: Plan) -> dict[str, object]:

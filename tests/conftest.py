@@ -1,7 +1,9 @@
 """Profiles of hypothesis: `ci` is the same on every run; `VGGC_HYPOTHESIS=deep` looks twenty times as far."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 EXAMPLES = 30
@@ -9,3 +11,14 @@ EXAMPLES = 30
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=EXAMPLES)
 settings.register_profile("deep", deadline=None, database=None, max_examples=20 * EXAMPLES, print_blob=True)
 settings.load_profile(os.environ.get("VGGC_HYPOTHESIS", "ci"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """A single thread for torch, which is twice as fast on tiny tensors."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -5,6 +5,7 @@ how options depend on one another, and which inputs suit.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -53,6 +54,7 @@ def _numbers(limits: Limits) -> list[float]:
     return [each for each in NUMBERS if low <= each <= high]
 
 
+@cache
 def loose_fields(cls: type[Layer]) -> st.SearchStrategy[Fields]:
     """Each field for itself, so that some contradict one another."""
     return st.fixed_dictionaries({name: values(cls.annotation(name)) for name in cls.field_names()})
@@ -66,9 +68,14 @@ def loose_layers(cls: type[Layer]) -> st.SearchStrategy[Layer]:
     return loose_fields(cls).map(lambda chosen: cls(**chosen))
 
 
-@st.composite
-def layers(draw: st.DrawFn, cls: type[Layer]) -> Layer:
+@cache
+def layers(cls: type[Layer]) -> st.SearchStrategy[Layer]:
     """Layers whose options agree."""
+    return _agreeing(cls)
+
+
+@st.composite
+def _agreeing(draw: st.DrawFn, cls: type[Layer]) -> Layer:
     chosen = draw(loose_fields(cls))
     if cls.kind in AGREEMENTS:
         chosen |= AGREEMENTS[cls.kind](draw, chosen)
@@ -128,6 +135,7 @@ def images() -> st.SearchStrategy[Shape]:
     return st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12))
 
 
+@cache
 def inputs() -> st.SearchStrategy[Shape]:
     """Any input, whether a layer can take it or not."""
     return images() | vectors()
@@ -144,6 +152,7 @@ def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
     return draw(st.sampled_from(candidates))
 
 
+@cache
 def fitted(cls: type[Layer]) -> st.SearchStrategy[tuple[Layer, Shape]]:
     """A layer and an input that it takes."""
     return layers(cls).flatmap(lambda layer: st.tuples(st.just(layer), fitting(layer)))

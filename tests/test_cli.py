@@ -1,15 +1,18 @@
 """The command line: what it prints, what it leaves behind, and the exit codes that scripts rely on."""
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.networks import SMALL
 from vggc import cli
-from vggc.cli import Exit
+from vggc.cli import reading
+from vggc.cli.exits import Exit
 
 
 @pytest.fixture
@@ -209,7 +212,7 @@ def test_an_internal_error_says_that_it_is_one(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(cli, "_compiled", broken)
+    monkeypatch.setattr(reading, "compiled", broken)
     assert run("shapes", "small.yaml") == Exit.FAILED
     err = capsys.readouterr().err
     assert "internal error: ZeroDivisionError: oops" in err
@@ -231,3 +234,50 @@ def test_quiet_when_not_a_terminal(folder: Path) -> None:
     )
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
+
+
+def test_check_takes_folders_and_patterns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "more" / "deep").mkdir(parents=True)
+    (folder / "more" / "deep" / "other.yml").write_text(SMALL.replace("small", "other"))
+    (folder / "more" / "compose.yaml").write_text("services: {}\n")
+    assert run("check", ".") == Exit.FINE
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "more/deep/other.yml",
+        "small.yaml",
+    ]
+    assert run("check", "*.yaml", "more/*/*.yml") == Exit.FINE
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    (folder / "empty").mkdir()
+    assert run("check", "empty") == Exit.USAGE
+    assert "there are no specs in empty" in capsys.readouterr().err
+
+
+def test_warnings_do_not_fail_and_can_be_switched_off(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "loud.yaml").write_text(SMALL.replace("allow: [needless_bias]\n", ""))
+    assert run("check", "loud.yaml") == Exit.FINE
+    assert "warning[W404]" in capsys.readouterr().err
+    assert run("check", "loud.yaml", "--allow", "needless_bias") == Exit.FINE
+    assert run("check", "loud.yaml", "--allow", "W404") == Exit.FINE
+    assert capsys.readouterr().err == ""
+    assert run("check", "loud.yaml", "--allow", "nonsense") == Exit.USAGE
+
+
+def _save_until(path: Path, seen: threading.Event) -> None:
+    """Save a wrong spec again and again: the first time may be before the watching has begun."""
+    while not seen.wait(0.5):
+        path.write_text(SMALL.replace("features", "featurs"))
+
+
+def test_watch_checks_again_on_save(folder: Path) -> None:
+    command = [sys.executable, "-u", "-m", "vggc.cli", "check", "--watch", "small.yaml"]
+    saved = threading.Event()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watching:
+        assert watching.stdout is not None
+        lines = iter(watching.stdout.readline, "")
+        assert next(lines).startswith("small.yaml: small is fine")
+        assert next(lines).startswith("watching ")
+        threading.Thread(target=_save_until, args=(folder / "small.yaml", saved), daemon=True).start()
+        assert any("did you mean `features`?" in line for line in lines)
+        saved.set()
+        watching.send_signal(signal.SIGINT)
+    assert watching.returncode in (Exit.FINE, 130)

@@ -24,7 +24,8 @@ from vggc.layers.reshape import Upsample
 from vggc.pipeline import compile_source, read_graph
 
 # Said once a process by torch, about the speed of `padding="same"` with an even kernel.
-pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+even_kernel = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+pytestmark = [pytest.mark.usefixtures("one_thread"), even_kernel]
 
 maps = st.builds(AffineFloor, multiply=st.integers(0, 4), add=st.integers(-12, 12), divide=st.integers(1, 6))
 # What takes microseconds is tried more often.

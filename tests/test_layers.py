@@ -76,7 +76,8 @@ def contract(claim: Callable[[type[Layer], st.DataObject], None]) -> Callable[[t
 
 
 # Said once a process by torch, about the speed of `padding="same"` with an even kernel.
-pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+even_kernel = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+pytestmark = [pytest.mark.usefixtures("one_thread"), even_kernel]
 
 
 # --- torch -------------------------------------------------------------------------------------------------------
@@ -103,13 +104,6 @@ def torch_refuses(call: TorchCall, x: Shape) -> bool:
     return False
 
 
-@contract
-def test_torch_call_binds(cls: type[Layer], data: st.DataObject) -> None:
-    layer, x = data.draw(fitted(cls))
-    call = layer.torch(x)
-    inspect.signature(getattr(nn, call.name)).bind(*call.args, **call.kwargs)
-
-
 @every_kind
 def test_defaults_are_those_of_torch(cls: type[Layer]) -> None:
     layer, x = example_of(cls)
@@ -123,22 +117,33 @@ def test_defaults_are_those_of_torch(cls: type[Layer]) -> None:
 
 
 @contract
-def test_state_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
+def test_call_and_state_are_those_of_torch(cls: type[Layer], data: st.DataObject) -> None:
     layer, x = data.draw(fitted(cls))
+    call = layer.torch(x)
+    inspect.signature(getattr(nn, call.name)).bind(*call.args, **call.kwargs)
     with torch.device("meta"):
-        module = module_of(layer.torch(x))
+        module = module_of(call)
     ours = [*layer.tensors(x).items(), *layer.buffers(x).items()]
     assert ours == [(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()]
     assert list(layer.tensors(x)) == [name for name, _ in module.named_parameters()]
     assert layer.params(x) == sum(each.numel() for each in module.parameters())
 
 
-@contract
-def test_macs_are_half_of_the_flops_that_torch_counts(cls: type[Layer], data: st.DataObject) -> None:
-    layer, x = data.draw(fitted(cls))
+def check_macs(layer: Layer, x: Shape) -> None:
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         module_of(layer.torch(x))(torch.ones(1, *x))
     assert 2 * layer.macs(x) == counter.get_total_flops()
+
+
+@pytest.mark.parametrize("cls", [cls for cls in BUILT_IN if cls.macs is not Layer.macs])
+@given(data=st.data())
+def test_macs_are_half_of_the_flops_that_torch_counts(cls: type[Layer], data: st.DataObject) -> None:
+    check_macs(*data.draw(fitted(cls)))
+
+
+@every_kind
+def test_macs_of_the_example_are_half_of_the_flops(cls: type[Layer]) -> None:
+    check_macs(*example_of(cls))
 
 
 @contract
@@ -148,8 +153,13 @@ def test_shape_is_that_of_torch(cls: type[Layer], data: st.DataObject) -> None:
     if error := refusal(layer, x):
         assert error.code in OWN_RULES or torch_refuses(layer.torch(x), x), f"false alarm: {error}"
         return
-    assert torch_shape(layer.torch(x), x, batch=2, device="meta") == layer.shape(x)
-    assert torch_shape(layer.torch(x), x, batch=1, device="cpu") == layer.shape(x)
+    y = layer.shape(x)
+    assert torch_shape(layer.torch(x), x, batch=2, device="meta") == y
+    assert torch_shape(layer.torch(x), x, batch=1, device="cpu") == y
+    axes = layer.axes()
+    assert (axes is None) == (len(y) == 1) or len(x) == 1
+    if axes is not None and len(x) == 3:
+        assert y[1:] == tuple(axis.map(extent) for axis, extent in zip(axes, x[1:], strict=True))
 
 
 @contract
@@ -202,16 +212,6 @@ def test_inference_can_go_on_after_an_error(cls: type[Layer], data: st.DataObjec
         enough = (x[0], *(max(extent, axis.minimum) for extent, axis in zip(x[1:], axes, strict=True)))
         again = refusal(layer, enough)
         assert again is None or not again.spatial
-
-
-@contract
-def test_axes_are_the_shape(cls: type[Layer], data: st.DataObject) -> None:
-    layer, x = data.draw(fitted(cls))
-    axes, y = layer.axes(), layer.shape(x)
-    if axes is None:
-        assert len(y) == 1
-    elif len(x) == 3:
-        assert y[1:] == tuple(axis.map(extent) for axis, extent in zip(axes, x[1:], strict=True))
 
 
 @pytest.mark.parametrize("cls", [cls for cls in BUILT_IN if cls.conflict is not Layer.conflict])
@@ -274,14 +274,14 @@ def opsets() -> st.SearchStrategy[int]:
     return st.integers(OLDEST_OPSET, newest_opset())
 
 
-def trained(layer: Layer, x: Shape) -> nn.Module:
+def trained(layer: Layer, x: Shape, random: torch.Generator) -> nn.Module:
     """The torch module with random weights and statistics: fresh ones would hide errors."""
     module = module_of(layer.torch(x))
     for name, tensor in module.state_dict().items():
         if name == "running_var":
-            tensor.uniform_(0.5, 2)
+            tensor.uniform_(0.5, 2, generator=random)
         elif tensor.is_floating_point():
-            tensor.normal_()
+            tensor.normal_(generator=random)
     return module
 
 
@@ -322,11 +322,11 @@ def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(actual - expected) / (np.linalg.norm(expected) or 1))
 
 
-def check_outputs(layer: Layer, x: Shape, opset: int, module: nn.Module) -> None:
+def check_outputs(layer: Layer, x: Shape, opset: int, module: nn.Module, random: torch.Generator) -> None:
     model = wired(layer, x, opset, module.state_dict(), layer.shape(x))
     runs = [session(model, optimized) for optimized in (False, True)]
     for batch in (1, 3):
-        value = torch.randn(batch, *x)
+        value = torch.randn(batch, *x, generator=random)
         with torch.no_grad():
             expected = module(value.clone()).numpy()
         for run in runs:
@@ -336,13 +336,13 @@ def check_outputs(layer: Layer, x: Shape, opset: int, module: nn.Module) -> None
 
 
 def check_onnx(layer: Layer, x: Shape, opset: int, seed: int) -> None:
-    torch.manual_seed(seed)
-    module = trained(layer, x)
+    random = torch.Generator().manual_seed(seed)
+    module = trained(layer, x, random)
     nodes = layer.onnx(x, opset)
     check_attributes(nodes, opset)
     check_names(layer, x, nodes)
     check_shapes(layer, x, opset, module.state_dict())
-    check_outputs(layer, x, opset, module)
+    check_outputs(layer, x, opset, module, random)
 
 
 @contract

@@ -96,4 +96,7 @@ def _hold(compiled: Network, lowered: onnx_model.Lowered, path: Path, state: dic
     x = example_input(compiled, seed=0, batch=2)
     module = compiled.module().eval()
     actual = open_session(str(path)).run(None, {"input": x.numpy()})[0]
-    assert relative_l2(actual, forward(module, state, x)) < 1e-4
+    in_torch = forward(module, state, x)
+    # How much of the error is arithmetic, which a random network may amplify, is what torch itself shows.
+    exact = forward(module.double(), {name: tensor.double() for name, tensor in state.items()}, x.double())
+    assert relative_l2(actual, in_torch) <= 1e-5 + 20 * relative_l2(in_torch, exact)

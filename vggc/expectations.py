@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vggc.diagnostics import Diagnostic, Note
 from vggc.frontend.spec import Expectation
+from vggc.geometry import flatten_formula
 from vggc.ir import Network
 from vggc.layers.base import Shape
 
@@ -19,12 +20,13 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
     classes = network.spec.classes
     if classes is None or network.spec.classifier is None or network.output == (classes.count,):
         return
-    given = " x ".join(str(size) for size in network.output)
     last = network.layers[-1]
+    ending = "flatten" if network.output == (classes.count, 1, 1) else "linear: classes"
     notes = (
         Note("note", f"the last layer is {last.alias}, at {last.node.span}"),
-        Note("help", "end the classifier with `linear: classes`"),
+        Note("help", f"end the classifier with `{ending}`"),
     )
+    given = " x ".join(str(size) for size in network.output)
     message = f"the spec has {classes.count} classes, and the network's output is {given}"
     yield Diagnostic("E207", message, network.spec.places["classes"], notes)
 
@@ -34,8 +36,8 @@ def _expectations(network: Network) -> Iterator[Diagnostic]:
         name = expectation.key.removeprefix("max_")
         actual = getattr(network, name)
         if not _holds(expectation, actual):
-            message = f"expected {name} {_bound(expectation)}, and the network has {_shown(actual)}"
-            yield Diagnostic("E301", message, expectation.span, _difference(expectation, actual))
+            message = f"expected {_wanted(expectation, name)}; the network has {_shown(actual)}"
+            yield Diagnostic("E301", message, expectation.span, tuple(_reasons(network, expectation, actual)))
 
 
 def _holds(expectation: Expectation, actual: int | Shape | None) -> bool:
@@ -46,9 +48,9 @@ def _holds(expectation: Expectation, actual: int | Shape | None) -> bool:
     return actual <= expectation.value
 
 
-def _bound(expectation: Expectation) -> str:
-    most = "of at most " if expectation.key.startswith("max_") else ""
-    return f"{most}{_shown(expectation.value)}"
+def _wanted(expectation: Expectation, name: str) -> str:
+    value = _shown(expectation.value)
+    return f"{name} {value}" if expectation.key == name else f"at most {value} {name}"
 
 
 def _shown(value: float | Shape | None) -> str:
@@ -56,11 +58,17 @@ def _shown(value: float | Shape | None) -> str:
         return "none"
     if isinstance(value, tuple):
         return str(list(value))
-    return f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.12g}"
 
 
-def _difference(expectation: Expectation, actual: int | Shape | None) -> tuple[Note, ...]:
-    if not isinstance(actual, int) or not isinstance(expectation.value, int | float):
-        return ()
-    difference = actual - expectation.value
-    return (Note("note", f"{abs(difference):,.0f} {'more' if difference > 0 else 'fewer'}"),)
+def _reasons(network: Network, expectation: Expectation, actual: int | Shape | None) -> Iterator[Note]:
+    if isinstance(actual, int) and isinstance(expectation.value, int | float):
+        difference = actual - expectation.value
+        yield Note("note", f"{_shown(abs(difference))} {'more' if difference > 0 else 'fewer'}")
+    if expectation.key == "flatten" and (formula := flatten_formula(network)):
+        yield Note("note", f"flatten = {formula}")
+    if expectation.key == "flatten" and actual is None:
+        yield Note("note", "nothing is flattened without a classifier")
+    if expectation.key == "output":
+        last = network.layers[-1]
+        yield Note("note", f"the last layer is {last.alias}, at {last.node.span}")

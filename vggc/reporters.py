@@ -1,14 +1,25 @@
 """Diagnostics as text for people, as JSON, as SARIF 2.1.0, and as GitHub's annotations."""
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import PurePath
 from typing import Any, Final
 
 from vggc.codes import CODES
-from vggc.diagnostics import Diagnostic, Note, Span
+from vggc.diagnostics import Diagnostic, Note, Span, printable
 from vggc.version import __version__
 
 MAX_WIDTH: Final = 140  # of a source line; longer ones are cut around the place
+
+
+def notes(diagnostic: Diagnostic) -> list[Note]:
+    """The notes, and the way by which an inherited place came to be part of the spec."""
+    origins = diagnostic.span.origins if diagnostic.span else []
+    return [*(Note("note", f"inherited by {origin}") for origin in origins), *diagnostic.notes]
+
+
+# --- text --------------------------------------------------------------------------------------------------------
 
 
 def report(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
@@ -47,22 +58,15 @@ def _plain(_: str, words: str) -> str:
 
 
 def _block(diagnostic: Diagnostic, paint: Paint) -> Iterator[str]:
-    yield paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]") + paint(
-        "bold", f": {diagnostic.message}"
-    )
+    head = paint(diagnostic.severity, f"{diagnostic.severity}[{diagnostic.code}]")
+    yield head + paint("bold", f": {printable(diagnostic.message)}")
     span = diagnostic.span
     gutter = "" if span is None else " " * len(str(span.line + 1))
     if span is not None:
-        yield f"{gutter}{paint('frame', '-->')} {span}"
+        yield f"{gutter}{paint('frame', '-->')} {printable(str(span))}"
         yield from _excerpt(span, gutter, paint)
     for note in notes(diagnostic):
-        yield f"{gutter} {paint('frame', '=')} {note.label}: {note.text}"
-
-
-def notes(diagnostic: Diagnostic) -> list[Note]:
-    """The notes, and the way by which an inherited place came to be part of the spec."""
-    origins = diagnostic.span.origins if diagnostic.span else []
-    return [*(Note("note", f"inherited by {origin}") for origin in origins), *diagnostic.notes]
+        yield f"{gutter} {paint('frame', '=')} {note.label}: {printable(note.text)}"
 
 
 def _excerpt(span: Span, gutter: str, paint: Paint) -> Iterator[str]:
@@ -71,15 +75,25 @@ def _excerpt(span: Span, gutter: str, paint: Paint) -> Iterator[str]:
         return
     line = lines[span.line]
     end = span.end_column if span.end_line == span.line else len(line.split(" #")[0].rstrip())
-    line, start, end = _cut(_printable(line), span.column, max(end, span.column + 1))
+    line, start, end = _cut(_visible(line), span.column, max(end, span.column + 1))
+    carets = "^" * max(1, _cells(line[start:end]))
     yield f"{gutter} {paint('frame', '|')}"
     yield f"{paint('frame', f'{span.line + 1} |')} {line}"
-    yield f"{gutter} {paint('frame', '|')} {' ' * start}{paint('error', '^' * (end - start))}"
+    yield f"{gutter} {paint('frame', '|')} {' ' * _cells(line[:start])}{paint('error', carets)}"
 
 
-def _printable(line: str) -> str:
+def _visible(line: str) -> str:
     """Tabs as one space, and what a terminal would act upon as a replacement character; the columns stay."""
     return "".join(" " if char == "\t" else char if char.isprintable() else "\ufffd" for char in line)
+
+
+def _cells(line: str) -> int:
+    """How many cells of a terminal the text fills: none for accents that combine, two for wide characters."""
+    if line.isascii():
+        return len(line)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line
+    )
 
 
 def _cut(line: str, start: int, end: int) -> tuple[str, int, int]:
@@ -94,9 +108,12 @@ def _cut(line: str, start: int, end: int) -> tuple[str, int, int]:
     return f"{prefix}{window}{suffix}", begin, min(end - first + len(prefix), len(prefix) + len(window))
 
 
+# --- formats for machines ----------------------------------------------------------------------------------------
+
+
 def to_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """One JSON array; lines and columns count from 1, the end is exclusive."""
-    return json.dumps([_record(each) for each in diagnostics], indent=1, ensure_ascii=False)
+    """One JSON array in ASCII; lines and columns count from 1, the end is exclusive."""
+    return json.dumps([_record(each) for each in diagnostics], indent=1)
 
 
 def _record(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -119,6 +136,12 @@ def _record(diagnostic: Diagnostic) -> dict[str, Any]:
     }
 
 
+def _paragraph(diagnostic: Diagnostic) -> str:
+    """The message and the notes, a line each."""
+    lines = [diagnostic.message, *(f"{note.label}: {note.text}" for note in notes(diagnostic))]
+    return "\n".join(printable(line) for line in lines)
+
+
 def github(diagnostics: Iterable[Diagnostic]) -> str:
     """Workflow commands, one line each, which GitHub shows beside the changed lines."""
     return "\n".join(_annotation(each) for each in diagnostics)
@@ -128,12 +151,10 @@ def _annotation(diagnostic: Diagnostic) -> str:
     span = diagnostic.span
     properties = {"title": diagnostic.code}
     if span is not None:
-        properties |= {"file": span.source.name, "line": str(span.line + 1), "col": str(span.column + 1)}
-    described = ",".join(
-        f"{key}={_escaped(value).replace(':', '%3A').replace(',', '%2C')}" for key, value in properties.items()
-    )
-    words = [diagnostic.message, *(f"{note.label}: {note.text}" for note in notes(diagnostic))]
-    return f"::{diagnostic.severity} {described}::{_escaped(chr(10).join(words))}"
+        name = printable(span.source.name)
+        properties |= {"file": name, "line": str(span.line + 1), "col": str(span.column + 1)}
+    described = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{diagnostic.severity} {described}::{_escaped(_paragraph(diagnostic))}"
 
 
 def _property(words: str) -> str:
@@ -165,23 +186,29 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _result(diagnostic: Diagnostic) -> dict[str, Any]:
-    words = [diagnostic.message, *(f"{note.label}: {note.text}" for note in notes(diagnostic))]
     result: dict[str, Any] = {
         "ruleId": diagnostic.code,
         "level": diagnostic.severity,
-        "message": {"text": "\n".join(words)},
+        "message": {"text": _paragraph(diagnostic)},
     }
-    span = diagnostic.span
-    if span is not None:
-        region = {
-            "startLine": span.line + 1,
-            "startColumn": span.column + 1,
-            "endLine": span.end_line + 1,
-            "endColumn": span.end_column + 1,
-        }
-        place = {"artifactLocation": {"uri": span.source.name}, "region": region}
-        result["locations"] = [{"physicalLocation": place}]
+    if diagnostic.span is not None:
+        result["locations"] = [_location(diagnostic.span)]
+        if origins := diagnostic.span.origins:
+            result["relatedLocations"] = [{**_location(each), "message": {"text": "inherited"}} for each in origins]
     return result
+
+
+def _location(span: Span) -> dict[str, Any]:
+    from urllib.parse import quote
+
+    region = {
+        "startLine": span.line + 1,
+        "startColumn": span.column + 1,
+        "endLine": span.end_line + 1,
+        "endColumn": span.end_column + 1,
+    }
+    uri = quote(PurePath(span.source.name).as_posix(), errors="surrogateescape")
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
 
 
 FORMATS: Final[dict[str, Callable[[Sequence[Diagnostic]], str]]] = {

@@ -5,6 +5,7 @@ Every layer knows its item, and the place of every option that is written, be th
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from vggc.diagnostics import Diagnostic, Note, Span
@@ -138,14 +139,20 @@ class Reader:
         self._check(written)
         return written
 
-    def _check(self, written: Written, *notes: Note) -> None:
-        if conflict := written.layer.conflict():
-            option, message = conflict
-            named = [place for name, place in written.options.items() if name in message]
-            place = written.options.get(option) or (named[0] if named else written.span)
-            if place in written.shared:
-                notes = (*notes, Note("note", f"so in the unit at {written.span}"))
-            self.error("E106", f"{written.layer.kind}: {message}", place, *notes)
+    def _check(self, written: Written, presets: Mapping[str, object] = MappingProxyType({})) -> None:
+        """Blame the option that contradicts another; the other one where the first is a preset."""
+        conflict = written.layer.conflict()
+        if conflict is None:
+            return
+        option, message = conflict
+        named = [place for name, place in written.options.items() if name in message]
+        place = written.options.get(option) or (named[0] if named else written.span)
+        notes = []
+        if option in presets:
+            notes.append(Note("note", f"`{option}: {presets[option]}` is what a unit has unless it says otherwise"))
+        if place in written.shared:
+            notes.append(Note("note", f"so in the unit at {written.span}"))
+        self.error("E106", f"{written.layer.kind}: {message}", place, *notes)
 
     def argument(self, value: Value) -> object:
         """The value of an option: `classes` as a number, lists as tuples."""
@@ -197,8 +204,7 @@ class Reader:
             arguments[unit.main] = self._scaled(arguments[unit.main])
         places = {name: entry.value.span for name, entry in chosen.items()}
         written = Written(unit.layer(**arguments), span, places, shared=shared)
-        presets = [f"`{name}: {preset}`" for name, preset in unit.presets.items() if name not in {*FOLLOWERS, *chosen}]
-        self._check(written, *([Note("note", f"a {unit.kind} has {' and '.join(presets)}")] if presets else []))
+        self._check(written, {name: preset for name, preset in unit.presets.items() if name not in chosen})
         return written
 
     def _follower(

@@ -1,0 +1,78 @@
+"""Words on the command line -> pipeline calls; prints, and exits with a code that says what happened."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from vggc.cli import making, reading
+from vggc.cli.common import report
+from vggc.cli.exits import Exit
+from vggc.diagnostics import SpecError
+from vggc.errors import ProductError, VerificationError
+from vggc.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vggc")
+def cli() -> None:
+    """Compile YAML specs of convolutional networks into PyTorch and verified ONNX.
+
+    SPEC is the path of a spec, or the name of a stock spec such as vgg16.
+    """
+
+
+for command in (
+    reading.check,
+    reading.shapes,
+    reading.expand,
+    making.build,
+    making.export,
+    making.verify,
+    reading.list_stock,
+    reading.schema,
+    reading.explain,
+):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every failure ends in a message and an exit code, none in a traceback."""
+    try:
+        cli.main(arguments, prog_name="vggc", standalone_mode=False)
+    except SpecError as error:
+        report(error.diagnostics, "text")
+        sys.exit(Exit.SPEC)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except VerificationError as error:
+        click.echo(str(error.report))
+        click.echo(f"error: {error}", err=True)
+        sys.exit(Exit.MISMATCH if error.report.verdict == "mismatch" else Exit.INCONCLUSIVE)
+    except ProductError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(Exit.FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(Exit.FINE)
+    except Exception as error:
+        _internal(error)
+        sys.exit(Exit.FAILED)
+
+
+def _internal(error: Exception) -> None:
+    """An error of ours: say so, and leave what is needed to report it in a file rather than on the screen."""
+    import platform
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="vggc-", suffix=".log", delete=False) as log:
+        print(f"vggc {__version__}, Python {platform.python_version()}, {platform.platform()}", file=log)
+        print(f"arguments: {sys.argv[1:]}", file=log)
+        traceback.print_exception(error, file=log)
+    click.echo(f"internal error: {type(error).__name__}: {error}", err=True)
+    click.echo(f"This is a bug in vggc, not in your spec. Please report it with {log.name} attached.", err=True)

@@ -1,0 +1,5 @@
+"""`python -m vggc.cli`."""
+
+from vggc.cli import main
+
+main()

@@ -1,0 +1,113 @@
+"""What the commands share: their options, compiling what they name, reporting, and bars for long work."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import click
+
+from vggc import pipeline
+from vggc.diagnostics import Diagnostic
+from vggc.frontend import inherit
+from vggc.frontend.sources import read_source
+from vggc.ir import Network
+from vggc.progress import Progress, silent
+from vggc.shapes import MAX_MEMORY
+
+FORMATS: Final = ("text", "json", "sarif", "github")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _Size(click.ParamType[int]):
+    """A number of bytes with its unit."""
+
+    name = "size"
+    _units: Final = {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        words = str(value).replace(" ", "").upper()
+        unit = next((each for each in self._units if words.endswith(each)), "")
+        try:
+            return int(float(words.removesuffix(unit)) * self._units.get(unit, 1))
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no size; write for example 8GiB", param, ctx)
+
+
+def overrides(command: Command) -> Command:
+    """`--set KEY=VALUE`, as `assignments`."""
+    decorate = click.option(
+        "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+        help="Override a value of the spec for this run, such as classes=10 or input=[3,64,64].",
+    )  # fmt: skip
+    return decorate(command)
+
+
+def limits(command: Command) -> Command:
+    """`--max-memory SIZE`."""
+    decorate = click.option(
+        "--max-memory", type=_Size(), default=MAX_MEMORY, metavar="SIZE",
+        help="What the weights may take, such as 8GiB, which is the default.",
+    )  # fmt: skip
+    return decorate(command)
+
+
+def until_layer(command: Command) -> Command:
+    """`--until LAYER`."""
+    decorate = click.option("--until", metavar="LAYER", help="End the network after this layer, such as relu3_3.")
+    return decorate(command)
+
+
+def compiled(spec: str, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY) -> Network:
+    """The network of a path or stock name, with the assignments of `--set` on top; raises SpecError."""
+    tables = [inherit.from_words(each) for each in assignments]
+    return pipeline.compile_source(read_source(spec), tables, until=until, max_memory=max_memory)
+
+
+def summary(network: Network) -> str:
+    """A network in a line: shapes, params, MACs."""
+    by = " x ".join
+    shapes = f"{by(map(str, network.input))} -> {by(map(str, network.output))}"
+    return f"{shapes}, {network.params:,} params, {network.macs:,} MACs"
+
+
+def report(found: Sequence[Diagnostic], style: str) -> None:
+    """Print diagnostics: for people to stderr, for programs to stdout."""
+    if style == "text" and not found:
+        return
+    from vggc import reporters
+
+    if style != "text":
+        click.echo(reporters.FORMATS[style](found))
+    else:
+        click.echo(reporters.report(found, color=sys.stderr.isatty()), err=True, nl=False)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """A bar for each kind of work, on a terminal; silence otherwise."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance
