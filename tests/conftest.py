@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-EXAMPLES = 30
+EXAMPLES = 25
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, max_examples=EXAMPLES)
 settings.register_profile("deep", deadline=None, database=None, max_examples=20 * EXAMPLES, print_blob=True)

@@ -5,7 +5,6 @@ how options depend on one another, and which inputs suit.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -54,7 +53,6 @@ def _numbers(limits: Limits) -> list[float]:
     return [each for each in NUMBERS if low <= each <= high]
 
 
-@cache
 def loose_fields(cls: type[Layer]) -> st.SearchStrategy[Fields]:
     """Each field for itself, so that some contradict one another."""
     return st.fixed_dictionaries({name: values(cls.annotation(name)) for name in cls.field_names()})
@@ -68,7 +66,6 @@ def loose_layers(cls: type[Layer]) -> st.SearchStrategy[Layer]:
     return loose_fields(cls).map(lambda chosen: cls(**chosen))
 
 
-@cache
 def layers(cls: type[Layer]) -> st.SearchStrategy[Layer]:
     """Layers whose options agree."""
     return _agreeing(cls)
@@ -135,7 +132,6 @@ def images() -> st.SearchStrategy[Shape]:
     return st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12))
 
 
-@cache
 def inputs() -> st.SearchStrategy[Shape]:
     """Any input, whether a layer can take it or not."""
     return images() | vectors()
@@ -152,7 +148,6 @@ def fitting(draw: st.DrawFn, layer: Layer) -> Shape:
     return draw(st.sampled_from(candidates))
 
 
-@cache
 def fitted(cls: type[Layer]) -> st.SearchStrategy[tuple[Layer, Shape]]:
     """A layer and an input that it takes."""
     return layers(cls).flatmap(lambda layer: st.tuples(st.just(layer), fitting(layer)))

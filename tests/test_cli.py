@@ -1,6 +1,8 @@
 """The command line: what it prints, what it leaves behind, and the exit codes that scripts rely on."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -281,3 +283,15 @@ def test_watch_checks_again_on_save(folder: Path) -> None:
         saved.set()
         watching.send_signal(signal.SIGINT)
     assert watching.returncode in (Exit.FINE, 130)
+
+
+def test_bars_on_a_terminal(folder: Path) -> None:
+    """The same command under a pseudo terminal shows what it is doing, and leaves no bar behind."""
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "vggc.cli", "export", "small.yaml", "--onnx"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=end, check=True)
+    os.close(end)
+    shown = os.read(terminal, 2**16).decode()
+    os.close(terminal)
+    assert all(what in shown for what in ("drawing weights", "writing weights", "verifying"))
+    assert b"\x1b" not in done.stdout

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
+from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
 from torch import nn
 
 from vggc.diagnostics import Source, SpecError

@@ -19,7 +19,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from strategies import (
+from tests.strategies import (
     changed,
     channel_unit,
     fitted,

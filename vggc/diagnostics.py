@@ -118,8 +118,11 @@ def nearest(word: str, legal: Iterable[str]) -> str | None:
     """The legal word that `word` was probably meant to be."""
     from difflib import get_close_matches
 
+    wanted = word[:MAX_QUOTE].lower()
     folded = {each.lower(): each for each in legal}
-    close = get_close_matches(word[:MAX_QUOTE].lower(), folded, n=1, cutoff=0.6)
+    close = get_close_matches(wanted, folded, n=5, cutoff=0.6)
+    # Two letters in the wrong order are likelier than a wrong letter.
+    close.sort(key=lambda each: sorted(each) != sorted(wanted))
     return folded[close[0]] if close else None
 
 

@@ -1,7 +1,10 @@
 """What the algebra of extents says of a whole network: formulas, the smallest input, receptive fields."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, prod
+from functools import partial
+from math import prod
 from typing import NamedTuple
 
 from vggc.ir import Graph, Network
@@ -40,34 +43,76 @@ def smallest_input(graph: Graph, section: str | None = None) -> tuple[int, int] 
 
 
 def receptive_fields(network: Network) -> tuple[tuple[ReceptiveField, ReceptiveField], ...]:
-    """What one value of each layer's output sees of the input.
+    """What one value of each layer's output sees of the input; near the border that reaches into the padding.
 
-    The field grows by (window - 1) steps of the accumulated stride, and the stride multiplies (Araujo et al., 2019,
-    Computing Receptive Fields of Convolutional Neural Networks, eq. 2). An adaptive pool counts with its largest
-    window; near the border a field reaches into the padding, so it may be larger than the input.
+    A window of w with stride s sees s (k - 1) + w of its input under k neighbouring outputs, and such layers compose
+    (Araujo et al., 2019, Computing Receptive Fields of Convolutional Neural Networks). Where a layer enlarges its map,
+    and for adaptive pools, the number under k outputs depends on where they lie, and the largest is taken: an upper
+    bound that a later stride may keep from being reached, and exact otherwise.
     """
-    pairs = []
-    for i in (0, 1):
-        extent, stride = Fraction(1), Fraction(1)
-        fields = []
-        everything = False
-        for layer in network.layers:
-            axes = layer.layer.axes()
-            everything = everything or axes is None
-            if not everything and axes is not None:
-                window, step = _window(axes[i], layer.input[i + 1])
-                extent, stride = extent + (window - 1) * stride, stride * step
-            fields.append(ReceptiveField(None if everything else ceil(extent), float(stride)))
-        pairs.append(fields)
-    return tuple(zip(*pairs, strict=True))
+    height, width = (_along(network, axis) for axis in (0, 1))
+    return tuple(zip(height, width, strict=True))
 
 
-def _window(axis: Axis, extent: int) -> tuple[int, Fraction]:
-    """How many of the input's values one output sees, and how far apart two outputs are in it."""
-    if axis.window is not None:
-        return axis.window, Fraction(axis.map.divide, axis.map.multiply)
-    outputs = axis.map(extent)
-    return max(end - start for start, end in adaptive_windows(extent, outputs)), Fraction(extent, outputs)
+def _along(network: Network, axis: int) -> Iterator[ReceptiveField]:
+    seen = Seen()
+    everything = False
+    for layer in network.layers:
+        axes = layer.layer.axes()
+        everything = everything or axes is None
+        if axes is not None and not everything:
+            seen = seen.then(axes[axis], layer.input[axis + 1])
+        yield ReceptiveField(None if everything else seen.extent(1), float(seen.stride))
+
+
+Step = Callable[[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How much of the input lies under k neighbouring outputs of a stack: windows, closed, behind what is not."""
+
+    inner: tuple[Step, ...] = ()  # innermost first
+    jump: int = 1
+    window: int = 1
+    stride: Fraction = Fraction(1)
+
+    def extent(self, outputs: int) -> int:
+        """The extent of the input under so many neighbouring outputs."""
+        extent = self.jump * (outputs - 1) + self.window
+        for step in reversed(self.inner):
+            extent = step(extent)
+        return extent
+
+    def then(self, axis: Axis, extent: int) -> "Seen":
+        """With one more layer, which takes a map of that extent."""
+        if axis.window is None:
+            outputs = axis.map(extent)
+            return self._behind(partial(_under_adaptive, adaptive_windows(extent, outputs)), Fraction(extent, outputs))
+        factor = axis.map.multiply
+        if factor > 1:
+            return self._behind(partial(_under_enlarged, factor, axis.window), Fraction(axis.map.divide, factor))
+        stride = axis.map.divide
+        window = self.jump * (axis.window - 1) + self.window
+        return Seen(self.inner, self.jump * stride, window, self.stride * stride)
+
+    def _behind(self, step: Step, stride: Fraction) -> "Seen":
+        closed = partial(_under_window, self.jump, self.window)
+        return Seen((*self.inner, closed, step), 1, 1, self.stride * stride)
+
+
+def _under_window(jump: int, window: int, outputs: int) -> int:
+    return jump * (outputs - 1) + window
+
+
+def _under_enlarged(factor: int, window: int, outputs: int) -> int:
+    """Each value stands `factor` times in a row, and each output looks at `window` neighbours."""
+    return (1 if outputs == 1 else (outputs - 2) // factor + 2) + window - 1
+
+
+def _under_adaptive(windows: list[tuple[int, int]], outputs: int) -> int:
+    last = min(outputs, len(windows)) - 1
+    return max(windows[i + last][1] - windows[i][0] for i in range(len(windows) - last))
 
 
 def flatten_formula(network: Network) -> str | None:

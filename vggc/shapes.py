@@ -47,7 +47,8 @@ class _Shapes:
         for position, node in enumerate(graph.nodes):
             shape = self._step(position, node, shape)
             if max(shape) > MAX_DIMENSION:
-                self._blame("E206", node, _too_wide(node, shape))
+                note = Note("help", "make the map smaller, or the layer")
+                self._blame("E206", node, _too_wide(node, shape), note)
                 break
 
     def _step(self, position: int, node: Node, shape: Shape) -> Shape:
@@ -149,8 +150,9 @@ class _Shapes:
         if self.least is None:
             return Note("help", "no input is large enough for all layers: drop one, or make its window smaller")
         text = f"the smallest input for these layers is {self.least[0]}x{self.least[1]}"
+        ways = {"pool": "drop one pool", "conv": "make the kernel smaller"}
         if error.code == "E203":
-            text += "; or drop one pool" if node.layer.group == "pool" else "; or make the window smaller"
+            text += f"; or {ways.get(node.layer.group, 'make the border smaller')}"
         return Note("help", text)
 
     def _arithmetic(self) -> str:

@@ -9,8 +9,9 @@ from vggc.frontend import helps
 from vggc.frontend.annotations import Schema
 from vggc.frontend.document import Document, Items, Leaf, Table, Value, plain
 from vggc.frontend.schema import MAX_ITEMS, branches
+from vggc.frontend.shown import shown
 from vggc.frontend.validation import Violation, violations
-from vggc.frontend.wording import expected, is_choice, legal_words, shown
+from vggc.frontend.wording import expected, is_choice, legal_words
 
 Path = tuple[str | int, ...]
 
@@ -61,7 +62,7 @@ def _causes(found: list[Complaint], spoilt: frozenset[Span]) -> Iterator[Complai
         violation = each.violation
         if violation.rule != "maxProperties" and _inside(crowded, violation.path):
             continue
-        if violation.rule != "additionalProperties" and each.value.span in spoilt:
+        if (each.key if violation.rule == "additionalProperties" else each.value.span) in spoilt:
             continue
         if violation.rule == "required":
             missing = [name for name in violation.bound if (violation.path, name) not in meant]
@@ -120,7 +121,8 @@ def _explain_type(complaint: Complaint) -> Explained:
 def _explain_nothing(complaint: Complaint) -> Explained:
     violation, _, value = complaint
     if value.span.column != value.span.end_column:
-        return "E102", _must(complaint), []
+        note = Note("help", "remove it, or write a value") if violation.path else None
+        return "E102", _must(complaint), [note] if note else []
     if isinstance(violation.path[-1], int):
         return "E102", f"{_subject(violation.path)} is empty", [Note("help", "write the layer behind the `-`")]
     word = str(violation.path[-1])
@@ -196,7 +198,7 @@ def _explain_bound(complaint: Complaint) -> Explained:
         "uniqueItems": "stands here a second time",
     }
     if rule == "pattern":
-        return "E103", _must(complaint), helps.for_pattern(bound)
+        return "E103", _must(complaint), helps.for_pattern(bound, violation.instance)
     if rule == "uniqueItems":
         return "E103", f"the class {quoted(violation.instance)} stands here a second time", []
     return "E103", f"{subject} {rules[rule]}; this is {shown(value)}", []

@@ -183,8 +183,8 @@ class _Builder:
     def _flaw(self, code: str, message: str, span: Span, *notes: Note) -> None:
         self.flaws.append(Diagnostic(code, message, span, notes))
 
-    def _stop(self, code: str, message: str, event: events.Event) -> SpecError:
-        return SpecError([*self.flaws, Diagnostic(code, message, self._at(event))])
+    def _stop(self, code: str, message: str, event: events.Event, help: Note) -> SpecError:
+        return SpecError([*self.flaws, Diagnostic(code, message, self._at(event), (help,))])
 
     def _span(self, event: events.Event) -> Span:
         start: Any = event.start_mark
@@ -212,7 +212,8 @@ class _Builder:
 
     def _anchored(self, event: events.Event, depth: int) -> Value:
         if not isinstance(event, events.ScalarEvent) and depth > MAX_DEPTH:
-            raise self._stop("E009", f"this is nested deeper than {MAX_DEPTH} levels", event)
+            help = Note("help", "no spec needs so many; is a bracket repeated?")
+            raise self._stop("E009", f"this is nested deeper than {MAX_DEPTH} levels", event, help)
         value = self._untagged(event, depth)
         if getattr(event, "tag", None) not in (None, "!"):
             self._refuse_tag(event, value)
@@ -232,12 +233,14 @@ class _Builder:
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
         self._flaw("E006", f"the tag {quoted(tag)} has no meaning in a spec", span, note)
         self.spoilt.add(value.span)
+        if isinstance(value, Table):
+            self.spoilt.update(entry.key for entry in value.entries.values())
 
     def _count(self, values: int, event: events.Event) -> None:
         self.values += values
         if self.values > MAX_VALUES:
             message = f"the spec holds more than {MAX_VALUES:,} values once its aliases are expanded"
-            raise self._stop("E009", message, event)
+            raise self._stop("E009", message, event, Note("help", "say repeated layers with `repeat`"))
 
     def _alias(self, event: events.AliasEvent) -> Value:
         name, span = str(event.anchor), self._span(event)
@@ -267,7 +270,8 @@ class _Builder:
             return Leaf(event.value, span)
         value = resolve(event.value)
         if isinstance(value, float) and not math.isfinite(value):
-            self._flaw("E008", f"{quoted(event.value)} is not a finite number", span)
+            what = "is too large a number" if event.value[-1].isdigit() else "is not a finite number"
+            self._flaw("E008", f"{quoted(event.value)} {what}", span)
             self.spoilt.add(span)
         return Leaf(value, span)
 
@@ -309,7 +313,7 @@ class _Builder:
         return table
 
     def _refuse_second(self, key: Leaf, first: Span) -> None:
-        note = Note("note", f"the first is at line {first.line + 1}")
+        note = Note("note", f"the first is at line {first.line + 1}, column {first.column + 1}")
         help = Note("help", "remove one of the two")
         self._flaw("E005", f"the key {quoted(str(key.value))} stands here a second time", key.span, note, help)
 
@@ -332,3 +336,4 @@ class _Builder:
             elif table.span not in self.spoilt:
                 help = Note("help", "write `<<: *name`, where `&name` stands before a mapping above")
                 self._flaw("E006", "`<<` takes a mapping, or a list of mappings", table.span, help)
+                self.spoilt.add(table.span)

@@ -10,7 +10,7 @@ from vggc.frontend.document import Items, Leaf, Value
 from vggc.frontend.scalars import Scalar, resolve
 from vggc.frontend.schema import NAME, PRINTABLE, branches, example
 from vggc.frontend.units import FOLLOWERS, UNITS
-from vggc.frontend.wording import expected
+from vggc.frontend.wording import article, expected
 from vggc.layers import find
 
 Path = tuple[str | int, ...]
@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 # Words that other tools use for something that has another name here.
 ELSEWHERE: Final = {
     "bn": "batch_norm", "gn": "group_norm", "lrn": "local_response_norm", "dense": "linear", "swish": "silu",
-    "gap": "global_avg_pool2d", "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "a": "avg_pool2d",
+    "gap": "global_avg_pool2d", "m": "max_pool2d", "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "a": "avg_pool2d",
     "filters": "out_channels", "units": "out_features", "kernel": "kernel_size", "ks": "kernel_size", "pad": "padding",
     "rate": "p", "probability": "p", "nc": "classes", "layers": "features", "backbone": "features",
     "head": "classifier", "epsilon": "eps", "learning_rate": "lr", "base": "extends", "parent": "extends",
@@ -27,8 +27,11 @@ ELSEWHERE: Final = {
 
 def meant(word: str, legal: Sequence[str]) -> str | None:
     """The legal word that an unknown one was probably meant to be."""
-    known = ELSEWHERE.get(word.lower())
-    return known if known in legal else nearest(word, legal)
+    folded = word.lower()
+    same = next((each for each in legal if each.lower() == folded), None)
+    known = ELSEWHERE.get(folded)
+    whole = next((each for each in legal if folded in each.split("_")), None)
+    return same or (known if known in legal else None) or whole or nearest(word, legal)
 
 
 def _the_word(word: str, legal: Sequence[str]) -> Note:
@@ -61,13 +64,32 @@ def _for_scalar(value: Scalar, types: set[str], choices: Sequence[Schema]) -> li
         return _help(f"write {int(value)}")
     if isinstance(value, str) and type(resolve(value)) in (int, float) and types & {"integer", "number"}:
         return _help(f"write {value} without quotes")
-    if isinstance(value, int | float) and types == {"string"} and not any("enum" in each for each in choices):
-        return _help(f'write "{str(value).lower()}" in quotes')
+    if isinstance(value, int | float) and types == {"string"}:
+        return _for_number(str(value).lower(), choices[0])
+    if types == {"boolean"} and str(value).lower() in _BOOLEANS:
+        return _help(f"write {_BOOLEANS[str(value).lower()]}")
     if "array" in types and any(_fits_items(value, leaf) for leaf in choices):
         return _help(f"write [{value}]")
+    if types == {"array"} and "examples" in choices[0]:
+        return examples(choices[0])
     if isinstance(value, str) and re.fullmatch(r"[0-9.]+[KMGT]", value):
         return _help("amounts such as 140M are for `max_params` and `max_macs`; this is an exact number")
     return []
+
+
+# What YAML 1.1 took for true and false.
+_BOOLEANS: Final = {
+    "yes": "true", "y": "true", "on": "true", "1": "true", "no": "false", "n": "false", "off": "false", "0": "false",
+}  # fmt: skip
+
+
+def _for_number(written: str, leaf: Schema) -> list[Note]:
+    """For a number or a truth value in the place of a word."""
+    if "enum" in leaf and written not in leaf["enum"]:
+        return for_value(written, leaf["enum"])
+    if "pattern" in leaf and not re.fullmatch(leaf["pattern"], written):
+        return for_pattern(leaf["pattern"], written)
+    return _help(f'write "{written}" in quotes')
 
 
 def _fits_items(value: object, leaf: Schema) -> bool:
@@ -91,6 +113,8 @@ def for_nothing(word: str, choices: Sequence[Schema]) -> list[Note]:
         return _help(f"write `{word}` without the colon")
     if cls is not None or word in UNITS or word == "repeat":
         return _help(f"for example `{example(word)}`")
+    if "examples" in choices[0]:
+        return _help(f"for example `{word}: {_text(choices[0]['examples'][0])}`")
     return _help(f"write {expected(choices)}, or remove the key")
 
 
@@ -114,8 +138,13 @@ def for_word(word: str, title: str, legal: Sequence[str]) -> list[Note]:
         return _help(f"a space is missing behind the colon: `{glued[1]}: {glued[2]}`")
     cls = find(word)
     if cls is not None and title.startswith("kind of "):
-        return [Note("note", f"`{word}` is a {cls.group} layer"), help_word("", legal, "there are")]
+        return _of_another_group(word, cls.group, legal)
     return [_the_word(word, legal)]
+
+
+def _of_another_group(word: str, group: str, legal: Sequence[str]) -> list[Note]:
+    what = {"linear": "a linear layer", "shape": "a layer"}.get(group, f"{article(group)} {group}")
+    return [Note("note", f"`{word}` is {what}"), help_word("", legal, "there are")]
 
 
 def requirements(word: str) -> list[str]:
@@ -153,8 +182,11 @@ def for_key(key: str, schema: Schema) -> list[Note]:
     if key in FOLLOWERS and owner in ("conv2d", "linear"):
         unit = "conv" if owner == "conv2d" else "fc"
         return _help(f"`{key}` is an option of the unit `{unit}`; a {owner} stands alone")
-    if find(key) is not None and title == "key of a spec":
+    cls = find(key)
+    if cls is not None and title == "key of a spec":
         return _help("layers stand in the lists `features` and `classifier`")
+    if cls is not None and title.startswith("kind of "):
+        return _of_another_group(key, cls.group, legal)
     return [_the_word(key, legal)] if legal else _help("it has no options")
 
 
@@ -187,8 +219,11 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def for_pattern(pattern: str) -> list[Note]:
+def for_pattern(pattern: str, written: str) -> list[Note]:
     """What a word must look like."""
     if pattern == NAME:
         return _help("letters, digits, `_`, `-` and `.`, a letter or `_` first")
-    return _help("remove line breaks and control characters") if pattern == PRINTABLE else []
+    if pattern == PRINTABLE:
+        return _help("remove line breaks and control characters") if written else []
+    amount = re.fullmatch(r"([0-9.]+)\s*([KMGT])[a-z]*", written, re.IGNORECASE)
+    return _help(f"write {amount[1]}{amount[2].upper()}") if amount else []

@@ -13,6 +13,7 @@ from typing import Final
 
 from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, quoted
 from vggc.frontend.document import Document, Entry, Items, Leaf, Table, Value, read
+from vggc.frontend.shown import shown
 from vggc.frontend.sources import find_spec, read_source, stock_names
 
 MAX_ANCESTORS: Final = 16
@@ -73,9 +74,13 @@ def _wanted(value: Value) -> tuple[Span, str]:
     """What stands behind `extends`, if it is a relative path or a name."""
     help = Note("help", "write a path relative to this file, or the name of a stock spec")
     wanted = value.value if isinstance(value, Leaf) else None
-    if not isinstance(wanted, str) or not wanted.isprintable() or not wanted.strip():
-        message = "`extends` takes one path, or the name of a stock spec"
+    if not isinstance(wanted, str) or not wanted.strip():
+        message = f"`extends` must be one path, or the name of a stock spec; this is {shown(value)}"
         raise SpecError([Diagnostic("E102", message, value.span, (help,))])
+    if not wanted.isprintable():
+        help = Note("help", "inside double quotes a `\\` begins an escape: use `/`")
+        message = f"the path {quoted(wanted)} holds a control character"
+        raise SpecError([Diagnostic("E011", message, value.span, (help,))])
     if "://" in wanted:
         raise SpecError([Diagnostic("E011", "`extends` does not follow a URL", value.span, (help,))])
     if PurePosixPath(wanted).is_absolute() or PureWindowsPath(wanted).is_absolute():

@@ -188,7 +188,7 @@ class Reader:
         entry = self.defaults.entries.get(unit.kind)
         common = entry.value if entry is not None and isinstance(entry.value, Table) else Table({}, span)
         options = merge(common, own, ("defaults", unit.kind)).entries
-        shared = frozenset(_places(common))
+        shared = frozenset(_places(common)) if entry is not None else frozenset()
         yield self._base(unit, options, span, shared)
         for name in FOLLOWERS:
             follower = self._follower(unit, name, options, span, shared)

@@ -93,8 +93,8 @@ def _item() -> Schema:
 
 
 def _repeat() -> Schema:
-    times = {"type": "integer", "minimum": 1, "maximum": MAX_REPEAT, "description": "how often"}
-    layers = {**ITEMS, "minItems": 1, "description": "what"}
+    times = {"type": "integer", "minimum": 1, "maximum": MAX_REPEAT, "description": "how often they stand in a row"}
+    layers = {**ITEMS, "minItems": 1, "description": "the layers that are repeated", "examples": [[64, "M"]]}
     return closed("option of repeat", {"times": times, "layers": layers}, ["times", "layers"])
 
 

@@ -80,21 +80,25 @@ def _shown(path: Path) -> str:
 def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | None) -> Diagnostic:
     name = _shown(path)
     if isinstance(error, FileNotFoundError):
-        return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path),))
+        return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path, included_from),))
     if isinstance(error, IsADirectoryError):
-        note = Note("help", f"name the files in it: {name}/*.yaml")
+        note = Note("help", "name one of the files in it")
         return Diagnostic("E001", f"`{name}` is a folder, not a spec", included_from, (note,))
     reason = (getattr(error, "strerror", None) or str(error)).lower()
     return Diagnostic("E001", f"{quoted(name)} cannot be read: {reason}", included_from)
 
 
-def _help_name(path: Path) -> Note:
-    """A file beside it with a similar name, a stock spec with a similar name, or all stock specs."""
-    beside = sorted(str(each) for each in path.parent.glob("*.yaml"))
-    meant = nearest(str(path), beside) or nearest(path.stem, stock_names())
-    if meant is not None:
+def _help_name(path: Path, included_from: Span | None) -> Note:
+    """A file beside it with a similar name, a stock spec with a similar name, or where files are looked for."""
+    beside = {each.stem: each for each in sorted(path.parent.glob("*.yaml"))}
+    if (stem := nearest(path.stem, beside)) is not None:
+        child = included_from.source.path if included_from is not None else None
+        meant = os.path.relpath(beside[stem], child.parent) if child is not None else os.path.normpath(beside[stem])
         return Note("help", f"did you mean `{meant}`?")
-    return Note("help", f"a path is looked up from here; the stock specs are {', '.join(stock_names())}")
+    if (stock := nearest(path.stem, stock_names())) is not None:
+        return Note("help", f"did you mean the stock spec `{stock}`?")
+    start = "the working folder" if included_from is None else "the folder of this file"
+    return Note("help", f"a path is relative to {start}; stock specs are {', '.join(stock_names())}")
 
 
 _LIKE_UTF_16 = (b"\xff\xfe", b"\xfe\xff")

@@ -51,7 +51,7 @@ def error_of(source: Source, error: yaml.MarkedYAMLError) -> SpecError:
     failure = _Failure(source, error.problem or "", error.context or "", at, begun)
     span, message, help = _explained(failure)
     notes = [Note("help", help)] if help else []
-    if span.line != at.line:
+    if span == begun and span.line != at.line:
         notes.insert(0, Note("note", f"the reader gave up at line {at.line + 1}"))
     code = "E006" if "tag" in failure.problem + failure.context else "E004"
     return SpecError([Diagnostic(code, message, span, tuple(notes))])
@@ -98,18 +98,22 @@ def _escape(failure: _Failure) -> Explained:
     return failure.at, "inside double quotes, a `\\` begins an escape, and this is none that YAML knows", help
 
 
+def _glued(failure: _Failure, line: int) -> Explained | None:
+    """`name:mine`, which YAML takes for one word."""
+    found = re.match(r"\s*(?:- )?[\w.-]+(:)\S", failure.source.lines[line])
+    if found is None:
+        return None
+    place = Span(failure.source, line, found.start(1), line, found.end(1))
+    return place, "a space is missing behind this colon", "write `key: value`"
+
+
 def _second_colon(failure: _Failure) -> Explained:
     above = failure.above
     if re.search(r":\s", failure.before):
         help = "quote the value if the colon belongs to it; otherwise put the key on a line of its own"
         return failure.at, "there is a second key inside the value of the first", help
-    if above is not None and (glued := re.match(r"\s*(?:- )?[\w.-]+(:)\S", failure.source.lines[above])):
-        column = glued.start(1)
-        return (
-            Span(failure.source, above, column, above, column + 1),
-            "a space is missing behind this colon",
-            "write `key: value`",
-        )
+    if above is not None and (glued := _glued(failure, above)) is not None:
+        return glued
     if above is not None and _indent(failure.before) > _indent(failure.source.lines[above]):
         help = f"give it the indentation of line {above + 1}, or end that line with a `:`"
         return failure.at, "this key is indented as if it belonged to the line above, which has a value already", help
@@ -128,23 +132,29 @@ def _dash(failure: _Failure) -> Explained:
 def _misplaced(failure: _Failure) -> Explained:
     """Something that does not continue the mapping or list that it stands in."""
     assert failure.begun is not None
-    first = f"line {failure.begun.line + 1}"
+    first, above = f"line {failure.begun.line + 1}", f"line {(failure.above or 0) + 1}"
     if failure.before.strip():
         help = "quote the whole value if this belongs to it"
         return failure.at, "the value has ended before this, and nothing may follow it on the line", help
     if failure.begun.column < failure.at.column:
-        return failure.at, "this line is indented like none above it", f"the keys around it begin as in {first}"
+        either = first if first == above else f"{above}, or with {first}"
+        return failure.at, "this line is indented like none above it", f"align it with {either}"
     if failure.character == "-":
         help = f"indent the list below its key, or write a key as in {first}"
         return failure.at, "a list item stands where a key is expected", help
-    what = "a `-`" if "collection" in failure.context else "a key"
-    return failure.at, f"{what} is expected here", f"in the same column as in {first}"
+    what = "a `- `" if "collection" in failure.context else "a key"
+    return failure.at, f"{what} is expected here, as in {first}", f"or indent this line, if it belongs to {above}"
 
 
 def _no_colon(failure: _Failure) -> Explained:
     assert failure.begun is not None
-    help = "write `key: value`; a word that goes on for several lines or 1,024 characters is no key"
-    return failure.begun, "a `:` is missing behind this key", help
+    begun = failure.begun
+    if (glued := _glued(failure, begun.line)) is not None:
+        return glued
+    if begun.line == failure.at.line:
+        return begun, "this is too long for a key", "a key has at most 1,024 characters"
+    place = begun._replace(end_column=len(begun.source.lines[begun.line]))
+    return place, "a `:` is missing behind this key", "write `key: value`"
 
 
 def _character(failure: _Failure) -> Explained:
@@ -161,11 +171,9 @@ def _no_name(failure: _Failure) -> Explained:
 
 def _no_value(failure: _Failure) -> Explained:
     if failure.character:
-        return (
-            failure.at,
-            f"a value is missing before this {quoted(failure.character)}",
-            "remove it, or write the value",
-        )
+        what = "key" if failure.character == ":" else "value"
+        help = f"write the {what}, or remove it"
+        return failure.at, f"a {what} is missing before this {quoted(failure.character)}", help
     return _unclosed_bare(failure)
 
 
@@ -175,7 +183,8 @@ def _unclosed_bare(failure: _Failure) -> Explained:
 
 
 def _directive(failure: _Failure) -> Explained:
-    return failure.at, "a line that begins with `%` is a directive to the reader, and a spec has none", "remove it"
+    place = failure.at._replace(end_column=len(failure.source.lines[failure.at.line]))
+    return place, "a line that begins with `%` is a directive to the reader, and a spec has none", "remove it"
 
 
 def _document(failure: _Failure) -> Explained:
@@ -187,7 +196,10 @@ def _document(failure: _Failure) -> Explained:
 
 def _tag(failure: _Failure) -> Explained:
     help = "remove the tag, or quote the value if the `!` belongs to it"
-    return failure.begun or failure.at, "a tag has no meaning in a spec", help
+    place = failure.begun or failure.at
+    written = re.match(r"\S+", place.source.lines[place.line][place.column :])
+    end = place.column + (written.end() if written else 1)
+    return place._replace(end_column=end), "a tag has no meaning in a spec", help
 
 
 def _header(failure: _Failure) -> Explained:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vggc.diagnostics import MAX_QUOTE, joined, printable, quoted
+from vggc.diagnostics import joined
 from vggc.frontend.annotations import Schema
-from vggc.frontend.document import Items, Leaf, Value
 from vggc.frontend.schema import AMOUNT, NAME, branches
 
 FEW: Final = 8  # words are listed up to so many
@@ -22,13 +21,13 @@ def expected(choices: Sequence[Schema]) -> str:
 def _phrases(leaf: Schema) -> Iterator[str]:
     kind, title = leaf.get("type"), str(leaf.get("title", ""))
     if "enum" in leaf and not title and len(leaf["enum"]) <= FEW:
-        yield from (f"`{word}`" for word in leaf["enum"])
+        yield from (f"`{word}`" if isinstance(word, str) else str(word) for word in leaf["enum"])
     elif "pattern" in leaf:
-        yield {AMOUNT: "an amount such as 140M", NAME: "a name"}.get(leaf["pattern"], "a word on one line")
+        yield {AMOUNT: "an amount such as 140M", NAME: "a name"}.get(leaf["pattern"], "a word")
     elif kind == "array":
         yield _list(leaf)
     elif is_choice(leaf) or "enum" in leaf:
-        yield f"{_article(title)} {title}"
+        yield f"{article(title)} {title}"
     elif kind == "object":
         yield "a mapping of options" if title.startswith("option") else "a mapping"
     else:
@@ -40,7 +39,8 @@ def is_choice(leaf: Schema) -> bool:
     return leaf.get("maxProperties") == 1
 
 
-def _article(noun: str) -> str:
+def article(noun: str) -> str:
+    """The indefinite article of a noun."""
     return "an" if noun[0] in "aeiou" else "a"
 
 
@@ -67,18 +67,3 @@ def legal_words(choices: Sequence[Schema]) -> list[str]:
             words |= dict.fromkeys(leaf["properties"])
         words |= dict.fromkeys(str(word) for word in leaf.get("enum", ()))
     return sorted(words, key=str.lower)
-
-
-def shown(value: Value) -> str:
-    """A value as it is written, shortened."""
-    if isinstance(value, Leaf):
-        return quoted(value.value) if isinstance(value.value, str) else _written(value)
-    what, count = ("list", len(value.items)) if isinstance(value, Items) else ("mapping", len(value.entries))
-    return f"a {what} of {count}" if count else f"an empty {what}"
-
-
-def _written(leaf: Leaf) -> str:
-    """The characters of a number or of another plain scalar; they say more than its value."""
-    span = leaf.span
-    text = span.source.lines[span.line][span.column : span.end_column]
-    return printable(text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 3]}...")

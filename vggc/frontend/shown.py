@@ -1,0 +1,28 @@
+"""Values of a document within a message."""
+
+import re
+
+from vggc.diagnostics import MAX_QUOTE, printable, quoted
+from vggc.frontend.document import Items, Leaf, Value
+
+
+def shown(value: Value) -> str:
+    """A value as it is written, shortened."""
+    if isinstance(value, Leaf):
+        return _scalar(value)
+    what, count = ("list", len(value.items)) if isinstance(value, Items) else ("mapping", len(value.entries))
+    return f"a {what} of {count}" if count else f"an empty {what}"
+
+
+def _scalar(leaf: Leaf) -> str:
+    if isinstance(leaf.value, str):
+        return quoted(leaf.value) if leaf.value else "an empty word"
+    return _written(leaf) or "nothing"
+
+
+def _written(leaf: Leaf) -> str:
+    """The characters of a number or of another plain scalar, without its anchor; they say more than its value."""
+    span = leaf.span
+    text = span.source.lines[span.line][span.column : span.end_column]
+    text = re.sub(r"&\S+\s*", "", text)
+    return printable(text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 3]}...")
