@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
 from torch import nn
 
+from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
 from vggc.diagnostics import Source, SpecError
 from vggc.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
 from vggc.ir import Network
@@ -326,12 +326,8 @@ def test_receptive_field_is_the_support_of_the_gradient(stack: list[Layer]) -> N
 enlargements = st.builds(lambda layer, factor: changed(layer, scale_factor=factor), layers(Upsample), both)
 HALF: Final = AvgPool2d(kernel_size=2)
 BLUR: Final = AvgPool2d(kernel_size=2, stride=1)
-rounded_once = pytest.mark.xfail(
-    strict=True, reason="geometry.receptive_fields is too small for a stride, an enlargement and a window in a row"
-)
 
 
-@rounded_once
 @given(before=sliding(strides), factor=few, after=sliding(no_stride))
 @example(before=[HALF], factor=2, after=[BLUR])
 def test_receptive_field_behind_an_enlargement_is_the_largest(
@@ -342,7 +338,6 @@ def test_receptive_field_behind_an_enlargement_is_the_largest(
     assert [field.extent for field in receptive_fields(network)[-1]] == [max(map(len, fields)) for fields in seen]
 
 
-@rounded_once
 @given(before=sliding(strides), enlargement=enlargements, after=sliding(strides))
 @example(before=[HALF], enlargement=Upsample(scale_factor=2), after=[BLUR])
 def test_receptive_field_bounds_what_is_seen(before: list[Layer], enlargement: Layer, after: list[Layer]) -> None:

@@ -19,6 +19,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import vggc.layers
 from tests.strategies import (
     changed,
     channel_unit,
@@ -31,10 +35,6 @@ from tests.strategies import (
     nearly_fitting,
     refusal,
 )
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-
-import vggc.layers
 from vggc.diagnostics import Source
 from vggc.layers import BUILT_IN, KINDS
 from vggc.layers.base import Layer, OnnxNode, Shape, TorchCall

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.networks import network
@@ -99,4 +99,6 @@ def _hold(compiled: Network, lowered: onnx_model.Lowered, path: Path, state: dic
     in_torch = forward(module, state, x)
     # How much of the error is arithmetic, which a random network may amplify, is what torch itself shows.
     exact = forward(module.double(), {name: tensor.double() for name, tensor in state.items()}, x.double())
-    assert relative_l2(actual, in_torch) <= 1e-5 + 20 * relative_l2(in_torch, exact)
+    noise = relative_l2(in_torch, exact)
+    assume(noise < 1e-3)  # a constant map that is normalised is nothing but rounding
+    assert relative_l2(actual, in_torch) <= 1e-5 + 20 * noise
