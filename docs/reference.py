@@ -136,8 +136,9 @@ def _type(found: Schema) -> str:
 
 
 def _list(found: Schema) -> str:
-    count = f" of {found['minItems']}" if found.get("minItems") == found.get("maxItems") else " of"
-    return f"list{count} {_type(found['items'])}"
+    least = found.get("minItems")
+    count = f" {least}" if least is not None and least == found.get("maxItems") else ""
+    return f"list of{count} {_type(found['items'])}"
 
 
 def _number(found: Schema, name: str) -> str:

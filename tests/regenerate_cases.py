@@ -1,10 +1,12 @@
-"""Writes what `vggc check` says of every spec in tests/cases/invalid beside it, for a person to read in the diff.
+"""Writes what vggc says of every spec in tests/cases beside it, for a person to read in the diff.
 
-python -m tests.regenerate_cases
+    python -m tests.regenerate_cases
+
+Beside a valid spec stands its expansion (`vggc expand`), beside an invalid one the report (`vggc check`). The file with
+the answer makes the case: one without a spec beside it asks about a file that is missing.
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -13,29 +15,37 @@ from typing import Final
 from vggc.cli import main
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+VALID: Final = Path("tests/cases/valid")
 INVALID: Final = Path("tests/cases/invalid")
 
 
-def cases() -> Iterator[Path]:
-    """The expected outputs; the spec of that name stands beside it, or is missing on purpose."""
-    return iter(sorted((ROOT / INVALID).glob("*.txt")))
+def cases(folder: Path) -> list[Path]:
+    """The specs of a folder, relative to the root of the repository; some of them are missing on purpose."""
+    return [folder / f"{path.stem}.yaml" for path in sorted((ROOT / folder).glob("*.txt"))]
 
 
-def output_of(case: Path) -> tuple[int | str | None, str]:
-    """The exit code of `vggc check` and what it prints, run in the root of the repository."""
+def answer(command: str, spec: Path) -> tuple[int | str | None, str]:
+    """The exit code of a command and what it prints; to be run in the root of the repository."""
     out = StringIO()
     code: int | str | None = 0
     with redirect_stdout(out), redirect_stderr(out):
         try:
-            main(["check", str(INVALID / f"{case.stem}.yaml")])
+            main([command, spec.as_posix()])
         except SystemExit as leaving:
             code = leaving.code
     return code, out.getvalue()
 
 
+def _regenerate(command: str, folder: Path, expected: int) -> None:
+    for spec in (ROOT / folder).glob("*.yaml"):
+        spec.with_suffix(".txt").touch()
+    for spec in cases(folder):
+        code, text = answer(command, spec)
+        assert code == expected, f"{spec} left with {code}:\n{text}"
+        spec.with_suffix(".txt").write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
     os.chdir(ROOT)
-    for each in cases():
-        code, text = output_of(each)
-        assert code == 1, f"{each.stem} left with {code}:\n{text}"
-        each.write_text(text, encoding="utf-8")
+    _regenerate("expand", VALID, 0)
+    _regenerate("check", INVALID, 1)

@@ -86,6 +86,8 @@ def of_field(cls: type[Record], name: str) -> Schema:
         schema["default"] = default
     elif isinstance(default, tuple):
         schema["default"] = list(default)
+        if not default:
+            del schema["minItems"]
     return schema
 
 

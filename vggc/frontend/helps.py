@@ -7,8 +7,9 @@ from typing import Final
 from vggc.diagnostics import Note, help_word, nearest
 from vggc.frontend.annotations import Schema
 from vggc.frontend.document import Items, Leaf, Value
-from vggc.frontend.scalars import Scalar, resolve
+from vggc.frontend.scalars import resolve
 from vggc.frontend.schema import NAME, PRINTABLE, branches, example
+from vggc.frontend.shown import shown
 from vggc.frontend.units import FOLLOWERS, UNITS
 from vggc.frontend.wording import article, expected
 from vggc.layers import find
@@ -30,7 +31,7 @@ def meant(word: str, legal: Sequence[str]) -> str | None:
     folded = word.lower()
     same = next((each for each in legal if each.lower() == folded), None)
     known = ELSEWHERE.get(folded)
-    whole = next((each for each in legal if folded in each.split("_")), None)
+    whole = min((each for each in legal if folded in each.split("_")), key=len, default=None)
     return same or (known if known in legal else None) or whole or nearest(word, legal)
 
 
@@ -51,7 +52,7 @@ def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
     types = {str(leaf.get("type")) for leaf in choices}
     kind = str(path[-1]) if path else ""
     if isinstance(value, Leaf):
-        return _for_scalar(value.value, types, choices) or _for_kind(kind, types)
+        return _for_scalar(value, types, choices) or _for_kind(kind, types)
     if isinstance(value, Items) and isinstance(path[-1], int) and any("title" in leaf for leaf in choices):
         return _help("lists of layers do not nest; `repeat: {times: 2, layers: [64, M]}` repeats some")
     if types == {"array"} and not isinstance(value, Items):
@@ -59,16 +60,17 @@ def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
     return _for_kind(kind, types)
 
 
-def _for_scalar(value: Scalar, types: set[str], choices: Sequence[Schema]) -> list[Note]:
+def _for_scalar(leaf: Leaf, types: set[str], choices: Sequence[Schema]) -> list[Note]:
+    value = leaf.value
     if isinstance(value, float) and value.is_integer() and "integer" in types:
         return _help(f"write {int(value)}")
     if isinstance(value, str) and type(resolve(value)) in (int, float) and types & {"integer", "number"}:
         return _help(f"write {value} without quotes")
     if isinstance(value, int | float) and types == {"string"}:
-        return _for_number(str(value).lower(), choices[0])
+        return _for_number(shown(leaf), choices[0])
     if types == {"boolean"} and str(value).lower() in _BOOLEANS:
         return _help(f"write {_BOOLEANS[str(value).lower()]}")
-    if "array" in types and any(_fits_items(value, leaf) for leaf in choices):
+    if "array" in types and any(_fits_items(value, each) for each in choices):
         return _help(f"write [{value}]")
     if types == {"array"} and "examples" in choices[0]:
         return examples(choices[0])
@@ -86,7 +88,8 @@ _BOOLEANS: Final = {
 def _for_number(written: str, leaf: Schema) -> list[Note]:
     """For a number or a truth value in the place of a word."""
     if "enum" in leaf and written not in leaf["enum"]:
-        return for_value(written, leaf["enum"])
+        found = next((word for word in leaf["enum"] if word.startswith(written)), None)
+        return _help(f"did you mean `{found}`?") if found else []
     if "pattern" in leaf and not re.fullmatch(leaf["pattern"], written):
         return for_pattern(leaf["pattern"], written)
     return _help(f'write "{written}" in quotes')
@@ -144,7 +147,8 @@ def for_word(word: str, title: str, legal: Sequence[str]) -> list[Note]:
 
 def _of_another_group(word: str, group: str, legal: Sequence[str]) -> list[Note]:
     what = {"linear": "a linear layer", "shape": "a layer"}.get(group, f"{article(group)} {group}")
-    return [Note("note", f"`{word}` is {what}"), help_word("", legal, "there are")]
+    known = [Note("note", f"`{word}` is {what}")] if word != group else []
+    return [*known, help_word("", legal, "there are")]
 
 
 def requirements(word: str) -> list[str]:

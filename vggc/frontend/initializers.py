@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Final, Literal, final
 
-from vggc.layers.base import PositiveNumber
+from vggc.layers.base import Positive, PositiveNumber, Probability
 from vggc.records import Named
 
 FanMode = Annotated[Literal["fan_in", "fan_out"], "whose variance is kept: the output's (fan_in) or the gradient's"]
@@ -16,7 +16,7 @@ Gain = Annotated[PositiveNumber, "a factor on the result"]
 class Initializer(Named):
     """A function of `torch.nn.init`; the fields are its keyword arguments."""
 
-    matrix: ClassVar[bool] = False  # whether it needs a tensor of two axes or more
+    weights_of: ClassVar[tuple[str, ...] | None] = None  # the kinds whose weights it suits; None: any tensor
 
     def conflict(self) -> str | None:
         """Why its arguments contradict each other, where they do."""
@@ -37,7 +37,7 @@ class KaimingNormal(Initializer):
 
     kind = "kaiming_normal"
     main = "mode"
-    matrix = True
+    weights_of = ("conv2d", "linear")
     mode: FanMode = "fan_in"
     nonlinearity: Nonlinearity = "leaky_relu"
     a: Slope = 0
@@ -49,7 +49,7 @@ class KaimingUniform(Initializer):
 
     kind = "kaiming_uniform"
     main = "mode"
-    matrix = True
+    weights_of = ("conv2d", "linear")
     mode: FanMode = "fan_in"
     nonlinearity: Nonlinearity = "leaky_relu"
     a: Slope = 0
@@ -61,7 +61,7 @@ class XavierNormal(Initializer):
 
     kind = "xavier_normal"
     main = "gain"
-    matrix = True
+    weights_of = ("conv2d", "linear")
     gain: Gain = 1.0
 
 
@@ -71,7 +71,7 @@ class XavierUniform(Initializer):
 
     kind = "xavier_uniform"
     main = "gain"
-    matrix = True
+    weights_of = ("conv2d", "linear")
     gain: Gain = 1.0
 
 
@@ -81,8 +81,37 @@ class Orthogonal(Initializer):
 
     kind = "orthogonal"
     main = "gain"
-    matrix = True
+    weights_of = ("conv2d", "linear")
     gain: Gain = 1
+
+
+@final
+class Dirac(Initializer):
+    """The identity as a convolution."""
+
+    kind = "dirac"
+    main = "groups"
+    weights_of = ("conv2d",)
+    groups: Annotated[Positive, "groups of the convolution"] = 1
+
+
+@final
+class Eye(Initializer):
+    """The identity matrix."""
+
+    kind = "eye"
+    weights_of = ("linear",)
+
+
+@final
+class Sparse(Initializer):
+    """Normal, with a share of every column set to 0 (Martens, 2010)."""
+
+    kind = "sparse"
+    main = "sparsity"
+    weights_of = ("linear",)
+    sparsity: Annotated[Probability, "the share that is 0"]
+    std: Annotated[PositiveNumber, "the standard deviation of the others"] = 0.01
 
 
 @final
@@ -153,6 +182,9 @@ INITIALIZERS: Final[dict[str, type[Initializer]]] = {
         XavierNormal,
         XavierUniform,
         Orthogonal,
+        Dirac,
+        Eye,
+        Sparse,
         Normal,
         TruncNormal,
         Uniform,

@@ -142,8 +142,9 @@ class _Builder:
 
     def _initializer(self, key: str, entry: Entry) -> Initializer:
         initializer = picked(INITIALIZERS, entry.value)
-        if initializer.matrix and key not in ("conv2d", "linear"):
-            message = f"{initializer.kind} needs a tensor of two axes or more, and `{key}` has one"
+        suits = initializer.weights_of
+        if suits is not None and key not in suits:
+            message = f"{initializer.kind} draws the weights of {' and '.join(suits)}, and this is `{key}`"
             note = Note("help", "use zeros, ones, constant, normal or uniform")
             self.reader.error("E106", message, entry.value.span, note)
         elif conflict := initializer.conflict():

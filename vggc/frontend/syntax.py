@@ -143,7 +143,8 @@ def _misplaced(failure: _Failure) -> Explained:
         help = f"indent the list below its key, or write a key as in {first}"
         return failure.at, "a list item stands where a key is expected", help
     what = "a `- `" if "collection" in failure.context else "a key"
-    return failure.at, f"{what} is expected here, as in {first}", f"or indent this line, if it belongs to {above}"
+    help = f"begin it with {what}, or indent it if it belongs to {above}"
+    return failure.at, f"{what} is expected here, as in {first}", help
 
 
 def _no_colon(failure: _Failure) -> Explained:
