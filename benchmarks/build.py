@@ -20,7 +20,7 @@ def rows(plan: Plan) -> Iterator[Row]:
         return python("-m", "vggc.cli", "build", "specs/vgg16.yaml", "-o", str(Path(folder, str(next(folders)))))
 
     with TemporaryDirectory() as folder:
-        builds, imports = in_turn("build", plan.rounds(5), build, IMPORTS)
+        builds, imports = in_turn("build", plan.rounds(9), build, IMPORTS)
     more = tuple(a.peak - b.peak for a, b in zip(builds, imports, strict=True))
     yield Row("vggc build", "import torch, torchinfo", 1.3, ratios(times(builds), times(imports)))
     yield Row("its peak memory less the peer's", "import torch, torchinfo", 64.0, more, "MiB", "the weights are 528")

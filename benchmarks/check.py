@@ -16,5 +16,5 @@ def rows(plan: Plan) -> Iterator[Row]:
     checks, imports = in_turn("check and its libraries", plan.rounds(15), CHECK, LIBRARIES)
     yield Row("vggc check", "import yaml, jsonschema", 1.3, ratios(times(checks), times(imports)))
     yield Row("its peak memory", "", 40.0, tuple(each.peak for each in checks), "MiB")
-    checks, imports = in_turn("check and torch", plan.rounds(5), CHECK, TORCH)
+    checks, imports = in_turn("check and torch", plan.rounds(9), CHECK, TORCH)
     yield Row("vggc check", "import torch", 0.15, ratios(times(checks), times(imports)))

@@ -29,7 +29,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     yield Row("inference alone", "torch's meta device", None, ratios(ours, theirs), note="a forward pass")
 
     short, long = (_chain(layers) for layers in LAYERS)
-    few, many = in_turn("10,000 layers", plan.rounds(5), warm(lambda: _compile(short)), once(lambda: _compile(long)))
+    few, many = in_turn("10,000 layers", plan.rounds(9), warm(lambda: _compile(short)), once(lambda: _compile(long)))
     growth = LAYERS[1] / LAYERS[0]
     yield Row("a layer of 10,000", "a layer of 1,000", 1.5, tuple(each / growth for each in ratios(many, few)))
 

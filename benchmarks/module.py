@@ -15,13 +15,13 @@ def rows(plan: Plan) -> Iterator[Row]:
     """Beside a module whose weights are drawn twice, warm and as the first of its process; and its memory."""
     network = plan.network()
     sides = once(network.module), once(lambda: peers.twice_initialised(network))
-    yield Row("module with weights", TWICE, 0.7, ratios(*in_turn("module", plan.rounds(7), *sides)))
+    yield Row("module with weights", TWICE, 0.7, ratios(*in_turn("module", plan.rounds(9), *sides)))
 
     sides = (
         partial(in_fresh_process, _first, plan, Network.module),
         partial(in_fresh_process, _first, plan, peers.twice_initialised),
     )
-    yield Row("the first of its process", TWICE, 0.7, ratios(*in_turn("first module", plan.rounds(5), *sides)))
+    yield Row("the first of its process", TWICE, 0.7, ratios(*in_turn("first module", plan.rounds(9), *sides)))
     yield Row("its peak memory", "its weights", 1.05).measured(lambda: _memory(plan))
 
 

@@ -1,7 +1,9 @@
 """Network -> `nn.Sequential`, of torch's own classes alone."""
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -19,6 +21,14 @@ def build(network: Network) -> nn.Sequential:
             modules = [construct(layer.layer.torch(layer.input)) for layer in layers]
             children[section] = nn.Sequential(*modules) if section in ("features", "classifier") else modules[0]
     return nn.Sequential(children)
+
+
+@contextmanager
+def without_hints() -> Iterator[None]:
+    """Silence torch's hint that `padding="same"` with an even kernel may cost a copy: it is no matter of a check."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
+        yield
 
 
 def sections(network: Network) -> Iterator[tuple[str, list[ShapedLayer]]]:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vggc.backends import onnx_model
+from vggc.backends.torch_module import without_hints
 from vggc.ir import Network, ShapedLayer
 from vggc.verify.outputs import example_input, relative_l2
 from vggc.verify.report import RELATIVE_L2, Culprit
@@ -55,7 +56,7 @@ def _groups(layers: list[ShapedLayer]) -> Iterator[list[ShapedLayer]]:
 
 
 def _intermediate(network: Network, module: nn.Sequential, x: torch.Tensor) -> Iterator[tuple[str, Array]]:
-    with torch.no_grad():
+    with torch.no_grad(), without_hints():
         for layer in network.layers:
             x = module.get_submodule(layer.path)(x)
             yield layer.path, x.numpy()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from vggc.backends.torch_module import without_hints
 from vggc.errors import InternalError
 from vggc.ir import Network
 
@@ -35,7 +36,7 @@ def _module_shapes(network: Network, module: nn.Sequential) -> Iterator[tuple[st
     x = torch.empty((2, *network.input), device=device)
     was_training = module.training
     module.eval()
-    with torch.no_grad():
+    with torch.no_grad(), without_hints():
         for layer in network.layers:
             x = module.get_submodule(layer.path)(x)
             yield layer.path, tuple(x.shape[1:])

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vggc.backends.torch_module import without_hints
 from vggc.ir import Network, ShapedLayer
 from vggc.verify.report import RELATIVE_MAXIMUM, Comparison
 from vggc.verify.sessions import Array
@@ -19,7 +20,7 @@ def example_input(network: Network, seed: int, batch: int) -> torch.Tensor:
 
 def forward(module: nn.Sequential, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
     """The module's output for `x` of shape (batch, C, H, W), with the weights of `state` in place of its own."""
-    with torch.no_grad():
+    with torch.no_grad(), without_hints():
         output: torch.Tensor = torch.func.functional_call(module, dict(state), (x,))
     values: Array = output.numpy()
     return values
