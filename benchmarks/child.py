@@ -12,4 +12,6 @@ silence = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
 started = time.perf_counter()
 process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[silence])
 _, status, usage = os.wait4(process, 0)
-print(time.perf_counter() - started, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
+taken = time.perf_counter() - started
+unit = 1024 if sys.platform == "darwin" else 1  # macOS counts bytes
+print(taken, usage.ru_maxrss // unit, os.waitstatus_to_exitcode(status))

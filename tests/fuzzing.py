@@ -1,184 +1,31 @@
-"""Broken specs by the thousand: texts and bytes mutated at random, and what must be true of the answer to each.
+"""What must be true of the answer to every input, and runs over thousands of broken ones (`mutations` makes them).
 
-    python -m tests.fuzzing 100000 7     # so many inputs, from this seed
+python -m tests.fuzzing 100000 7     # so many inputs, from this seed
 """
 
 import json
-import random
-import re
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.mutations import Mutator
 from vggc import lints, reporters
 from vggc.backends.yaml_spec import emit
 from vggc.codes import CODES
 from vggc.diagnostics import Diagnostic, Source, Span, SpecError
-from vggc.frontend.schema import DEFINITIONS, definition, root
 from vggc.frontend.sources import read_source, stock_folder
-from vggc.frontend.units import UNITS
 from vggc.ir import Network
-from vggc.layers import KINDS
 from vggc.pipeline import compile_source, read_graph
 
 LIMIT: Final = 1.0  # seconds of the processor for one input
 GROWTH: Final = 128 * 2**20  # bytes by which the process may grow over all inputs
 CASES: Final = Path(__file__).parent / "cases"
-
-# --- mutations ---------------------------------------------------------------------------------------------------
-
-NUMBERS: Final = (
-    "0", "1", "-1", "2", "64.0", "1e-3", "1e308", "-1e999", "2147483647", "2147483648", "9" * 30, "9" * 300, ".nan",
-    "-.inf", "0x7fffffff", "0o17", "010", "1_000", "1:30", "+3", "0.1", ".5", "1e", "true", "null", "~",
-)  # fmt: skip
-PUNCTUATION: Final = (
-    ":", ": ", "- ", ",", "[", "]", "{", "}", "#", " #", "&a ", "*a", "!", "!!int ", "|", ">", "'", '"', "%", "@", "`",
-    "?", "? ", "<<: ", "---\n", "...\n", "\n", "\n  ", "\t", " ", "\\", "\\u", '"\\x', "~", "=", "\r", "\r\n",
-)  # fmt: skip
-LETTERS: Final = (
-    "\x00", "\x07", "\x1b[2J", "\x7f", "\x85", "\xa0", "\u2028", "\u2029", "\ufeff", "\ufffe", "\u202e", "\u0301", "é",
-    "ﬁ", "漢字", "😀", "\U0010ffff", "٣", "İ",
-)  # fmt: skip
-
-
-def words() -> list[str]:
-    """The words of the language."""
-    found = {*KINDS, *UNITS, *root()["properties"], "none", "classes", "M", "repeat"}
-    for name in (*DEFINITIONS, *KINDS):
-        found |= set(re.findall(r"'([a-z0-9_]+)'", str(definition(name))))
-    return sorted(found)
-
-
-Edit = Callable[["Mutator", str], str]
-
-
-class Mutator:
-    """Makes one broken text out of another; everything comes from the seed."""
-
-    def __init__(self, seed: int, corpus: list[str]) -> None:
-        self.random = random.Random(seed)
-        self.corpus = corpus
-        self.words = words()
-
-    def text(self) -> str:
-        """A text with a few mutations."""
-        text = self.random.choice(self.corpus)
-        for _ in range(self.random.choice((1, 1, 1, 2, 2, 3, 5, 12))):
-            text = self.random.choice(EDITS)(self, text)
-        return text
-
-    def bytes(self) -> bytes:
-        """The bytes of a text with a few mutations of its own, which need not be UTF-8."""
-        content = bytearray(self.text().encode(errors="replace"))
-        for _ in range(self.random.choice((1, 1, 2, 8))):
-            position = self.random.randrange(len(content) + 1)
-            stretch = self.random.choice((0, 1, 1, 4))
-            content[position : position + stretch] = self.random.randbytes(self.random.choice((0, 1, 1, 2, 16)))
-        return bytes(content)
-
-    def place(self, text: str) -> int:
-        return self.random.randrange(len(text) + 1)
-
-    def lines(self, text: str) -> list[str]:
-        return text.splitlines(keepends=True) or [""]
-
-    def of_lines(self, text: str, change: Callable[[list[str], int, int], None]) -> str:
-        """The text with its lines changed at two random places."""
-        lines = self.lines(text)
-        change(lines, self.random.randrange(len(lines)), self.random.randrange(len(lines)))
-        return "".join(lines)
-
-    def of_tokens(self, text: str, change: Callable[[list[str], int, int], None], pattern: str = r"\w+|\s+|.") -> str:
-        """The text with its tokens changed at two random places."""
-        tokens = re.findall(pattern, text, re.DOTALL) or [""]
-        change(tokens, self.random.randrange(len(tokens)), self.random.randrange(len(tokens)))
-        return "".join(tokens)
-
-    def of_words(self, text: str, replacement: str, pattern: str = r"[A-Za-z_]\w*") -> str:
-        """The text with one word replaced."""
-        found = list(re.finditer(pattern, text))
-        if not found:
-            return text + replacement
-        chosen = self.random.choice(found)
-        return text[: chosen.start()] + replacement + text[chosen.end() :]
-
-
-def _delete(parts: list[str], i: int, _: int) -> None:
-    del parts[i]
-
-
-def _double(parts: list[str], i: int, _: int) -> None:
-    parts.insert(i, parts[i])
-
-
-def _swap(parts: list[str], i: int, j: int) -> None:
-    parts[i], parts[j] = parts[j], parts[i]
-
-
-def _move(parts: list[str], i: int, j: int) -> None:
-    parts.insert(j, parts.pop(i))
-
-
-def _insert(mutator: Mutator, text: str, what: tuple[str, ...] | list[str]) -> str:
-    position = mutator.place(text)
-    return text[:position] + mutator.random.choice(what) + text[position:]
-
-
-def _indent(mutator: Mutator, text: str) -> str:
-    spaces = mutator.random.choice(("", " ", "  ", "    ", "\t"))
-    return mutator.of_lines(text, lambda lines, i, _: lines.__setitem__(i, spaces + lines[i].lstrip()))
-
-
-def _misspell(mutator: Mutator, text: str) -> str:
-    """Two letters of a word in the wrong order, one lost, or one twice."""
-    found = list(re.finditer(r"[A-Za-z_]\w+", text))
-    if not found:
-        return text
-    chosen = mutator.random.choice(found)
-    i = mutator.random.randrange(chosen.start(), chosen.end() - 1)
-    changed = mutator.random.choice((text[i + 1] + text[i], text[i], text[i] * 2 + text[i + 1]))
-    return text[:i] + changed + text[i + 2 :]
-
-
-def _splice(mutator: Mutator, text: str) -> str:
-    other = mutator.random.choice(mutator.corpus)
-    return text[: mutator.place(text)] + other[mutator.place(other) :]
-
-
-def _nest(mutator: Mutator, text: str) -> str:
-    """A token inside many brackets."""
-    opening, closing = mutator.random.choice((("[", "]"), ("{a: ", "}"), ("- ", ""), ("{repeat: {times: 9, layers: [", "]}}")))
-    times = mutator.random.choice((1, 2, 20, 100))
-    return mutator.of_words(text, opening * times + "64" + closing * times, r"\w+")
-
-
-EDITS: Final[tuple[Edit, ...]] = (
-    lambda mutator, text: mutator.of_lines(text, _delete),
-    lambda mutator, text: mutator.of_lines(text, _double),
-    lambda mutator, text: mutator.of_lines(text, _swap),
-    lambda mutator, text: mutator.of_lines(text, _move),
-    lambda mutator, text: mutator.of_tokens(text, _delete),
-    lambda mutator, text: mutator.of_tokens(text, _double),
-    lambda mutator, text: mutator.of_tokens(text, _swap),
-    lambda mutator, text: mutator.of_tokens(text, _move),
-    lambda mutator, text: mutator.of_words(text, mutator.random.choice(mutator.words)),
-    lambda mutator, text: mutator.of_words(text, mutator.random.choice(NUMBERS)),
-    lambda mutator, text: mutator.of_words(text, mutator.random.choice(NUMBERS), r"[0-9.]+"),
-    lambda mutator, text: mutator.of_words(text, mutator.random.choice(mutator.words), r"[0-9.]+"),
-    lambda mutator, text: _insert(mutator, text, PUNCTUATION),
-    lambda mutator, text: _insert(mutator, text, LETTERS),
-    lambda mutator, text: text[: mutator.place(text)],
-    _indent,
-    _misspell,
-    _splice,
-    _nest,
-)
-
 
 # --- what must be true -------------------------------------------------------------------------------------------
 
@@ -287,17 +134,17 @@ def _is_text(content: bytes) -> bool:
 
 
 def inputs(count: int, seed: int, folder: Path) -> Iterator[tuple[bytes, Callable[[], Source]]]:
-    """Broken texts and, every fifth time, a file of broken bytes; with what reads it."""
+    """Broken trees and texts and, every fifth time, a file of broken bytes; with what reads it."""
     mutator = Mutator(seed, corpus())
     file = folder / "broken.yaml"
     for number in range(count):
         if number % 5 == 0:
             content = mutator.bytes()
             file.write_bytes(content)
-            yield content, lambda: read_source(file)
+            yield content, partial(read_source, file)
         else:
-            text = mutator.text()
-            yield text.encode(errors="surrogatepass"), lambda text=text: _beside_the_stock(text)
+            text = mutator.tree() if number % 2 else mutator.text()
+            yield text.encode(errors="surrogatepass"), partial(_beside_the_stock, text)
 
 
 def _beside_the_stock(text: str) -> Source:

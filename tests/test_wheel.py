@@ -1,0 +1,32 @@
+"""The wheel: it holds the stock specs and the types, and works from any folder."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from hatchling.builders.wheel import WheelBuilder
+
+from vggc.frontend.sources import stock_names
+from vggc.version import __version__
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_works_where_it_is_unpacked(tmp_path: Path) -> None:
+    (built,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(built) as wheel:
+        wheel.extractall(tmp_path / "site")
+        names = wheel.namelist()
+    assert {"vggc/py.typed", "vggc/specs/vggc.schema.json", f"vggc-{__version__}.dist-info/licenses/LICENSE"} <= set(
+        names
+    )
+    code = "import vggc, vggc.frontend.sources as s; print(vggc.__file__); print(*s.stock_names()); vggc.compile('vgg16_bn')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    home, stock = run.stdout.splitlines()
+    assert home == str(tmp_path / "site" / "vggc" / "__init__.py")
+    assert stock.split() == stock_names()
