@@ -49,8 +49,10 @@ def test_it_draws_what_torch_draws(kind: str) -> None:
     assert drawn.weight.shape == reference.weight.shape
 
 
-@pytest.mark.parametrize(("key", "scheme"), [("batch_norm", "orthogonal"), ("bias", "kaiming_normal"), ("conv2d", "eye"),
-                                             ("linear", "dirac")])  # fmt: skip
+MISFITS = [("batch_norm", "orthogonal"), ("bias", "kaiming_normal"), ("conv2d", "eye"), ("linear", "dirac")]
+
+
+@pytest.mark.parametrize(("key", "scheme"), MISFITS)
 def test_a_scheme_that_does_not_suit(key: str, scheme: str) -> None:
     with pytest.raises(SpecError, match=r"E106.*draws the weights of"):
         network(SPEC % (key, scheme))

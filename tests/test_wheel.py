@@ -22,7 +22,8 @@ def test_the_wheel_works_where_it_is_unpacked(tmp_path: Path) -> None:
     assert {"vggc/py.typed", "vggc/specs/vggc.schema.json", f"vggc-{__version__}.dist-info/licenses/LICENSE"} <= set(
         names
     )
-    code = "import vggc, vggc.frontend.sources as s; print(vggc.__file__); print(*s.stock_names()); vggc.compile('vgg16_bn')"
+    code = "import vggc; from vggc.frontend.sources import stock_names; print(vggc.__file__); print(*stock_names())"
+    code += "; vggc.compile('vgg16_bn')"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
