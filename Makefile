@@ -11,7 +11,7 @@ run: $(INSTALLED)
 	$(BIN)/vggc export specs/vgg16.yaml --onnx
 
 test: $(INSTALLED) lint stale
-	$(BIN)/pytest -n 2 --dist worksteal -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -q
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
