@@ -93,7 +93,7 @@ def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> It
 
     from vggc.backends.onnx_model import INPUT
     from vggc.export import export_onnx
-    from vggc.verify import verify
+    from vggc.verify.onnx_file import verify
     from vggc.verify.outputs import example_input
     from vggc.verify.sessions import open_session
 

@@ -16,7 +16,7 @@ from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
 from vggc.backends import onnx_model, protobuf_stream, yaml_spec
 from vggc.ir import Network
 from vggc.unroll import unroll
-from vggc.verify import newest_opset
+from vggc.verify.sessions import newest_opset
 
 
 def run(path: Path, x: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -16,9 +16,9 @@ from vggc.ir import Network
 from vggc.layers import KINDS
 from vggc.layers.base import Layer, Shape, ShapeError
 from vggc.unroll import unroll
-from vggc.verify import check_module, newest_opset
+from vggc.verify.module import check_module
 from vggc.verify.outputs import example_input, forward, relative_l2, telling_weights
-from vggc.verify.sessions import open_session
+from vggc.verify.sessions import newest_opset, open_session
 from vggc.verify.structure import _inferred_shapes
 
 MAX_VALUES = 100_000  # of a map, so that a chain of enlargements stays fast

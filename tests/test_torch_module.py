@@ -13,7 +13,7 @@ from tests.networks import ALL, PLAIN, SMALL, network
 from vggc.errors import InternalError
 from vggc.frontend.sources import stock_names
 from vggc.ir import Network
-from vggc.verify import check_module
+from vggc.verify.module import check_module
 
 
 def torchvision_keys(configuration: str, batch_norm: bool) -> dict[str, tuple[int, ...]]:

@@ -91,7 +91,7 @@ def export_onnx(
 
 def _check_opset(opset: int) -> None:
     from vggc.backends import onnx_model
-    from vggc.verify import newest_opset
+    from vggc.verify.sessions import newest_opset
 
     newest = newest_opset()
     if not onnx_model.OLDEST_OPSET <= opset <= newest:
@@ -110,7 +110,7 @@ def _module(network: Network, weights: str | os.PathLike[str] | None, seed: int,
 
 
 def _verified(network: Network, path: Path, module: "nn.Sequential", opset: int | None, progress: Progress) -> "Report":
-    from vggc.verify import verify
+    from vggc.verify.onnx_file import verify
 
     report = verify(network, path, module, opset=opset, progress=progress)
     if report.verdict != "verified":

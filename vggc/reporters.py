@@ -75,7 +75,8 @@ def _excerpt(span: Span, gutter: str, paint: Paint) -> Iterator[str]:
         return
     line = lines[span.line]
     end = span.end_column if span.end_line == span.line else len(line.split(" #")[0].rstrip())
-    line, start, end = _cut(_visible(line), span.column, max(end, span.column + 1))
+    line, start, end = _cut(line, span.column, max(end, span.column + 1))
+    line = _visible(line)
     carets = "^" * max(1, _cells(line[start:end]))
     yield f"{gutter} {paint('frame', '|')}"
     yield f"{paint('frame', f'{span.line + 1} |')} {line}"

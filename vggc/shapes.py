@@ -26,6 +26,9 @@ def infer(graph: Graph, max_memory: int = MAX_MEMORY) -> Network:
     Raises:
         SpecError: all nodes that cannot take their input, or a network over the limits.
     """
+    if not graph.nodes:
+        message = "the rewrites leave no layer"
+        raise SpecError([Diagnostic("E109", message, graph.spec.places["rewrite"])])
     shapes = _Shapes(graph)
     if shapes.found:
         raise SpecError(shapes.found)

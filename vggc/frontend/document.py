@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 from yaml import events
 
-from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
+from vggc.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Source, Span, SpecError, nearest, quoted
 from vggc.frontend import syntax
 from vggc.frontend.scalars import Scalar
 from vggc.frontend.scalars import resolve as resolve  # for those who write what is read here
@@ -139,11 +139,15 @@ def _check_characters(source: Source) -> None:
     )
 
 
+_TAG = re.compile(r"(?:&\S+\s+)?([^\s,\]}]+)")
+
+
 class _Builder:
     """One pass over the events of one document; recursion is bounded by MAX_DEPTH before it happens."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.last = len(source.lines) - 1
         self.flaws: list[Diagnostic] = []
         self.spoilt: set[Span] = set()
         self.anchors: dict[str, tuple[Value, int]] = {}
@@ -182,6 +186,8 @@ class _Builder:
 
     def _flaw(self, code: str, message: str, span: Span, *notes: Note) -> None:
         self.flaws.append(Diagnostic(code, message, span, notes))
+        if len(self.flaws) > MAX_DIAGNOSTICS:
+            raise SpecError(self.flaws)
 
     def _stop(self, code: str, message: str, event: events.Event, help: Note) -> SpecError:
         return SpecError([*self.flaws, Diagnostic(code, message, self._at(event), (help,))])
@@ -189,6 +195,8 @@ class _Builder:
     def _span(self, event: events.Event) -> Span:
         start: Any = event.start_mark
         end: Any = event.end_mark
+        if start.line > self.last:  # an empty value at the end of a text without a final line break
+            return syntax.point(self.source, start)
         return Span(self.source, start.line, start.column, end.line, end.column)
 
     def _at(self, event: events.Event) -> Span:
@@ -226,9 +234,9 @@ class _Builder:
 
     def _refuse_tag(self, event: Any, value: Value) -> None:
         mark = event.start_mark
-        written = re.match(r"(?:&\S+\s+)?(\S+)", self.source.lines[mark.line][mark.column :])
-        start, end = written.span(1) if written else (0, 1)
-        span = Span(self.source, mark.line, mark.column + start, mark.line, mark.column + end)
+        written = _TAG.match(self.source.lines[mark.line], mark.column)
+        start, end = written.span(1) if written else (mark.column, mark.column + 1)
+        span = Span(self.source, mark.line, start, mark.line, end)
         note = Note("help", "remove the tag; values have the type they look like, and quotes make a word")
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
         self._flaw("E006", f"the tag {quoted(tag)} has no meaning in a spec", span, note)

@@ -189,9 +189,9 @@ def _directive(failure: _Failure) -> Explained:
 
 
 def _document(failure: _Failure) -> Explained:
-    above = failure.above
-    if above is not None and failure.source.lines[above].startswith("%"):
-        return _directive(failure._replace(at=failure.at._replace(line=above, column=0, end_line=above, end_column=1)))
+    for line in (failure.at.line, failure.above):
+        if line is not None and failure.source.lines[line].startswith("%"):
+            return _directive(failure._replace(at=Span(failure.source, line, 0, line, 1)))
     return failure.at, "the spec has ended before this", "remove the `...` above, or what follows it"
 
 
