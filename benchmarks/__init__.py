@@ -8,6 +8,9 @@
     check.py, compile.py, build.py, module.py, write.py, runtime.py   the rows, a group each
 
 A time says little on a machine that has other work, and less on another machine. So every row is a ratio of two sides
-that ran in turn within the same second or so, again and again; the median of the paired ratios is what counts. Targets
-are those of the design.
+that ran in turn within the same seconds, again and again, and the median of the paired ratios is what counts. Where the
+design sets a limit in milliseconds, it is stretched by how much slower than then a fixed piece of work is now.
+
+A row is missed when its target lies below where the true median can be (with a confidence of 95 %), "within noise" when
+the median misses it and the true one may not.
 """

@@ -10,22 +10,23 @@ from vggc import pipeline, shapes
 from vggc.diagnostics import Source
 from vggc.ir import Graph, Network
 
-COMPILE_LIMIT = 5e-3
-INFER_LIMIT = 0.3e-3
 LAYERS = (1_000, 10_000)
 PLAIN = "libyaml + jsonschema"
+STANDARD = f"where PyYAML reads vgg16 in {1000 * peers.YARDSTICK_SECONDS:.2f} ms"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
     """VGG16 beside the limits and its peers; the largest spec beside a tenth of it; many specs."""
     plain = peers.yaml_and_jsonschema()
     text = (ROOT / "specs" / "vgg16.yaml").read_text("utf-8")
-    ours, theirs = in_turn("compile", plan.rounds(15), warm(lambda: _compile(text)), warm(lambda: plain(text)))
-    yield Row("text -> Network", "the limit, 5 ms", 1.0, tuple(each / COMPILE_LIMIT for each in ours))
+    ours, theirs, standard = in_turn(
+        "compile", plan.rounds(15), warm(lambda: _compile(text)), warm(lambda: plain(text)), warm(peers.yardstick)
+    )
+    yield Row("text -> Network", "the limit, 5 ms", 1.0, _of_limit(5e-3, ours, standard), note=STANDARD)
     yield Row("text -> Network", PLAIN, None, ratios(ours, theirs), note="which infer nothing and know no places")
 
-    ours, theirs = in_fresh_process(_inference, plan)  # torch in a process slows down its garbage collection
-    yield Row("inference alone", "the limit, 0.3 ms", 1.0, tuple(each / INFER_LIMIT for each in ours))
+    ours, theirs, standard = in_fresh_process(_inference, plan)  # torch in a process slows down its garbage collection
+    yield Row("inference alone", "the limit, 0.3 ms", 1.0, _of_limit(0.3e-3, ours, standard), note=STANDARD)
     yield Row("inference alone", "torch's meta device", None, ratios(ours, theirs), note="a forward pass")
 
     short, long = (_chain(layers) for layers in LAYERS)
@@ -61,7 +62,18 @@ def _inference(plan: Plan) -> list[list[float]]:
     module = network.module(init=False).eval()
     x = torch.empty(1, *network.input, device="meta")
     with torch.no_grad():
-        return in_turn("inference", plan.rounds(15), warm(lambda: shapes.infer(graph)), warm(lambda: module(x)))
+        return in_turn(
+            "inference",
+            plan.rounds(15),
+            warm(lambda: shapes.infer(graph)),
+            warm(lambda: module(x)),
+            warm(peers.yardstick),
+        )
+
+
+def _of_limit(limit: float, ours: list[float], standard: list[float]) -> tuple[float, ...]:
+    """Seconds as a part of a limit, which is as much longer as the machine is slower, or busier, than the standard."""
+    return tuple(part * peers.YARDSTICK_SECONDS / limit for part in ratios(ours, standard))
 
 
 def _chain(layers: int) -> str:

@@ -91,17 +91,22 @@ def once(function: Callable[[], object]) -> Callable[[], float]:
     return side
 
 
-def warm(function: Callable[[], object], budget: float = 0.1) -> Callable[[], float]:
-    """A side for calls of milliseconds: the quickest of as many as fit into the budget, the least disturbed one."""
+def quickest(side: Callable[[], float], budget: float) -> Callable[[], float]:
+    """A side that gives the least of as many seconds as fit into the budget: those that were least disturbed."""
 
-    def side() -> float:
+    def quickest_side() -> float:
         ends = time.perf_counter() + budget
-        quickest = once(function)()
+        least = side()
         while time.perf_counter() < ends:
-            quickest = min(quickest, once(function)())
-        return quickest
+            least = min(least, side())
+        return least
 
-    return side
+    return quickest_side
+
+
+def warm(function: Callable[[], object]) -> Callable[[], float]:
+    """A side for calls of milliseconds."""
+    return quickest(once(function), 0.1)
 
 
 # --- processes ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.measure import ROOT, NotMeasuredError
 
@@ -27,6 +27,25 @@ def yaml_and_jsonschema() -> Callable[[str], list[object]]:
     validator = jsonschema.Draft7Validator(json.loads((ROOT / "specs" / "vggc.schema.json").read_text("utf-8")))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return lambda text: list(validator.iter_errors(yaml.load(text, Loader=loader)))
+
+
+VGG16: Final = """\
+vggc: 1
+name: vgg16
+input: [3, 224, 224]
+classes: 1000
+features: [64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512, M]
+pool: 7
+classifier: [4096, 4096, {linear: classes}]
+"""
+YARDSTICK_SECONDS: Final = 0.75e-3  # on the machine of the design (2 cores, `import torch` in 2.4 s), undisturbed
+
+
+def yardstick() -> None:
+    """Work for the interpreter that never changes, by which to tell how fast the machine is at this moment."""
+    import yaml
+
+    yaml.load(VGG16, Loader=yaml.SafeLoader)
 
 
 def twice_initialised(network: "Network") -> "nn.Sequential":

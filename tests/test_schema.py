@@ -134,7 +134,8 @@ def _strict() -> jsonschema.Draft7Validator:
     strictly = jsonschema.Draft7Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    strict: Any = jsonschema.validators.extend(jsonschema.Draft7Validator, type_checker=strictly)
+    extend: Any = jsonschema.validators.extend
+    strict = extend(jsonschema.Draft7Validator, type_checker=strictly)
     return strict(whole)  # type: ignore[no-any-return]
 
 

@@ -114,15 +114,18 @@ def too_long(source: Source) -> SpecError:
 
 
 # What YAML refuses, and what its versions 1.1 and 1.2 disagree about: whether these end a line.
-_REFUSED = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Compiling the classes beyond ASCII takes longer than checking a spec, so that is left to the texts that have such
+# characters; `re` keeps what it compiled.
+_REFUSED_ASCII: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_REFUSED: Final = r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 # What only escapes can hold, and only in PyYAML's own parser: one half of a pair of UTF-16.
-_HALF = re.compile(r"[\ud800-\udfff]")
+_HALF: Final = r"[\ud800-\udfff]"
 
 
 def _check_characters(source: Source) -> None:
-    found = _REFUSED.search(source.text)
+    found = re.search(_REFUSED_ASCII if source.text.isascii() else _REFUSED, source.text)
     if found is None:
         return
     before = source.text[: found.start()].replace("\r\n", "\n").replace("\r", "\n")
@@ -272,7 +275,7 @@ class _Builder:
     def _leaf(self, event: events.ScalarEvent) -> Leaf:
         span = self._span(event)
         if not event.implicit[0]:
-            if _HALF.search(event.value):
+            if not event.value.isascii() and re.search(_HALF, event.value):
                 self._flaw("E002", "an escape in this word is half a character", span)
                 self.spoilt.add(span)
             return Leaf(event.value, span)
