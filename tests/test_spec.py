@@ -1,4 +1,4 @@
-"""Document -> spec -> shapes: limits at, below and above their values, one cause in one error, and the place to blame."""
+"""Document -> spec -> shapes: limits at, below and above their values, one cause in one error, and what to blame."""
 
 import time
 from typing import Final
@@ -11,8 +11,6 @@ from vggc.diagnostics import Diagnostic, Source, SpecError
 from vggc.frontend.schema import MAX_ITEMS, MAX_REPEAT, MAX_WIDTH
 from vggc.ir import Network
 from vggc.layers.base import MAX_DIMENSION, Layer
-from vggc.layers.conv import Conv2d
-from vggc.layers.linear import Linear
 from vggc.pipeline import compile_source
 from vggc.unroll import MAX_LAYERS
 
@@ -50,53 +48,57 @@ def layers(body: str) -> list[Layer]:
 around = pytest.mark.parametrize("more", [-1, 0, 1])
 
 
+THIN: Final = "{max_pool2d: 1}"  # a layer that changes nothing and has a name of its own
+
+
+def repeated(times: int, *items: str) -> str:
+    return f"{{repeat: {{times: {times}, layers: [{', '.join(items)}]}}}}"
+
+
 @around
 def test_limit_of_items(more: int) -> None:
-    found = codes(f"features: [{'relu, ' * (MAX_ITEMS + more)}]")
+    found = codes(f"features: [{f'{THIN}, ' * (MAX_ITEMS + more)}]")
     assert found == (["E009"] if more > 0 else [])
 
 
 @around
-@pytest.mark.parametrize("items", ["relu", "{repeat: {times: 1, layers: [relu]}}"])
-def test_limit_of_layers(more: int, items: str) -> None:
-    body = f"features: [{{repeat: {{times: {MAX_LAYERS - 1}, layers: [{items}]}}}}, {{repeat: {{times: {1 + more}, layers: [relu]}}}}]"
-    assert codes(body if more > -1 else body.replace("times: 0", "times: 1")) == (["E009"] if more > 0 else [])
+def test_limit_of_layers(more: int) -> None:
+    found = codes(f"features: [{THIN}, {repeated(MAX_LAYERS - 2, repeated(1, THIN))}, {repeated(2 + more, THIN)}]")
+    assert found == (["E009"] if more >= 0 else [])
+
+
+def test_limit_of_layers_exactly() -> None:
+    assert len(compiled(f"features: [{repeated(MAX_LAYERS, THIN)}]").layers) == MAX_LAYERS
 
 
 def test_limit_of_layers_is_that_of_all_lists() -> None:
-    half = f"[{{repeat: {{times: {MAX_LAYERS // 2}, layers: [relu]}}}}]"
-    assert codes(f"features: {half}\nclassifier: {half}") == ["E009"]  # with the flatten between them
+    half = repeated(MAX_LAYERS // 2, THIN)
+    # The flatten between them is one more.
+    assert codes(f"features: [{half}]\nclassifier: [{repeated(MAX_LAYERS // 2, 'relu')}]") == ["E009"]
 
 
-@pytest.mark.parametrize("depth", [2, 3, 20])
+@pytest.mark.parametrize("depth", [2, 3, 19])
 def test_nested_repeats_are_refused_at_once(depth: int) -> None:
-    body = "8"
+    items = "8"
     for _ in range(depth):
-        body = (
-            f"{{repeat: {{times: {MAX_REPEAT}, layers: [{body}, {body}]}}}}"
-            if depth < 4
-            else f"{{repeat: {{times: {MAX_REPEAT}, layers: [{body}]}}}}"
-        )
+        items = repeated(MAX_REPEAT, items)
     began = time.process_time()
-    assert codes(f"features: [{body}]") == ["E009"]
+    assert codes(f"features: [{items}]") == ["E009"]
     assert time.process_time() - began < 1
 
 
 @around
 def test_limit_of_repeats(more: int) -> None:
-    found = codes(f"features: [{{repeat: {{times: {MAX_REPEAT + more}, layers: [relu]}}}}]")
+    found = codes(f"features: [{repeated(MAX_REPEAT + more, THIN)}]")
     assert found == (["E103"] if more > 0 else [])
 
 
 @around
-@pytest.mark.parametrize("key", ["{linear: %d}", "{max_pool2d: {kernel_size: 1, stride: %d}}", "{zero_pad2d: %d}"])
-def test_limit_of_numbers(more: int, key: str) -> None:
-    body = (
-        f"features: [flatten, {key % (MAX_DIMENSION + more)}]"
-        if "linear" in key
-        else f"features: [{key % (MAX_DIMENSION + more)}]"
-    )
-    assert ("E103" in codes(body, max_memory=2**63)) == (more > 0)
+@pytest.mark.parametrize("layer", ["{linear: %d}", "{max_pool2d: {kernel_size: 1, stride: %d}}", "{zero_pad2d: %d}"])
+def test_limit_of_numbers(more: int, layer: str) -> None:
+    flattened = "flatten, " if "linear" in layer else ""
+    found = codes(f"features: [{flattened}{layer % (MAX_DIMENSION + more)}]", max_memory=2**63)
+    assert ("E103" in found) == (more > 0)
 
 
 @around
@@ -171,7 +173,7 @@ ONCE: Final = {
     "a misspelt option": ("features: [{conv2d: {out_channels: 8, kernal_size: 3}}]", ["E101"]),
     "a missing option beside a misspelt one": ("features: [{conv2d: {out_chanels: 8}}]", ["E104", "E101"]),
     "several kinds": ("features: [{conv2d: {out_channels: 0}, relu: 5, M: 3}]", ["E105"]),
-    "a tag": ("features: [!x {conv2d: 8}]", ["E006"]),
+    "a tag": ("features: [!x {conv: 8}, !x {y: 8}, !x 8.0]", ["E006", "E006", "E006"]),
     "a number that is none": ("features: [{dropout: .nan}]", ["E008"]),
 }  # fmt: skip
 
@@ -182,9 +184,19 @@ def test_one_cause_is_one_error(cause: str) -> None:
     assert codes(body) == expected
 
 
+INDEPENDENT: Final = """\
+features:
+  - conv2d: {out_channels: 8, kernel_size: 3, groups: 2}
+  - prelu: 7
+  - conv2d: {out_channels: 8, kernel_size: 99}
+  - group_norm: 3
+classifier:
+  - conv2d: {out_channels: 8, kernel_size: 1}
+"""
+
+
 def test_independent_mistakes_are_found_in_one_go() -> None:
-    body = "features: [{conv2d: {out_channels: 8, kernel_size: 3, groups: 2}}, {prelu: 7}, {conv2d: {out_channels: 8, kernel_size: 99}}, {group_norm: 3}]\nclassifier: [{conv2d: {out_channels: 8, kernel_size: 1}}]"
-    assert codes(body) == ["E205", "E205", "E203", "E205", "E201"]
+    assert codes(INDEPENDENT) == ["E205", "E205", "E203", "E205", "E201"]
 
 
 # --- the place to blame ------------------------------------------------------------------------------------------
@@ -201,7 +213,8 @@ BLAMED: Final = [
     ("defaults: {conv: {in_channels: 3}}\nfeatures: [8, 16]", "3", ["so in the unit at test:5:15"]),
     ("features: [{repeat: {times: 3, layers: [{prelu: 8}, {conv2d: {out_channels: 8, kernel_size: 1}}]}}]", "8",
      ["this is prelu1, repetition 1 of 3"]),
-    ("features: [{repeat: {times: 9, layers: [relu, M]}}]", "M", ["trace: ", "help: ", "this is pool7, repetition 7 of 9"]),
+    ("features: [{repeat: {times: 9, layers: [relu, M]}}]", "M",
+     ["trace: ", "help: ", "this is pool7, repetition 7 of 9"]),
     ("features: [relu]\nrewrite: [{after: relu, insert: {group_norm: 2}}]", "2", ["a rewrite put it at test:4:12"]),
     ("features: [flatten, {zero_pad2d: 1}]", "zero_pad2d: 1", ["the `flatten` is at test:4:12"]),
     ("features: [relu]\nclassifier: [M]", "M", ["a `flatten` stands before the classifier by itself"]),
@@ -221,8 +234,8 @@ def test_the_place_to_blame(body: str, words: str, notes: list[str]) -> None:
 
 
 def test_in_features_with_their_arithmetic() -> None:
-    body = "features: [{repeat: {times: 4, layers: [512, M]}}]\nclassifier: [dropout, relu, {linear: {out_features: 10, in_features: 2048}}]"
-    (error,) = errors(body, "[1, 28, 28]")
+    head = "classifier: [dropout, relu, {linear: {out_features: 10, in_features: 2048}}]"
+    (error,) = errors(f"features: [{repeated(4, '512', 'M')}]\n{head}", "[1, 28, 28]")
     assert error.message == "linear: you wrote in_features 2048; a 28x28 input gives 512 x 1 x 1 = 512"
     assert (error.code, blamed(error)) == ("E202", "2048")
 
@@ -247,7 +260,7 @@ UNITS: Final = {
     "features: [relu]\npool: 2\nclassifier: [relu]": "relu adaptive_avg_pool2d flatten relu",
     "features: [relu]\npool: none\nclassifier: [relu]": "relu flatten relu",
     "features: [relu]\nclassifier: [relu, flatten]": "relu relu flatten",
-    "features: [{repeat: {times: 2, layers: [M, {repeat: {times: 2, layers: [relu]}}]}}]": "max_pool2d relu relu max_pool2d relu relu",
+    f"features: [{repeated(2, 'M', repeated(2, 'relu'))}]": "max_pool2d relu relu max_pool2d relu relu",
     "defaults: {conv: {norm: batch_norm, activation: none}, fc: {dropout: none}}\nfeatures: [8]\nclassifier: [8]":
         "conv2d batch_norm flatten linear relu",
 }  # fmt: skip
@@ -263,13 +276,10 @@ def test_what_short_forms_stand_for(body: str) -> None:
 
 @given(channels=st.integers(1, 5000), width=st.floats(0.01, 10), divisor=st.integers(1, 64))
 def test_scaled_channels(channels: int, width: float, divisor: int) -> None:
-    body = f"width: {width}\ndivisor: {divisor}\nfeatures: [{channels}, flatten]\nclassifier: [flatten, {channels}, {{linear: {channels}}}]"
-    conv, unit, linear = (each for each in layers(body) if isinstance(each, Conv2d | Linear))
-    assert isinstance(conv, Conv2d)
-    assert isinstance(unit, Linear)
-    scaled = conv.out_channels
-    assert unit.out_features == scaled
-    assert linear == Linear(out_features=channels)
+    scale = f"width: {width}\ndivisor: {divisor}\n"
+    found = compiled(f"{scale}features: [{channels}]\nclassifier: [{channels}, {{linear: {channels}}}]", "[1, 1, 1]")
+    scaled, unit, alone = (each.output[0] for each in found.layers if each.layer.group in ("conv", "linear"))
+    assert (unit, alone) == (scaled, channels)
     if width != 1:
         assert scaled % divisor == 0
         assert 0.9 * channels * width <= scaled <= max(divisor, channels * width + divisor)
@@ -280,6 +290,5 @@ def test_a_width_of_one_changes_nothing() -> None:
 
 
 def test_classes_are_not_scaled() -> None:
-    body = "width: 0.5\nclasses: 10\nfeatures: [16]\nclassifier: [{conv2d: {out_channels: classes, kernel_size: 1}}, {fc: classes}, {linear: classes}]"
-    body = body.replace("{conv2d: {out_channels: classes, kernel_size: 1}}, ", "")
-    assert [each.out_features for each in layers(body) if isinstance(each, Linear)] == [10, 10]
+    body = "width: 0.5\nclasses: 10\nfeatures: [{conv: classes}]\nclassifier: [{fc: classes}, {linear: classes}]"
+    assert [each.output[0] for each in compiled(body).layers if each.params] == [10, 10, 10]

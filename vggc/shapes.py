@@ -66,8 +66,10 @@ class _Shapes:
             self.misplaced = error.code == "E201" and len(shape) == 1
             output = error.recovered or shape
         self.layers.append(ShapedLayer(node, shape, output))
-        if self.guessed and self._forgets(node):
+        if self._forgets(node):
             self.guessed = False
+        if isinstance(node.layer, Linear):
+            self.misplaced = False
         return output
 
     # --- one cause, one error ---

@@ -105,6 +105,10 @@ class Layer(Named):
         """What happens to height and width; None where the output is no image."""
         return SAME
 
+    def window(self) -> str:
+        """What moves over the map, in the words of an error."""
+        return "a pixel"
+
     @abstractmethod
     def shape(self, x: Shape) -> Shape:
         """The output shape for an input of shape `x`, both without the batch axis.
@@ -179,15 +183,16 @@ def written(kind: str, option: str, wrote: int | None, actual: int, derivation: 
         )
 
 
-def slide(x: Shape, kind: str, channels: int, axes: tuple[Axis, Axis], window: str) -> Shape:
-    """The output (channels, H', W') of windows that move over the image `x`.
+def slide(layer: Layer, x: Shape, channels: int, axes: tuple[Axis, Axis]) -> Shape:
+    """The output (channels, H', W') of a layer whose windows move over the image `x`.
 
     Raises:
         ShapeError: E203, the window does not fit the map.
     """
     _, height, width = x
     if height < axes[0].minimum or width < axes[1].minimum:
-        raise ShapeError("E203", f"{kind}: {window} does not fit the {height}x{width} map", spatial=True)
+        message = f"{layer.kind}: {layer.window()} does not fit the {height}x{width} map"
+        raise ShapeError("E203", message, spatial=True)
     return channels, axes[0].map(height), axes[1].map(width)
 
 

@@ -89,13 +89,14 @@ class Conv2d(Layer):
         more = 1 if self.padding_mode == "reflect" else 0
         return max(1, max(top, bottom) + more), max(1, max(left, right) + more)
 
+    def window(self) -> str:
+        words = by_size(pair(self.kernel_size), "kernel", self.borders())
+        return words if pair(self.dilation) == (1, 1) else f"{words} and dilation {self.dilation}"
+
     def shape(self, x: Shape) -> Shape:
         channels, _, _ = image(x, self.kind, recovered=(self.out_channels,))
         axes = self.axes()
-        window = by_size(pair(self.kernel_size), "kernel", self.borders())
-        if pair(self.dilation) != (1, 1):
-            window += f" and dilation {self.dilation}"
-        out = slide(x, self.kind, self.out_channels, axes, window)
+        out = slide(self, x, self.out_channels, axes)
         derivation = f"the input has {channels} channel{'s' * (channels != 1)}"
         written(self.kind, "in_channels", self.in_channels, channels, derivation, recovered=out)
         if channels % self.groups:

@@ -13,6 +13,7 @@ some c, and the smaller of two such maps is the one with the smaller c.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Axis:
 SAME = (Axis(), Axis())
 
 
+@lru_cache(maxsize=1024)  # a network has few kinds of windows, and asks for each of them many times
 def window_axis(kernel: int, stride: int, before: int, after: int, dilation: int = 1, ceil_mode: bool = False) -> Axis:
     """The axis of a sliding window over an extent padded by `before` and `after`.
 

@@ -73,7 +73,7 @@ class ZeroPad2d(Layer):
 
     def shape(self, x: Shape) -> Shape:
         channels, _, _ = image(x, self.kind)
-        return slide(x, self.kind, channels, self.axes(), "a border")
+        return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("ZeroPad2d", (self.padding,))
@@ -96,9 +96,12 @@ class ReflectionPad2d(Layer):
     def axes(self) -> tuple[Axis, Axis]:
         return _axes(_borders(self.padding), mirrored=True)
 
+    def window(self) -> str:
+        return f"a mirrored border of {self.padding}"
+
     def shape(self, x: Shape) -> Shape:
         channels, _, _ = image(x, self.kind)
-        return slide(x, self.kind, channels, self.axes(), f"a mirrored border of {self.padding}")
+        return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("ReflectionPad2d", (self.padding,))

@@ -74,9 +74,12 @@ class MaxPool2d(Layer):
     def axes(self) -> tuple[Axis, Axis]:
         return _windows(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
+    def window(self) -> str:
+        return by_size(pair(self.kernel_size), "window")
+
     def shape(self, x: Shape) -> Shape:
         channels, _, _ = image(x, self.kind)
-        return slide(x, self.kind, channels, self.axes(), by_size(pair(self.kernel_size), "window"))
+        return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("MaxPool2d", (), self.changed())
@@ -129,9 +132,12 @@ class AvgPool2d(Layer):
     def axes(self) -> tuple[Axis, Axis]:
         return _windows(self.kernel_size, self.stride, self.padding, 1, self.ceil_mode)
 
+    def window(self) -> str:
+        return by_size(pair(self.kernel_size), "window")
+
     def shape(self, x: Shape) -> Shape:
         channels, _, _ = image(x, self.kind)
-        return slide(x, self.kind, channels, self.axes(), by_size(pair(self.kernel_size), "window"))
+        return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("AvgPool2d", (), self.changed())

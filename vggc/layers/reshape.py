@@ -84,7 +84,7 @@ class PixelShuffle(Layer):
                 option="upscale_factor",
                 recovered=(max(1, channels // factor**2), height * factor, width * factor),
             )
-        return slide(x, self.kind, channels // factor**2, self.axes(), "a pixel")
+        return slide(self, x, channels // factor**2, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("PixelShuffle", (self.upscale_factor,))
@@ -123,7 +123,7 @@ class Upsample(Layer):
 
     def shape(self, x: Shape) -> Shape:
         channels, _, _ = image(x, self.kind)
-        return slide(x, self.kind, channels, self.axes(), "a pixel")
+        return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("Upsample", (), self.changed())
