@@ -17,7 +17,7 @@ def rows(plan: Plan) -> Iterator[Row]:
     folders = count()
 
     def build() -> Child:
-        return python("-m", "vggc.cli", "build", "specs/vgg16.yaml", "-o", str(Path(folder, str(next(folders)))))
+        return python("-m", "vggc", "build", "specs/vgg16.yaml", "-o", str(Path(folder, str(next(folders)))))
 
     with TemporaryDirectory() as folder:
         builds, imports = in_turn("build", plan.rounds(9), build, IMPORTS)

@@ -6,7 +6,7 @@ from functools import partial
 from benchmarks.measure import Plan, in_turn, python, ratios, times
 from benchmarks.row import Row
 
-CHECK = partial(python, "-m", "vggc.cli", "check", "specs/vgg16.yaml")
+CHECK = partial(python, "-m", "vggc", "check", "specs/vgg16.yaml")
 LIBRARIES = partial(python, "-c", "import yaml, jsonschema")
 TORCH = partial(python, "-c", "import torch")
 

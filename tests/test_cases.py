@@ -69,7 +69,7 @@ def test_every_code_has_a_case() -> None:
 def test_report_of_a_process() -> None:
     spec = INVALID / "yaml_several.yaml"
     ran = subprocess.run(
-        [sys.executable, "-m", "vggc.cli", "check", str(spec)], capture_output=True, encoding="utf-8", env=os.environ
+        [sys.executable, "-m", "vggc", "check", str(spec)], capture_output=True, encoding="utf-8", env=os.environ
     )
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == spec.with_suffix(".txt").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -225,14 +226,14 @@ def test_an_internal_error_says_that_it_is_one(
 
 
 def test_a_reader_that_leaves_early_is_no_error(folder: Path) -> None:
-    command = f"{sys.executable} -m vggc.cli shapes vgg19 | head -1"
+    command = f"{sys.executable} -m vggc shapes vgg19 | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("vgg19: 3 x 224 x 224 -> 1000\n", "")
 
 
 def test_quiet_when_not_a_terminal(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "vggc.cli", "export", "small.yaml", "--onnx"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "vggc", "export", "small.yaml", "--onnx"], capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
@@ -271,7 +272,7 @@ def _save_until(path: Path, seen: threading.Event) -> None:
 
 
 def test_watch_checks_again_on_save(folder: Path) -> None:
-    command = [sys.executable, "-u", "-m", "vggc.cli", "check", "--watch", "small.yaml"]
+    command = [sys.executable, "-u", "-m", "vggc", "check", "--watch", "small.yaml"]
     saved = threading.Event()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watching:
         assert watching.stdout is not None
@@ -288,10 +289,27 @@ def test_watch_checks_again_on_save(folder: Path) -> None:
 def test_bars_on_a_terminal(folder: Path) -> None:
     """The same command under a pseudo terminal shows what it is doing, and leaves no bar behind."""
     terminal, end = pty.openpty()
-    command = [sys.executable, "-m", "vggc.cli", "export", "small.yaml", "--onnx"]
+    command = [sys.executable, "-m", "vggc", "export", "small.yaml", "--onnx"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=end, check=True)
     os.close(end)
     shown = os.read(terminal, 2**16).decode()
     os.close(terminal)
     assert all(what in shown for what in ("drawing weights", "writing weights", "verifying"))
     assert b"\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_process_that_is_ended_leaves_no_litter(name: str, folder: Path) -> None:
+    """Ended as soon as the staging folder is there, in the middle of drawing, writing or verifying."""
+    (folder / "wide.yaml").write_text(SMALL.replace("[12,", "[30000, 3000,"))
+    target = folder / "out" / "x.onnx"
+    target.parent.mkdir()
+    target.write_bytes(b"old")
+    command = [sys.executable, "-m", "vggc", "export", "wide.yaml", "--onnx", "-o", str(target)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as exporting:
+        while exporting.poll() is None and len(list(target.parent.iterdir())) == 1:
+            time.sleep(0.005)
+        exporting.send_signal(getattr(signal, name))
+    assert exporting.returncode in (130, 143)
+    assert [each.name for each in target.parent.iterdir()] == ["x.onnx"]
+    assert target.read_bytes() == b"old"

@@ -186,8 +186,33 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: 
 
 
 def test_a_folder_as_target_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").mkdir()
     with pytest.raises(vggc.ProductError, match="is a folder; name a file"):
-        vggc.export_onnx(network(SMALL), tmp_path)
+        vggc.export_onnx(network(SMALL), tmp_path / "x.onnx")
+
+
+def test_what_is_no_onnx_file_or_no_file_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(b"weights")
+    with pytest.raises(vggc.ProductError, match=r"ends in \.onnx"):
+        vggc.export_onnx(network(SMALL), tmp_path / "w.pt")
+    assert (tmp_path / "w.pt").read_bytes() == b"weights"
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(vggc.ProductError, match="is no ordinary file"):
+        vggc.export_onnx(network(SMALL), tmp_path / "pipe.onnx")
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.onnx").write_bytes(b"old")
+    (tmp_path / "link.onnx").symlink_to(tmp_path / "real.onnx")
+    vggc.export_onnx(network(SMALL), tmp_path / "link.onnx")
+    assert (tmp_path / "link.onnx").is_symlink()
+    assert onnx.load(str(tmp_path / "real.onnx")).graph.name == "small"
+
+
+def test_a_name_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    exported = vggc.export_onnx(tmp_path / "small.yaml", tmp_path / "x.onnx")
+    assert vggc.verify_onnx(exported.path, tmp_path / "small.yaml").verdict == "verified"
 
 
 def test_a_file_as_folder_is_refused(tmp_path: Path) -> None:

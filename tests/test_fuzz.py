@@ -1,5 +1,6 @@
 """Random specs: valid ones round trip exactly, broken ones are answered well (`fuzzing` makes and examines them)."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -10,11 +11,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests import fuzzing
+from tests.mutations import Mutator
 from tests.strategies import ADAPTIVE, SPATIAL, stacks, written
 from vggc.backends.yaml_spec import emit
 from vggc.diagnostics import Source, SpecError
 from vggc.frontend.document import plain, read
-from vggc.frontend.inherit import from_mapping
+from vggc.frontend.inherit import from_mapping, from_words
+from vggc.frontend.sources import stock_folder
 from vggc.geometry import smallest_input
 from vggc.ir import Network
 from vggc.layers import of_group
@@ -38,7 +41,7 @@ counts = st.integers(1, 12)
 
 def units(kind: str, main: str, options: Mapping[str, st.SearchStrategy[object]]) -> st.SearchStrategy[object]:
     """The short forms of a unit: a number, `kind: number`, and `kind: {options}`."""
-    long = st.fixed_dictionaries({main: counts}, optional=options | follower)
+    long = st.fixed_dictionaries({main: counts}, optional={**options, **follower})
     return counts | st.builds(lambda value: {kind: value}, counts | long)
 
 
@@ -135,6 +138,17 @@ def test_broken_specs_are_answered(share: int) -> None:
     tally = fuzzing.run(COUNT // SHARES, seed=share)
     assert tally.fine > 0
     assert tally.wrong > tally.fine
+
+
+ASSIGNMENTS: Final = ["classes=10", "input=[3, 64, 64]", "train.optimizer.sgd.lr=1e-3", "pool={max_pool2d: 2}", "a.b=c"]
+
+
+def test_broken_overrides_are_answered() -> None:
+    mutator = Mutator(0, ASSIGNMENTS)
+    base = fuzzing.corpus()[0]
+    for _ in range(COUNT // 4):
+        with contextlib.suppress(SpecError):
+            compile_source(Source("spec.yaml", base, None, stock_folder() / "spec.yaml"), [from_words(mutator.text())])
 
 
 def test_a_broken_promise_is_noticed() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.regenerate_cases import ROOT
 from vggc.diagnostics import Source, SpecError
 from vggc.frontend import inherit
-from vggc.frontend.document import Table, plain, read
+from vggc.frontend.document import MAX_BYTES, Table, plain, read
 from vggc.frontend.inherit import MAX_ANCESTORS, from_mapping, from_words, load, merge, overridden
 from vggc.frontend.sources import read_source, stock_names
 from vggc.pipeline import compile, compile_source
@@ -101,6 +101,19 @@ def test_a_parent_is_looked_for_beside_its_child(tmp_path: Path, monkeypatch: py
     assert (network.name, network.output) == ("child", (3,))
     monkeypatch.chdir(child.parent)
     assert compile("child.yaml").output == (3,)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_limit_of_bytes_in_a_file(tmp_path: Path, more: int) -> None:
+    parent = write(tmp_path, "parent.yaml", FULL + "#" * (MAX_BYTES - len(FULL) + more))
+    child = write(tmp_path, "child.yaml", HEAD.format(name="child") + "extends: parent.yaml\n")
+    if more <= 0:
+        assert compile(parent).params == compile(child).params
+    else:
+        (error,) = error_of(child).diagnostics
+        assert error.span is not None
+        assert (error.code, str(error.span)) == ("E009", f"{parent}:1:1")
+        assert [str(each) for each in error.span.origins] == [f"{child}:3:10"]
 
 
 def test_what_speaks_of_one_file_is_not_handed_down(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ FIRES = {
     "needless_bias": HEAD + "features: [{conv: {out_channels: 8, norm: batch_norm}}]\nclassifier: none\n",
     "uneven_pool": HEAD + "features: [8]\npool: 7\nclassifier: [{linear: classes}]\n",
     "softmax_last": HEAD + "features: [8]\nclassifier: [{linear: classes}, softmax]\n",
+    "activation_last": HEAD + "features: [8]\nclassifier: [128, 10]\n",
 }
 
 SILENT = {
@@ -35,6 +36,7 @@ SILENT = {
         for bias in ("false", "true")
     ],
     "uneven_pool": [HEAD + "features: [8]\npool: 8\nclassifier: [{linear: classes}]\n"],
+    "activation_last": [HEAD + "features: [8]\nclassifier: [128, {linear: classes}]\n"],
     "softmax_last": [HEAD + "features: [softmax, 8]\nclassifier: [softmax, {linear: classes}]\n"],
 }
 

@@ -143,8 +143,10 @@ def _strict() -> jsonschema.Draft7Validator:
 def test_an_editor_and_vggc_agree(seed: int) -> None:
     editor = _strict()
     mutator = Mutator(seed, corpus())
-    trees = [tree for tree in (json.loads(mutator.tree()) for _ in range(120)) if "\\n" not in json.dumps(tree)]
-    answers = [(editor.is_valid(tree), not list(violations(tree)), tree) for tree in trees if isinstance(tree, dict)]
+    trees = [*mutator.trees[:20], *(json.loads(mutator.tree()) for _ in range(120))]
+    # Where a pattern ends, Python and JavaScript disagree about a line break.
+    trees = [tree for tree in trees if isinstance(tree, dict) and "\\n" not in json.dumps(tree)]
+    answers = [(editor.is_valid(tree), not list(violations(tree)), tree) for tree in trees]
     assert [tree for ours, theirs, tree in answers if ours != theirs] == []
     assert {ours for ours, _, _ in answers} == {True, False}
 

@@ -136,6 +136,16 @@ def test_limit_of_width(more: int) -> None:
     assert codes(f"width: {MAX_WIDTH + more}\nfeatures: [1]") == (["E103"] if more > 0 else [])
 
 
+@around
+def test_limit_of_the_name(more: int) -> None:
+    text = f"vggc: 1\nname: {'x' * (100 + more)}\ninput: [1, 1, 1]\nfeatures: [relu]\n"
+    try:
+        assert len(compile_source(Source("test", text)).name) == 100 + more <= 100
+    except SpecError as error:
+        assert more > 0
+        assert [each.code for each in error.diagnostics] == ["E103"]
+
+
 @pytest.mark.parametrize("layer", ["max_pool2d: 5", "upsample: 2147483647", "zero_pad2d: 2147483647"])
 def test_sizes_that_have_no_bound_are_no_trouble(layer: str) -> None:
     began = time.process_time()

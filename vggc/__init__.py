@@ -63,3 +63,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module `vggc` has no attribute `{name}`")
     return getattr(import_module(f"vggc.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,7 @@
 """`vggc build`: a network held against torch, and its products as text."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from vggc import backends
 from vggc.backends import text_summary
 from vggc.files import write_text
 from vggc.ir import Network
+from vggc.layers.base import Shape
 
 EXPORTS: Final = Path("exports")
 
@@ -30,7 +32,7 @@ class Product:
 
 def products(network: Network, folder: Path | None = None) -> list[Product]:
     """The text products of a network; the same bytes on every machine."""
-    folder = folder or EXPORTS / network.name
+    folder = folder or EXPORTS / network.stem
     made = {
         f"{network.name}.py": "python_source",
         f"{network.name}.svg": "svg_diagram",
@@ -67,15 +69,26 @@ def cross_check(network: Network) -> Any:
 
 
 def torchinfo_summary(network: Network, module: Any) -> str:
-    """Torchinfo's table for one sample, and how its figures follow from ours."""
+    """Torchinfo's table for one sample, and how its figures follow from ours.
+
+    The module is on the meta device, and is spent afterwards: its layers answer with empty tensors of their shape.
+    """
     import torchinfo
 
+    for layer in network.layers:
+        # The shapes were held against torch already, and torch's meta device takes seconds to start: its first
+        # forward pass imports the whole compiler.
+        shape = layer.output
+        module.get_submodule(layer.path).forward = partial(_empty, shape)
     statistics = torchinfo.summary(
         module, input_size=(1, *network.input), device="meta", mode="eval", depth=2, verbose=0,
         col_names=("output_size", "num_params", "mult_adds"),
     )  # fmt: skip
-    module.train()
     return f"{statistics}\n{reconciliation(network, statistics.total_params, statistics.total_mult_adds)}"
+
+
+def _empty(shape: Shape, x: Any) -> Any:
+    return x.new_empty((len(x), *shape))
 
 
 def reconciliation(network: Network, params: int, mult_adds: int) -> str:

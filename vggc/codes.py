@@ -26,8 +26,8 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E004": Code(
         "this is not YAML",
-        "The place is where the reader gave up, which is often a line below the mistake: a bracket or a quote that is "
-        "not closed, a tab, or a missing space behind a colon.",
+        "For a bracket or a quote that is never closed, the place is where it begins. Otherwise it is where the reader "
+        "gave up, which can be a line below the mistake: a tab, a missing space behind a colon, another indentation.",
     ),
     "E005": Code(
         "a key stands twice",
@@ -46,7 +46,7 @@ CODES: Final[dict[str, Code]] = {
     "E009": Code(
         "a limit is exceeded",
         "A spec has at most 1 MiB of text, 64 levels, 200,000 values once its aliases are expanded, 10,000 layers "
-        "once its repeats are unrolled, and 16 ancestors.",
+        "once its repeats are unrolled, and 16 ancestors. Of more than a hundred errors, the first hundred are shown.",
     ),
     "E011": Code(
         "`extends` cannot be followed",
@@ -157,6 +157,12 @@ CODES: Final[dict[str, Code]] = {
         "softmax before cross-entropy",
         "torch's cross-entropy takes logits and applies log-softmax itself. A softmax before it flattens the gradient.",
         "softmax_last",
+    ),
+    "W407": Code(
+        "the output goes through an activation or dropout",
+        "A bare number in `classifier` is an fc unit, activation and dropout included. The last layer gives the "
+        "logits, and is a linear: `{linear: classes}`.",
+        "activation_last",
     ),
 }
 

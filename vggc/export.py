@@ -11,7 +11,7 @@ from vggc.errors import ProductError, VerificationError
 from vggc.files import move_into_place, staging, write_text
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
-from vggc.pipeline import compile_source
+from vggc.pipeline import compile, compile_source
 from vggc.progress import Progress, silent
 from vggc.weights import load_weights
 
@@ -34,7 +34,7 @@ class Export:
 
 def default_path(network: Network) -> Path:
     """`exports/NAME/NAME.onnx` in the working folder."""
-    return EXPORTS / network.name / f"{network.name}.onnx"
+    return EXPORTS / network.stem / f"{network.stem}.onnx"
 
 
 def report_path(path: Path) -> Path:
@@ -43,7 +43,7 @@ def report_path(path: Path) -> Path:
 
 
 def export_onnx(
-    network: Network,
+    network: Network | str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
@@ -55,7 +55,7 @@ def export_onnx(
     """Write a network as ONNX, verify the file, and move it into place only when it passed.
 
     Args:
-        network: what to export.
+        network: what to export: a network, or what `compile` takes.
         path: the file; `exports/NAME/NAME.onnx` if left out.
         weights: a safetensors or torch file; if left out the spec's `init` is drawn under `seed`.
         opset: from 13 to the newest that the installed onnxruntime runs.
@@ -69,7 +69,10 @@ def export_onnx(
     """
     from vggc.backends import onnx_model
 
+    network = network if isinstance(network, Network) else compile(network)
     target = Path(path) if path is not None else default_path(network)
+    if target.suffix != ".onnx":
+        raise ProductError(f"{target}: the name of an ONNX file ends in .onnx")
     _check_opset(opset)
     try:
         lowered = onnx_model.lower(network, opset)
@@ -109,10 +112,18 @@ def _module(network: Network, weights: str | os.PathLike[str] | None, seed: int,
     return torch_module.materialize(network, seed, progress)
 
 
-def _verified(network: Network, path: Path, module: "nn.Sequential", opset: int | None, progress: Progress) -> "Report":
+def _verified(
+    network: Network,
+    path: Path,
+    module: "nn.Sequential",
+    opset: int | None,
+    progress: Progress,
+    *,
+    own_weights: bool = False,
+) -> "Report":
     from vggc.verify.onnx_file import verify
 
-    report = verify(network, path, module, opset=opset, progress=progress)
+    report = verify(network, path, module, opset=opset, own_weights=own_weights, progress=progress)
     if report.verdict != "verified":
         raise VerificationError(report)
     return report
@@ -120,7 +131,7 @@ def _verified(network: Network, path: Path, module: "nn.Sequential", opset: int 
 
 def verify_onnx(
     path: str | os.PathLike[str],
-    network: Network | None = None,
+    network: Network | str | os.PathLike[str] | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
     progress: Progress = silent,
@@ -139,9 +150,12 @@ def verify_onnx(
     """
     file = Path(path)
     model = _read_model(file)
-    network = network or embedded_network(model, file.name)
+    if network is None:
+        network = embedded_network(model, file.name)
+    elif not isinstance(network, Network):
+        network = compile(network)
     module = load_weights(network, Path(weights)) if weights is not None else _own_weights(network, model, file)
-    return _verified(network, file, module, None, progress)
+    return _verified(network, file, module, None, progress, own_weights=weights is None)
 
 
 def _read_model(file: Path) -> "onnx.ModelProto":
@@ -152,7 +166,7 @@ def _read_model(file: Path) -> "onnx.ModelProto":
         return onnx.load(str(file))
     except OSError as error:
         raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise ProductError(f"{file} is no ONNX file: {str(error).splitlines()[0]}") from error
 
 
@@ -182,7 +196,7 @@ def _own_weights(network: Network, model: "onnx.ModelProto", file: Path) -> "nn.
         each.name: torch.from_numpy(onnx.numpy_helper.to_array(each, str(file.parent)).copy())
         for each in model.graph.initializer
     }
-    module = torch_module.build(network).to_empty(device="cpu")
+    module = torch_module.allocate(network)
     report = assign(module, state, file.name)
     if not report.complete:
         raise ProductError(f"the weights are not those of {network.name}\n{report}")

@@ -23,6 +23,8 @@ def staging(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise ProductError(f"{target} is a folder; name a file")
+        if target.exists() and not target.is_file():
+            raise ProductError(f"{target} is no ordinary file; write elsewhere")
         if target.exists() and not os.access(target, os.W_OK):
             raise ProductError(f"{target} is read-only; remove it or write elsewhere")
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -45,7 +47,7 @@ def move_into_place(staged: Path, target: Path) -> None:
     """Make a finished file the target, durably and in one step."""
     with staged.open("rb+") as file:
         os.fsync(file.fileno())
-    os.replace(staged, target)
+    os.replace(staged, target.resolve() if target.is_symlink() else target)
 
 
 def write_text(target: Path, text: str) -> None:

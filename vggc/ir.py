@@ -96,7 +96,7 @@ class ShapedLayer:
         return self.layer.macs(self.input)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Network:
     """A spec with a shape at every layer: what every backend takes.
 
@@ -115,6 +115,15 @@ class Network:
     def name(self) -> str:
         """The name of the network."""
         return self.spec.name
+
+    @property
+    def stem(self) -> str:
+        """The name of its files: the network's, and the layer after which it was cut."""
+        until = self.graph.until
+        return self.name if until is None else f"{self.name}_{until}"
+
+    def __repr__(self) -> str:
+        return f"<Network {self.name}: {self.input} -> {self.output}, {self.params:,} params>"
 
     @property
     def input(self) -> Shape:

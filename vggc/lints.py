@@ -91,6 +91,14 @@ def _softmax_last(network: Network) -> Iterator[Diagnostic]:
         yield _warning("W406", message, last, "remove it; the argmax stays the same")
 
 
+def _activation_last(network: Network) -> Iterator[Diagnostic]:
+    last = network.layers[-1]
+    gates = last.layer.group in ("activation", "dropout") and last.kind not in ("softmax", "log_softmax")
+    if last.node.section == "classifier" and gates and network.graph.until is None:
+        message = f"{last.kind} is the last layer, so the logits go through it"
+        yield _warning("W407", message, last, "end the classifier with `{linear: classes}`")
+
+
 LINTS: Final[dict[str, Callable[[Network], Iterator[Diagnostic]]]] = {
     "W401": _deep_without_norm,
     "W402": _dropout_before_norm,
@@ -98,4 +106,5 @@ LINTS: Final[dict[str, Callable[[Network], Iterator[Diagnostic]]]] = {
     "W404": _needless_bias,
     "W405": _uneven_pool,
     "W406": _softmax_last,
+    "W407": _activation_last,
 }

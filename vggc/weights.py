@@ -50,7 +50,7 @@ def load_weights(network: Network, path: Path) -> "nn.Sequential":
         ProductError: the file cannot be read, or its tensors are not those of the network.
     """
     state = read_state(path)
-    module: nn.Sequential = load("torch_module").build(network).to_empty(device="cpu")
+    module: nn.Sequential = load("torch_module").allocate(network)
     report = assign(module, state, path.name)
     if not report.complete:
         raise ProductError(f"the weights are not those of {network.name}\n{report}")

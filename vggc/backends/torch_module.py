@@ -1,8 +1,9 @@
 """Network -> `nn.Sequential`, of torch's own classes alone."""
 
+import copy
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -45,12 +46,36 @@ def construct(call: TorchCall) -> nn.Module:
     return module
 
 
+def allocate(network: Network) -> nn.Sequential:
+    """The module on the CPU with memory that nothing was written to yet.
+
+    `Module.to_empty` does the same through torch's meta references, which import a compiler on their way.
+    """
+    return _refilled(build(network), lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype))
+
+
+def hollow(module: nn.Sequential) -> nn.Sequential:
+    """A copy on the CPU, every tensor of which is a single zero seen through its shape: no memory, and no use but to
+    send batches of no images through torch's own kernels.
+    """
+    return _refilled(copy.deepcopy(module), lambda tensor: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape))
+
+
+def _refilled(module: nn.Sequential, fill: Callable[[torch.Tensor], torch.Tensor]) -> nn.Sequential:
+    for layer in module.modules():
+        for name, parameter in layer.named_parameters(recurse=False):
+            setattr(layer, name, nn.Parameter(fill(parameter)))
+        for name, buffer in layer.named_buffers(recurse=False):
+            setattr(layer, name, fill(buffer))
+    return module
+
+
 def materialize(network: Network, seed: int = 0, progress: Progress = silent) -> nn.Sequential:
     """The module on the CPU, every weight allocated once and drawn once, by the spec's `init`.
 
     The state of torch's random generator is left as it was.
     """
-    module = build(network).to_empty(device="cpu")
+    module = allocate(network)
     total = network.params
     done = 0
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -1,6 +1,8 @@
 """Words on the command line -> pipeline calls; prints, and exits with a code that says what happened."""
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
@@ -38,6 +40,7 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every failure ends in a message and an exit code, none in a traceback."""
+    _end_tidily()
     try:
         cli.main(arguments, prog_name="vggc", standalone_mode=False)
     except SpecError as error:
@@ -59,9 +62,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(Exit.FINE)
+    except OSError as error:
+        click.echo(f"error: {(error.strerror or str(error)).lower()}", err=True)
+        sys.exit(Exit.FAILED)
     except Exception as error:
         _internal(error)
         sys.exit(Exit.FAILED)
+
+
+def _end_tidily() -> None:
+    """Let the signals that end a process end it as an exception does, so that what is half written is removed."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 
 
 def _internal(error: Exception) -> None:

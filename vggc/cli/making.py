@@ -32,6 +32,10 @@ def build(
     """Compile specs to PyTorch, check them against torch, and write source, picture, table and data."""
     if len(specs) > 1 and (output is not None or save is not None):
         raise click.UsageError("--output and --save take one spec")
+    if save is not None:
+        from vggc.weights import check_suffix
+
+        check_suffix(save)
     networks = {spec: compiled(spec, assignments, until, max_memory) for spec in specs}
     if only_check:
         _fail_when_stale(networks, output)
@@ -54,9 +58,8 @@ def _build(network: Network, output: Path | None) -> None:
 
 def _save(network: Network, path: Path, seed: int) -> None:
     from vggc.backends import torch_module
-    from vggc.weights import check_suffix, save_weights
+    from vggc.weights import save_weights
 
-    check_suffix(path)
     with progress_bars() as progress:
         save_weights(torch_module.materialize(network, seed, progress), path)
     click.echo(f"wrote {path}, drawn with seed {seed}")

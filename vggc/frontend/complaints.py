@@ -38,7 +38,8 @@ def check(document: Document) -> list[Diagnostic]:
 
 def locate(table: Table, path: Path) -> tuple[Span, Value]:
     """The key at the end of a path (for a list element: the element), and the value there."""
-    key, value = table.span, table  # type: tuple[Span, Value]
+    key = table.span
+    value: Value = table
     for step in path:
         if isinstance(value, Table):
             entry = value.entries[str(step)]
@@ -121,12 +122,12 @@ def _explain_type(complaint: Complaint) -> Explained:
 def _explain_nothing(complaint: Complaint) -> Explained:
     violation, _, value = complaint
     if value.span.column != value.span.end_column:
-        note = Note("help", "remove it, or write a value") if violation.path else None
-        return "E102", _must(complaint), [note] if note else []
+        return "E102", _must(complaint), [Note("help", "remove it, or write a value")]
     if isinstance(violation.path[-1], int):
-        return "E102", f"{_subject(violation.path)} is empty", [Note("help", "write the layer behind the `-`")]
-    word = str(violation.path[-1])
-    return "E102", f"{word}: nothing stands behind the colon", helps.for_nothing(word, violation.choices)
+        note = Note("help", "write it behind the `-`, or remove the `-`")
+        return "E102", f"{_subject(violation.path)} is empty", [note]
+    message = f"{violation.path[-1]}: nothing stands behind the colon"
+    return "E102", message, helps.for_nothing(violation.path, violation.choices)
 
 
 def _explain_word(complaint: Complaint) -> Explained:
@@ -181,7 +182,7 @@ def _explain_several(complaint: Complaint) -> Explained:
     names = list(violation.instance)
     title = violation.schema["title"]
     message = f"one {title} is expected here, and this names {len(names)}: {joined(names[:5], 'and')}"
-    return "E105", message, helps.for_several(names, legal_words(violation.choices))
+    return "E105", message, helps.for_several(violation.path, names, legal_words(violation.choices))
 
 
 def _explain_bound(complaint: Complaint) -> Explained:
@@ -195,7 +196,6 @@ def _explain_bound(complaint: Complaint) -> Explained:
         "maximum": f"must be at most {bound:,}" if isinstance(bound, int) else f"must be at most {bound}",
         "minProperties": f"names no {violation.schema.get('title')}",
         "maxLength": f"has at most {bound} characters",
-        "uniqueItems": "stands here a second time",
     }
     if rule == "pattern":
         return "E103", _must(complaint), helps.for_pattern(bound, violation.instance)

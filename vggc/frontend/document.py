@@ -6,8 +6,7 @@ duplicate keys, recursion. What is refused is collected and reading goes on, so 
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
@@ -15,80 +14,14 @@ from yaml import events
 
 from vggc.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Source, Span, SpecError, nearest, quoted
 from vggc.frontend import syntax
-from vggc.frontend.scalars import Scalar
-from vggc.frontend.scalars import resolve as resolve  # for those who write what is read here
+from vggc.frontend.scalars import resolve
+from vggc.frontend.tree import Document, Entry, Items, Leaf, Table, Value, plain
+
+__all__ = ["Document", "Entry", "Items", "Leaf", "Table", "Value", "plain", "read", "resolve", "too_long"]
 
 MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 200_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
-    """A scalar and its place."""
-
-    value: Scalar
-    span: Span
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Items:
-    """A list and its place."""
-
-    items: Sequence["Value"]
-    span: Span
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """One key of a mapping: where the key stands, and its value."""
-
-    key: Span
-    value: "Value"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """A mapping with string keys, and its place."""
-
-    entries: Mapping[str, Entry]
-    span: Span
-
-
-Value = Leaf | Items | Table
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Document:
-    """One mapping, what is wrong with its text, and the places of which nothing else should be said for that reason."""
-
-    table: Table
-    flaws: tuple[Diagnostic, ...] = ()
-    spoilt: frozenset[Span] = frozenset()
-
-    @property
-    def entries(self) -> Mapping[str, Entry]:
-        """The entries of the mapping."""
-        return self.table.entries
-
-    def sound(self) -> Table:
-        """The mapping.
-
-        Raises:
-            SpecError: something is wrong with the text.
-        """
-        if self.flaws:
-            raise SpecError(self.flaws)
-        return self.table
-
-
-def plain(value: Value) -> object:
-    """The bare Python value, for a validator that knows nothing of places."""
-    if isinstance(value, Leaf):
-        return value.value
-    if isinstance(value, Items):
-        return [plain(each) for each in value.items]
-    return {key: plain(entry.value) for key, entry in value.entries.items()}
 
 
 def read(source: Source) -> Document:

@@ -8,10 +8,10 @@ from vggc.diagnostics import Note, help_word, nearest
 from vggc.frontend.annotations import Schema
 from vggc.frontend.document import Items, Leaf, Value
 from vggc.frontend.scalars import resolve
-from vggc.frontend.schema import NAME, PRINTABLE, branches, example
+from vggc.frontend.schema import LAYER, NAME, PRINTABLE, branches, example
 from vggc.frontend.shown import shown
 from vggc.frontend.units import FOLLOWERS, UNITS
-from vggc.frontend.wording import article, expected
+from vggc.frontend.wording import article, expected, is_choice, legal_words
 from vggc.layers import find
 
 Path = tuple[str | int, ...]
@@ -50,14 +50,13 @@ def _help(text: str) -> list[Note]:
 def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
     """What to write instead of a value of the wrong type."""
     types = {str(leaf.get("type")) for leaf in choices}
-    kind = str(path[-1]) if path else ""
     if isinstance(value, Leaf):
-        return _for_scalar(value, types, choices) or _for_kind(kind, types)
+        return _for_scalar(value, types, choices) or _for_kind(path, choices)
     if isinstance(value, Items) and isinstance(path[-1], int) and any("title" in leaf for leaf in choices):
         return _help("lists of layers do not nest; `repeat: {times: 2, layers: [64, M]}` repeats some")
     if types == {"array"} and not isinstance(value, Items):
         return _help("write a list: a `- ` before each item, or [a, b]")
-    return _for_kind(kind, types)
+    return _for_kind(path, choices)
 
 
 def _for_scalar(leaf: Leaf, types: set[str], choices: Sequence[Schema]) -> list[Note]:
@@ -99,22 +98,31 @@ def _fits_items(value: object, leaf: Schema) -> bool:
     """Whether a list of this one value would do."""
     if leaf.get("type") != "array" or leaf.get("minItems", 1) > 1:
         return False
-    names = {int: "integer", str: "string"}
-    return any(each.get("type") == names.get(type(value)) for each in branches(leaf["items"]))
+    names = {int: ("integer", "number"), float: ("number",), str: ("string",)}
+    return any(each.get("type") in names.get(type(value), ()) for each in branches(leaf["items"]))
 
 
-def _for_kind(kind: str, types: set[str]) -> list[Note]:
-    if "object" in types and (kind in UNITS or kind == "repeat" or find(kind) is not None):
-        return _help(f"for example `{example(kind)}`")
-    return []
+def _for_kind(path: Path, choices: Sequence[Schema]) -> list[Note]:
+    """An example of a kind in the place of its options, or the kinds that may stand in a place."""
+    kind = str(path[-1]) if path else ""
+    titles = {str(leaf.get("title")) for leaf in choices}
+    if f"option of {kind}" in titles and path[0] != "defaults":
+        return _help(f"for example `{example(kind)}`") if _has_example(kind) else []
+    few = any(is_choice(leaf) for leaf in choices) and LAYER not in titles
+    return [help_word("", legal_words(choices), "there are")] if few else []
 
 
-def for_nothing(word: str, choices: Sequence[Schema]) -> list[Note]:
+def _has_example(kind: str) -> bool:
+    return kind in UNITS or kind == "repeat" or find(kind) is not None
+
+
+def for_nothing(path: Path, choices: Sequence[Schema]) -> list[Note]:
     """What to write behind a colon with nothing behind it."""
-    cls = find(word)
-    if cls is not None and not cls.required():
+    word, cls = str(path[-1]), find(str(path[-1]))
+    is_kind = any(leaf.get("title") == f"option of {word}" for leaf in choices)
+    if is_kind and cls is not None and not cls.required():
         return _help(f"write `{word}` without the colon")
-    if cls is not None or word in UNITS or word == "repeat":
+    if is_kind and path[0] != "defaults" and _has_example(word):
         return _help(f"for example `{example(word)}`")
     if "examples" in choices[0]:
         return _help(f"for example `{word}: {_text(choices[0]['examples'][0])}`")
@@ -159,18 +167,18 @@ def requirements(word: str) -> list[str]:
 
 def for_incomplete(owner: str, names: Sequence[str]) -> list[Note]:
     """How a kind is written with the options that it needs."""
-    if owner in UNITS or owner == "repeat" or find(owner) is not None:
+    if _has_example(owner):
         return _help(f"for example `{example(owner)}`")
     return _help(f"write `{owner}: {{{', '.join(f'{name}: ...' for name in names)}}}`") if owner.isidentifier() else []
 
 
-def for_several(names: Sequence[str], legal: Sequence[str]) -> list[Note]:
+def for_several(path: Path, names: Sequence[str], legal: Sequence[str]) -> list[Note]:
     """For an item with more keys than one."""
     known = [name for name in names if name in legal]
     if len(known) == 1:
         inside = ", ".join(f"{name}: ..." for name in names if name not in known)
         return _help(f"options go inside: `{known[0]}: {{{inside}}}`, or indented below it")
-    return _help("put a `- ` before each") if known else []
+    return _help("put a `- ` before each" if isinstance(path[-1], int) else "choose one") if known else []
 
 
 # --- keys ---

@@ -206,10 +206,9 @@ def _described(name: str, description: str) -> Schema:
     return {"allOf": [reference(name)], "description": description}
 
 
-@cache
-def root() -> Schema:
-    """The schema of a spec without its definitions."""
-    properties: Schema = {
+def _identity() -> Schema:
+    """What the network is called, takes and gives."""
+    return {
         "vggc": {"type": "integer", "enum": [1], "description": "version of the spec language", "examples": [1]},
         "name": {
             "type": "string", "pattern": NAME, "maxLength": 100,
@@ -226,6 +225,12 @@ def root() -> Schema:
             "description": "multiplies the channels", "default": 1,
         },
         "divisor": {**COUNT, "description": "scaled channels are multiples of it", "default": 8},
+    }  # fmt: skip
+
+
+def _contents() -> Schema:
+    """What it is made of, and what belongs to it."""
+    return {
         "defaults": _described("defaults", "what the units conv and fc leave open"),
         "features": {
             **ITEMS, "minItems": 1,
@@ -250,7 +255,12 @@ def root() -> Schema:
         "preprocess": _described("preprocess", "how an image becomes the input"),
         "train": _described("train", "the recipe of a training run"),
     }  # fmt: skip
-    return closed("key of a spec", properties, ["vggc", "name", "input", "features"])
+
+
+@cache
+def root() -> Schema:
+    """The schema of a spec without its definitions."""
+    return closed("key of a spec", _identity() | _contents(), ["vggc", "name", "input", "features"])
 
 
 NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"

@@ -56,7 +56,11 @@ def _plural(schema: Schema) -> str:
     title = next((str(each["title"]) for each in element if "title" in each), "")
     if title:
         return f"{title.removeprefix('kind of ')}s"
-    return joined(list(dict.fromkeys(_PLURALS[each["type"]] for each in element)))
+    return joined(list(dict.fromkeys(word for each in element for word in _words_of(each))))
+
+
+def _words_of(leaf: Schema) -> list[str]:
+    return [f"`{word}`" for word in leaf["enum"]] if "enum" in leaf else [_PLURALS[leaf["type"]]]
 
 
 def legal_words(choices: Sequence[Schema]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from vggc.backends.torch_module import without_hints
+from vggc.backends.torch_module import hollow, without_hints
 from vggc.errors import InternalError
 from vggc.ir import Network
 
@@ -32,12 +32,23 @@ def check_module(network: Network, module: nn.Sequential) -> None:
 
 
 def _module_shapes(network: Network, module: nn.Sequential) -> Iterator[tuple[str, tuple[int, ...]]]:
-    device = next((tensor.device for tensor in module.parameters()), torch.device("meta"))
-    x = torch.empty((2, *network.input), device=device)
-    was_training = module.training
-    module.eval()
+    """What torch's own kernels make of a batch of no images, which they shape and never compute.
+
+    The meta device would do as well, and its first forward pass imports torch's compiler, for longer than torch. It is
+    left to the few kernels that refuse an empty batch (instance norm does).
+    """
+    shell = hollow(module).eval()
+    x = torch.empty((0, *network.input))
     with torch.no_grad(), without_hints():
         for layer in network.layers:
-            x = module.get_submodule(layer.path)(x)
+            try:
+                x = shell.get_submodule(layer.path)(x)
+            except (IndexError, RuntimeError):
+                shape = _on_meta(shell.get_submodule(layer.path), x)
+                x = torch.empty((0, *shape))
             yield layer.path, tuple(x.shape[1:])
-    module.train(was_training)
+
+
+def _on_meta(layer: nn.Module, x: torch.Tensor) -> tuple[int, ...]:
+    output: torch.Tensor = layer.to("meta")(torch.empty((2, *x.shape[1:]), device="meta"))
+    return tuple(output.shape[1:])

@@ -31,6 +31,7 @@ def verify(
     module: nn.Sequential,
     *,
     opset: int | None = None,
+    own_weights: bool = False,
     progress: Progress = silent,
 ) -> Report:
     """Hold an ONNX file against the network and a module with the weights that it ought to have.
@@ -40,9 +41,10 @@ def verify(
         path: the file.
         module: the reference, on the CPU; it is put into eval mode.
         opset: the opset that the file was asked for; its own if left out.
+        own_weights: whether the module's weights are the file's own, so that comparing them would say nothing.
         progress: told the passes done.
     """
-    return _Verification(network, path, module.eval(), progress).run(opset)
+    return _Verification(network, path, module.eval(), progress).run(opset, own_weights)
 
 
 class _Verification:
@@ -64,10 +66,10 @@ class _Verification:
         )
         self.steps = 0
 
-    def run(self, opset: int | None) -> Report:
+    def run(self, opset: int | None, own_weights: bool) -> Report:
         """Structure first, then outputs; the first that fails is the verdict."""
         structure = Structure(self.network, self.module, self.path, self.model, self.lowered)
-        self.report.checks = list(structure.checks(opset))
+        self.report.checks = list(structure.checks(opset, own_weights))
         failed = [check for check in self.report.checks if not check.passed]
         if failed:
             if all(check.name in _RUNNABLE for check in failed):

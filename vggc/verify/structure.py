@@ -30,7 +30,7 @@ class Structure:
     model: onnx.ModelProto
     lowered: Lowered
 
-    def checks(self, opset: int | None) -> Iterator[Check]:
+    def checks(self, opset: int | None, own_weights: bool) -> Iterator[Check]:
         """Everything that must hold of the file before it is run; `opset` is the one that was asked for."""
         yield self._full_check()
         found = opset_of(self.model)
@@ -40,7 +40,10 @@ class Structure:
         yield self._operators()
         yield self._interface()
         yield self._shapes()
-        yield self._weights()
+        if own_weights:
+            yield Check("weights", True, "the file's own, compared with nothing; name others with --weights")
+        else:
+            yield self._weights()
 
     def _full_check(self) -> Check:
         try:

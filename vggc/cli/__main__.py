@@ -1,5 +1,0 @@
-"""`python -m vggc.cli`."""
-
-from vggc.cli import main
-
-main()
