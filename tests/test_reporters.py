@@ -171,7 +171,7 @@ def commands(found: list[Diagnostic]) -> list[tuple[str, dict[str, str], str]]:
     for each in github(found).split("\n"):
         match = COMMAND.match(each)
         assert match is not None, each
-        properties = dict(pair.split("=") for pair in match[2].split(","))
+        properties = dict(pair.split("=", 1) for pair in match[2].split(","))
         parsed.append((match[1], {key: unescaped(value) for key, value in properties.items()}, unescaped(match[3])))
     return parsed
 

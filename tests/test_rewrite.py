@@ -122,3 +122,14 @@ def test_expand_shows_the_result() -> None:
     text = backends.load("yaml_spec").emit(unroll(network(PARENT + "rewrite: [{remove: dropout}]\n").spec))
     assert "rewrite" not in text
     assert "dropout" not in text
+
+
+def test_rewrites_that_leave_nothing() -> None:
+    with pytest.raises(SpecError, match=r"E109.*leave no layer in `features`"):
+        network(PARENT.replace("[8, M, 16, 16, M]", "[relu]") + "rewrite: [{remove: relu, where: {stage: 1}}]\n")
+
+
+def test_rewrites_that_multiply_end_at_the_limit() -> None:
+    many = ", ".join(["relu"] * 10)
+    with pytest.raises(SpecError, match=r"E009"):
+        network(f"{PARENT}rewrite:\n" + f"  - {{replace: relu, with: [{many}]}}\n" * 30)

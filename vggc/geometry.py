@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from math import prod
+from math import gcd, prod
 from typing import NamedTuple
 
 from vggc.ir import Graph, Network
 from vggc.layers.extent import Axis, Extent, least_input
-from vggc.layers.pool import adaptive_windows
 
 
 class ReceptiveField(NamedTuple):
@@ -88,7 +87,7 @@ class Seen:
         """With one more layer, which takes a map of that extent."""
         if axis.window is None:
             outputs = axis.map(extent)
-            return self._behind(partial(_under_adaptive, adaptive_windows(extent, outputs)), Fraction(extent, outputs))
+            return self._behind(partial(_under_adaptive, extent, outputs), Fraction(extent, outputs))
         factor = axis.map.multiply
         if factor > 1:
             return self._behind(partial(_under_enlarged, factor, axis.window), Fraction(axis.map.divide, factor))
@@ -110,9 +109,11 @@ def _under_enlarged(factor: int, window: int, outputs: int) -> int:
     return (1 if outputs == 1 else (outputs - 2) // factor + 2) + window - 1
 
 
-def _under_adaptive(windows: list[tuple[int, int]], outputs: int) -> int:
-    last = min(outputs, len(windows)) - 1
-    return max(windows[i + last][1] - windows[i][0] for i in range(len(windows) - last))
+def _under_adaptive(extent: int, total: int, outputs: int) -> int:
+    """Window i of m over n is [floor(i n / m), ceil((i + 1) n / m)); i n mod m runs over multiples of their gcd."""
+    if outputs >= total:
+        return extent
+    return min(extent, -(-(outputs * extent + total - gcd(extent, total)) // total))
 
 
 def flatten_formula(network: Network) -> str | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.diagnostics import Span
 from vggc.frontend.initializers import Initializer
@@ -14,6 +14,8 @@ from vggc.layers.reshape import Flatten
 
 if TYPE_CHECKING:
     from torch import nn
+
+MAX_LAYERS: Final = 10_000
 
 Section = Literal["features", "avgpool", "flatten", "classifier"]
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from vggc.diagnostics import Diagnostic, Note, SpecError, help_word
 from vggc.frontend.spec import Rewrite, Spec, Written
+from vggc.ir import MAX_LAYERS
 
 Lists = tuple[list[Written], list[Written]]
 
@@ -18,14 +20,25 @@ def rewritten(spec: Spec, features: list[Written], classifier: list[Written]) ->
     """
     found: list[Diagnostic] = []
     for rewrite in spec.rewrites:
-        before = (features, classifier)
-        features = list(_carried_out(rewrite, features, _stages(features)))
-        classifier = list(_carried_out(rewrite, classifier, ["classifier"] * len(classifier)))
-        if (features, classifier) == before and rewrite.span.source.included_from is None:
+        stages = _stages(features)
+        heads: list[int | str] = ["classifier"] * len(classifier)
+        placed = zip([*features, *classifier], [*stages, *heads], strict=True)
+        touched = any(_meant(rewrite, written, stage) for written, stage in placed)
+        if not touched and rewrite.span.source.included_from is None:
             found.append(_needless(rewrite, [*features, *classifier]))
+        features = _limited(_carried_out(rewrite, features, stages))
+        classifier = _limited(_carried_out(rewrite, classifier, heads))
+    if spec.rewrites and not (features and (classifier or spec.classifier is None)):
+        message = f"the rewrites leave no layer in `{'classifier' if features else 'features'}`"
+        found.append(Diagnostic("E109", message, spec.rewrites[-1].span))
     if found:
         raise SpecError(found)
     return features, classifier
+
+
+def _limited(layers: Iterator[Written]) -> list[Written]:
+    """At most one layer more than the limit, however much the rewrites insert."""
+    return list(islice(layers, MAX_LAYERS + 1))
 
 
 def _stages(features: Sequence[Written]) -> list[int | str]:
@@ -62,9 +75,9 @@ def _meant(rewrite: Rewrite, written: Written, stage: int | str) -> bool:
 
 def _needless(rewrite: Rewrite, layers: Sequence[Written]) -> Diagnostic:
     kinds = list(dict.fromkeys(written.layer.kind for written in layers))
-    condition = " that is as `where` says" if rewrite.where or rewrite.stages is not None else ""
+    condition = " with what `where` says" if rewrite.where or rewrite.stages is not None else ""
     note = help_word(rewrite.kind, kinds, "kinds in this spec") if rewrite.kind not in kinds else _conditions(rewrite)
-    return Diagnostic("E109", f"there is no {rewrite.kind}{condition} to rewrite", rewrite.span, (note,))
+    return Diagnostic("E109", f"a rewrite finds no {rewrite.kind}{condition}", rewrite.span, (note,))
 
 
 def _conditions(rewrite: Rewrite) -> Note:

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Final
 
 from vggc.diagnostics import Diagnostic, SpecError, help_word
 from vggc.frontend.spec import Item, Repeat, Spec, Written
-from vggc.ir import Graph, Node, Section
+from vggc.ir import MAX_LAYERS, Graph, Node, Section
 from vggc.layers.base import Layer
 from vggc.layers.reshape import Flatten
 from vggc.rewriting import rewritten
-
-MAX_LAYERS: Final = 10_000
 
 
 def unroll(spec: Spec) -> Graph:
@@ -71,6 +68,7 @@ class _Names:
     def __init__(self) -> None:
         self.stage, self.conv, self.fc = 1, 0, 0
         self.taken: set[str] = set()
+        self.again: dict[str, int] = {}  # how often a name was wanted so far
 
     def next(self, section: Section, layer: Layer) -> str:
         if section in ("avgpool", "flatten"):
@@ -99,9 +97,10 @@ class _Names:
         return self.stage - 1 if self.conv == 0 else self.stage
 
     def _unique(self, name: str) -> str:
-        unique, again = name, 2
+        unique = name
         while unique in self.taken:
-            unique, again = f"{name}_{again}", again + 1
+            self.again[name] = self.again.get(name, 1) + 1
+            unique = f"{name}_{self.again[name]}"
         self.taken.add(unique)
         return unique
 

@@ -243,7 +243,7 @@ def _contents() -> Schema:
             "examples": [[4096, {"linear": "classes"}]],
         },
         "rewrite": {
-            "type": "array", "items": reference("rewrite"), "minItems": 1,
+            "type": "array", "items": reference("rewrite"), "minItems": 1, "maxItems": 100,
             "description": "changes to inherited layers; those of the ancestors come first",
         },
         "init": _described("init", "how the weights are drawn"),
