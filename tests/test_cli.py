@@ -283,7 +283,7 @@ def test_watch_checks_again_on_save(folder: Path) -> None:
         assert any("did you mean `features`?" in line for line in lines)
         saved.set()
         watching.terminate()
-    assert watching.returncode == 128 + signal.SIGTERM
+    assert watching.returncode in (Exit.FINE, 128 + signal.SIGTERM)  # the watcher may take the signal for itself
 
 
 def _everything_on(terminal: int) -> str:
