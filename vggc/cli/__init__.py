@@ -4,18 +4,46 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 import click
 
-from vggc.cli import making, reading
-from vggc.cli.common import report
 from vggc.cli.exits import Exit
 from vggc.diagnostics import SpecError
 from vggc.errors import ProductError, VerificationError
 from vggc.version import __version__
 
+# Where each command lives, in the order of `vggc --help`; a module is imported when one of its commands is asked for.
+COMMANDS: Final = {
+    "check": "reading:check",
+    "shapes": "reading:shapes",
+    "expand": "reading:expand",
+    "build": "making:build",
+    "export": "making:export",
+    "verify": "making:verify",
+    "list": "reading:list_stock",
+    "schema": "reading:schema",
+    "explain": "reading:explain",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """The commands of the table, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(f"vggc.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vggc")
 def cli() -> None:
     """Compile YAML specs of convolutional networks into PyTorch and verified ONNX.
@@ -24,26 +52,14 @@ def cli() -> None:
     """
 
 
-for command in (
-    reading.check,
-    reading.shapes,
-    reading.expand,
-    making.build,
-    making.export,
-    making.verify,
-    reading.list_stock,
-    reading.schema,
-    reading.explain,
-):
-    cli.add_command(command)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every failure ends in a message and an exit code, none in a traceback."""
     _end_tidily()
     try:
         cli.main(arguments, prog_name="vggc", standalone_mode=False)
     except SpecError as error:
+        from vggc.cli.common import report
+
         report(error.diagnostics, "text")
         sys.exit(Exit.SPEC)
     except click.ClickException as error:
