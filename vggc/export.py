@@ -1,24 +1,28 @@
-"""`vggc export` and `vggc verify`: a network becomes an ONNX file that was held against torch before it is there."""
+"""`vggc export`: a network becomes an ONNX file that was held against torch before it is there."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vggc.build import EXPORTS
-from vggc.diagnostics import Source, SpecError
-from vggc.errors import ProductError, VerificationError
+from vggc.errors import ProductError
 from vggc.files import move_into_place, staging, write_text
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
-from vggc.pipeline import compile, compile_source
+from vggc.matching import Matching
+from vggc.pipeline import compile
 from vggc.progress import Progress, silent
-from vggc.weights import load_weights
+from vggc.verifying import held
+from vggc.weights import WeightsReport, load_weights
 
 if TYPE_CHECKING:
-    import onnx
     from torch import nn
 
+    from vggc.backends.onnx_model import Lowered
+    from vggc.passes import Program
+    from vggc.verify.onnx_file import Precision
     from vggc.verify.report import Report
 
 DEFAULT_OPSET: Final = 17
@@ -26,10 +30,11 @@ DEFAULT_OPSET: Final = 17
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written and verified."""
+    """A file that was written and verified; `weights` says what became of the keys of a weights file."""
 
     path: Path
     report: "Report"
+    weights: WeightsReport | None = None
 
 
 def default_path(network: Network) -> Path:
@@ -47,8 +52,11 @@ def export_onnx(
     path: str | os.PathLike[str] | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
-    opset: int = DEFAULT_OPSET,
+    matching: Matching | None = None,
+    opset: int | None = None,
     seed: int = 0,
+    passes: Collection[str] = (),
+    precision: "Precision" = "float32",
     external_data: bool = False,
     progress: Progress = silent,
 ) -> Export:
@@ -58,8 +66,11 @@ def export_onnx(
         network: what to export: a network, or what `compile` takes.
         path: the file; `exports/NAME/NAME.onnx` if left out.
         weights: a safetensors or torch file; if left out the spec's `init` is drawn under `seed`.
-        opset: from 13 to the newest that the installed onnxruntime runs.
+        matching: how the keys of that file are matched, and which may be missing.
+        opset: from 13 to the newest that the installed onnxruntime runs; 17 if left out, or what the passes need.
         seed: of the draw.
+        passes: names out of `vggc.passes.PASSES`, carried out in the order of that table.
+        precision: of the weights and of the arithmetic; input and output stay float32.
         external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
         progress: told what is being done.
 
@@ -67,29 +78,36 @@ def export_onnx(
         ProductError: the file could not be made; what was at `path` is unchanged.
         VerificationError: the file was made and did not pass; what was at `path` is unchanged.
     """
-    from vggc.backends import onnx_model
-
     network = network if isinstance(network, Network) else compile(network)
     target = Path(path) if path is not None else default_path(network)
     if target.suffix != ".onnx":
         raise ProductError(f"{target}: the name of an ONNX file ends in .onnx")
-    _check_opset(opset)
-    try:
-        lowered = onnx_model.lower(network, opset)
-    except LoweringError as error:
-        raise ProductError(f"not supported: {error}") from error
+    program, lowered = _lowered(network, passes, opset, precision)
     with staging(target) as folder:
-        module = _module(network, weights, seed, progress)
-        beside = f"{target.name}.data" if external_data or onnx_model.needs_external_data(lowered) else None
-        state = module.state_dict()
-        onnx_model.write(
-            lowered, lambda name: state[name].numpy(), folder / target.name, external_data=beside, progress=progress
-        )
-        report = _verified(network, folder / target.name, module, opset, progress)
+        module, report_of_weights = _module(network, weights, matching, seed, progress)
+        staged = folder / target.name
+        beside = _write(lowered, module, staged, external_data, progress)
+        report = held(program, staged, module, opset=opset, precision=precision, progress=progress)
         for name in filter(None, (beside, target.name)):
             move_into_place(folder / name, target.with_name(name))
     write_text(report_path(target), report.to_json())
-    return Export(target, report)
+    return Export(target, report, report_of_weights)
+
+
+def _lowered(
+    network: Network, passes: Collection[str], opset: int | None, precision: "Precision"
+) -> "tuple[Program, Lowered]":
+    """What will be written, without its weights; every request that cannot be honoured ends here."""
+    from vggc.backends import onnx_model
+    from vggc.passes import least_opset, prepare
+
+    program = prepare(network, passes)
+    chosen = opset if opset is not None else max(DEFAULT_OPSET, least_opset(program))
+    _check_opset(chosen)
+    try:
+        return program, onnx_model.lower(program, chosen, "float16" if precision == "float16" else "float32")
+    except LoweringError as error:
+        raise ProductError(f"not supported: {error}") from error
 
 
 def _check_opset(opset: int) -> None:
@@ -104,100 +122,30 @@ def _check_opset(opset: int) -> None:
         )
 
 
-def _module(network: Network, weights: str | os.PathLike[str] | None, seed: int, progress: Progress) -> "nn.Sequential":
+def _module(
+    network: Network,
+    weights: str | os.PathLike[str] | None,
+    matching: Matching | None,
+    seed: int,
+    progress: Progress,
+) -> "tuple[nn.Sequential, WeightsReport | None]":
     from vggc.backends import torch_module
 
     if weights is not None:
-        return load_weights(network, Path(weights))
-    return torch_module.materialize(network, seed, progress)
+        return load_weights(network, Path(weights), matching, seed, progress)
+    return torch_module.materialize(network, seed, progress), None
 
 
-def _verified(
-    network: Network,
-    path: Path,
-    module: "nn.Sequential",
-    opset: int | None,
-    progress: Progress,
-    *,
-    own_weights: bool = False,
-) -> "Report":
-    from vggc.verify.onnx_file import verify
+def _write(
+    lowered: "Lowered", module: "nn.Sequential", path: Path, external_data: bool, progress: Progress
+) -> str | None:
+    """Write the file; the name of the file with its weights, where they stand in one of their own."""
+    from vggc.backends import onnx_writer
 
-    report = verify(network, path, module, opset=opset, own_weights=own_weights, progress=progress)
-    if report.verdict != "verified":
-        raise VerificationError(report)
-    return report
-
-
-def verify_onnx(
-    path: str | os.PathLike[str],
-    network: Network | str | os.PathLike[str] | None = None,
-    *,
-    weights: str | os.PathLike[str] | None = None,
-    progress: Progress = silent,
-) -> "Report":
-    """Hold an existing file against a network; nothing is written.
-
-    Args:
-        path: the ONNX file.
-        network: what it is said to be; if left out, the spec that is embedded in the file.
-        weights: what the file ought to hold; if left out the file's own weights are taken, and its graph is verified.
-        progress: told the passes done.
-
-    Raises:
-        ProductError: the file cannot be read, or holds no spec and none was given.
-        VerificationError: the file did not pass.
-    """
-    file = Path(path)
-    model = _read_model(file)
-    if network is None:
-        network = embedded_network(model, file.name)
-    elif not isinstance(network, Network):
-        network = compile(network)
-    module = load_weights(network, Path(weights)) if weights is not None else _own_weights(network, model, file)
-    return _verified(network, file, module, None, progress, own_weights=weights is None)
-
-
-def _read_model(file: Path) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
+    beside = f"{path.name}.data" if external_data or onnx_writer.needs_external_data(lowered) else None
+    state = module.state_dict()
     try:
-        return onnx.load(str(file))
-    except OSError as error:
-        raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ProductError(f"{file} is no ONNX file: {str(error).splitlines()[0]}") from error
-
-
-def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
-    """The network whose spec is embedded in an ONNX file.
-
-    Raises:
-        ProductError: the file holds no spec of vggc, or one that does not compile.
-    """
-    metadata = {each.key: each.value for each in model.metadata_props}
-    if "vggc.spec" not in metadata:
-        raise ProductError(f"{name} holds no spec; name one: vggc verify {name} SPEC")
-    try:
-        return compile_source(Source(f"{name}:spec", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
-    except SpecError as error:
-        raise ProductError(f"the spec in {name} does not compile: {error}") from error
-
-
-def _own_weights(network: Network, model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
-    import onnx
-    import torch
-
-    from vggc.backends import torch_module
-    from vggc.weights import assign
-
-    state = {
-        each.name: torch.from_numpy(onnx.numpy_helper.to_array(each, str(file.parent)).copy())
-        for each in model.graph.initializer
-    }
-    module = torch_module.allocate(network)
-    report = assign(module, state, file.name)
-    if not report.complete:
-        raise ProductError(f"the weights are not those of {network.name}\n{report}")
-    return module
+        onnx_writer.write(lowered, lambda name: state[name].numpy(), path, external_data=beside, progress=progress)
+    except LoweringError as error:
+        raise ProductError(f"not supported: {error}") from error
+    return beside

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 _MODEL_GRAPH: Final = 7
+_MODEL_METADATA: Final = 14
 _GRAPH_INITIALIZER: Final = 5
 _TENSOR_DIMS: Final = 1
 _TENSOR_DATA_TYPE: Final = 2
@@ -58,6 +59,15 @@ def _bytes(field: int, value: bytes) -> bytes:
     return _tag(field, _LENGTH) + varint(len(value)) + value
 
 
+def _entry(key: str, value: str) -> bytes:
+    return _bytes(_ENTRY_KEY, key.encode()) + _bytes(_ENTRY_VALUE, value.encode())
+
+
+def metadata_entry(key: str, value: str) -> bytes:
+    """A field of a model that may stand behind all others: one more entry of its metadata."""
+    return _bytes(_MODEL_METADATA, _entry(key, value))
+
+
 def _description(tensor: Tensor) -> bytes:
     dims = b"".join(_number(_TENSOR_DIMS, size) for size in tensor.shape)
     return dims + _number(_TENSOR_DATA_TYPE, tensor.data_type) + _bytes(_TENSOR_NAME, tensor.name.encode())
@@ -74,7 +84,7 @@ def _elsewhere(tensor: Tensor, location: str, offset: int) -> bytes:
     entries = {"location": location, "offset": str(offset), "length": str(tensor.size)}
     body = _description(tensor)
     for key, value in entries.items():
-        body += _bytes(_TENSOR_EXTERNAL_DATA, _bytes(_ENTRY_KEY, key.encode()) + _bytes(_ENTRY_VALUE, value.encode()))
+        body += _bytes(_TENSOR_EXTERNAL_DATA, _entry(key, value))
     return _bytes(_GRAPH_INITIALIZER, body + _number(_TENSOR_DATA_LOCATION, _EXTERNAL))
 
 

@@ -1,15 +1,38 @@
 """onnxruntime: sessions on the CPU, and which opsets it runs."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import numpy as np
 import onnx
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from vggc.backends import onnx_model
+from vggc.errors import ProductError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+# Everything that onnxruntime raises: its classes have no base of their own, and their number grows.
+FAILURES: Final[tuple[type[Exception], ...]] = tuple(
+    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)
+)
+
+
+@contextmanager
+def runnable(name: str) -> Iterator[None]:
+    """What onnxruntime raises becomes a ProductError that says which file it does not run."""
+    try:
+        yield
+    except FAILURES as error:
+        raise ProductError(f"onnxruntime does not run {name}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Its message without the code in front and without what follows in further lines."""
+    line = str(error).splitlines()[0]
+    return line.rpartition("[ONNXRuntimeError] : ")[2]
 
 
 def newest_opset() -> int:
@@ -30,7 +53,7 @@ def _runs(opset: int) -> bool:
     )
     try:
         open_session(model.SerializeToString())
-    except onnxruntime.capi.onnxruntime_pybind11_state.Fail:
+    except FAILURES:
         return False
     return True
 

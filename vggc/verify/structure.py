@@ -1,17 +1,16 @@
 """The file itself: what onnx says of it, and whether it holds what was lowered."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from torch import nn
+import torch
 
-from vggc.backends import onnx_model
+from vggc.backends import onnx_model, onnx_writer
 from vggc.backends.onnx_model import Lowered
-from vggc.ir import Network
 from vggc.verify.report import Check
 
 
@@ -22,28 +21,29 @@ def opset_of(model: onnx.ModelProto) -> int:
 
 @dataclass(frozen=True)
 class Structure:
-    """A file that was read again, beside what it ought to be."""
+    """A file that was read again, beside what it ought to be; `state` is the reference's state dict."""
 
-    network: Network
-    module: nn.Sequential
     path: Path
     model: onnx.ModelProto
     lowered: Lowered
+    state: Mapping[str, torch.Tensor]
 
     def checks(self, opset: int | None, own_weights: bool) -> Iterator[Check]:
         """Everything that must hold of the file before it is run; `opset` is the one that was asked for."""
-        yield self._full_check()
-        found = opset_of(self.model)
-        yield Check("opset", opset in (None, found), str(found) if opset in (None, found) else f"{found}, not {opset}")
+        yield from self.loose_checks(opset)
         least = onnx.helper.find_min_ir_version_for(list(self.model.opset_import))
         yield Check("IR version", self.model.ir_version == least, f"{self.model.ir_version}, the opset needs {least}")
         yield self._operators()
-        yield self._interface()
+        yield self._nodes()
         yield self._shapes()
-        if own_weights:
-            yield Check("weights", True, "the file's own, compared with nothing; name others with --weights")
-        else:
-            yield self._weights()
+        yield self._own_weights() if own_weights else self._weights()
+
+    def loose_checks(self, opset: int | None) -> Iterator[Check]:
+        """What must hold of any file that computes what the network does, whoever made it."""
+        yield self._full_check()
+        found = opset_of(self.model)
+        yield Check("opset", opset in (None, found), str(found) if opset in (None, found) else f"{found}, not {opset}")
+        yield self._interface()
 
     def _full_check(self) -> Check:
         try:
@@ -62,6 +62,12 @@ class Structure:
         )
         return Check("operators", found == expected, differing or f"{sum(found.values())} nodes, as lowered")
 
+    def _nodes(self) -> Check:
+        """Inputs, outputs and attributes of every node."""
+        differing = node_differences(self.lowered.model, self.model)
+        first = next((f"{name}: {what}" for name, what in differing.items()), "")
+        return Check("nodes", not differing, first or "inputs and attributes as lowered")
+
     def _interface(self) -> Check:
         expected = _signature(self.lowered.model)
         found = _signature(self.model)
@@ -69,31 +75,91 @@ class Structure:
         return Check("inputs and outputs", found == expected, detail)
 
     def _shapes(self) -> Check:
-        """Strict shape inference by onnx, of the file without what it says of its own shapes."""
-        wanted = {self.lowered.boundaries[layer.path]: layer.output for layer in self.network.layers}
+        """Strict shape inference by onnx, of the file without what it says of its own shapes, at the spec's size."""
+        steps = self.lowered.program.steps
+        wanted = {self.lowered.boundaries[step.gives]: list(step.layer.output) for step in steps if step.gives}
+        wanted.pop(self.lowered.program.input.name, None)
         try:
-            inferred = _inferred_shapes(self.model)
+            inferred = _inferred_shapes(self.model, self.lowered)
         except onnx.shape_inference.InferenceError as error:
             return Check("shapes", False, str(error).splitlines()[0])
         wrong = [
-            f"{name}: onnx infers {inferred.get(name)}, the analysis says {list(shape)}"
+            f"{name}: onnx infers {inferred.get(name)}, the analysis says {shape}"
             for name, shape in wanted.items()
-            if name != onnx_model.INPUT and inferred.get(name) != list(shape)
+            if inferred.get(name) != shape
         ]
         return Check("shapes", not wrong, wrong[0] if wrong else f"{len(wanted)} equal those of strict inference")
 
     def _weights(self) -> Check:
         """Every initializer, bit by bit."""
-        state = self.module.state_dict()
         found = {each.name: each for each in self.model.graph.initializer}
         expected = [tensor.name for tensor in self.lowered.tensors]
         if sorted(found) != sorted(expected):
             return Check("weights", False, f"other tensors: {', '.join(sorted(found.keys() ^ set(expected))[:5])}")
         folder = str(self.path.parent)
         for name in expected:
-            if not np.array_equal(onnx.numpy_helper.to_array(found[name], folder), state[name].numpy(), equal_nan=True):
-                return Check("weights", False, f"{name} differs from the module's")
-        return Check("weights", True, f"{len(expected)} tensors equal the module's, bit by bit")
+            wanted = self.lowered.values(name, lambda key: self.state[key].numpy())
+            if not np.array_equal(onnx.numpy_helper.to_array(found[name], folder), wanted, equal_nan=True):
+                return Check("weights", False, f"{name} differs from the reference's")
+        return Check("weights", True, f"{len(expected)} tensors equal the reference's, bit by bit")
+
+    def _own_weights(self) -> Check:
+        """The file's own, held against the checksums that were written with them."""
+        altered = altered_tensors(self.model, self.path)
+        if altered is None:
+            return Check("weights", True, "the file's own, compared with nothing; name others with --weights")
+        if altered:
+            return Check("weights", False, f"{altered[0]} is not what was exported: its checksum differs")
+        return Check("weights", True, "the file's own, as they were exported by their checksums")
+
+
+def altered_tensors(model: onnx.ModelProto, path: Path) -> list[str] | None:
+    """The initializers that are not what vggc wrote, by their checksums; None where the file has no checksums."""
+    sums = onnx_writer.checksums(model)
+    if sums is None:
+        return None
+    folder = str(path.parent)
+    return [
+        each.name
+        for each in model.graph.initializer
+        if onnx_writer.checksum(onnx_writer.raw(onnx.numpy_helper.to_array(each, folder))) != sums.get(each.name)
+    ]
+
+
+def node_differences(expected: onnx.ModelProto, found: onnx.ModelProto) -> dict[str, str]:
+    """What differs at every node of that name, in words: its operator, inputs, outputs or attributes."""
+    others = {node.name: node for node in found.graph.node}
+    differing = {}
+    for node in expected.graph.node:
+        other = others.get(node.name)
+        difference = "it is missing" if other is None else _difference(node, other)
+        if difference:
+            differing[node.name] = difference
+    return differing
+
+
+def _difference(expected: onnx.NodeProto, found: onnx.NodeProto) -> str:
+    if found.op_type != expected.op_type:
+        return f"{found.op_type} instead of {expected.op_type}"
+    for what, one, other in (("inputs", expected.input, found.input), ("outputs", expected.output, found.output)):
+        if list(one) != list(other):
+            return f"{what} {', '.join(other)} instead of {', '.join(one)}"
+    wanted, actual = ({each.name: each for each in node.attribute} for node in (expected, found))
+    for name in sorted(wanted.keys() | actual.keys()):
+        if wanted.get(name) != actual.get(name):
+            return f"{name} is {_value(actual.get(name))} instead of {_value(wanted.get(name))}"
+    return ""
+
+
+def _value(attribute: onnx.AttributeProto | None) -> object:
+    if attribute is None:
+        return "missing"
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, onnx.TensorProto):
+        return "another tensor"
+    return round(value, 9) if isinstance(value, float) else list(value) if not isinstance(value, int) else value
 
 
 def _signature(model: onnx.ModelProto) -> str:
@@ -105,22 +171,27 @@ def _signature(model: onnx.ModelProto) -> str:
 
 def _described(value: onnx.ValueInfoProto) -> str:
     dims = [dim.dim_param or str(dim.dim_value) for dim in value.type.tensor_type.shape.dim]
-    return f"{value.name}[{', '.join(dims)}]"
+    element = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
+    return f"{value.name}[{', '.join(dims)}]{'' if element == 'float' else f' {element}'}"
 
 
-def _inferred_shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
+def _inferred_shapes(model: onnx.ModelProto, lowered: Lowered) -> dict[str, list[int]]:
     """The shapes behind the batch axis as onnx infers them, without the weights' data and the file's own claims."""
-    bare = onnx.ModelProto()
-    bare.CopyFrom(_without_weights(model))
+    bare = _without_weights(model, lowered)
     inferred = onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True, data_prop=True)
     values = [*inferred.graph.value_info, *inferred.graph.output]
     return {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim][1:] for value in values}
 
 
-def _without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same nodes, with the initializers as inputs of their shape."""
+def _without_weights(model: onnx.ModelProto, lowered: Lowered) -> onnx.ModelProto:
+    """The same nodes, with the initializers as inputs of their shape, and open sizes closed at those of the spec."""
     graph = model.graph
-    inputs = list(graph.input) + [
+    port = lowered.program.input
+    _, height, width = lowered.program.network.input
+    sizes = {"height": height, "width": width}
+    dims = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in port.dims]
+    inputs = [onnx.helper.make_tensor_value_info(port.name, onnx_model.ELEMENTS[port.dtype], dims)]
+    inputs += [
         onnx.helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)) for each in graph.initializer
     ]
     outputs = [onnx.helper.make_tensor_value_info(each.name, onnx.TensorProto.FLOAT, None) for each in graph.output]
