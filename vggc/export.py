@@ -1,7 +1,7 @@
 """`vggc export`: a network becomes an ONNX file that was held against torch before it is there."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from vggc.backends.onnx_model import Lowered
     from vggc.passes import Program
+    from vggc.passes.program import Array
     from vggc.verify.onnx_file import Precision
     from vggc.verify.report import Report
 
@@ -57,6 +58,7 @@ def export_onnx(
     seed: int = 0,
     passes: Collection[str] = (),
     precision: "Precision" = "float32",
+    calibration: "Sequence[Array]" = (),
     external_data: bool = False,
     progress: Progress = silent,
 ) -> Export:
@@ -71,6 +73,7 @@ def export_onnx(
         seed: of the draw.
         passes: names out of `vggc.passes.PASSES`, carried out in the order of that table.
         precision: of the weights and of the arithmetic; input and output stay float32.
+        calibration: for int8, inputs of the file in batches of one, to find the ranges with and to compare on.
         external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
         progress: told what is being done.
 
@@ -87,11 +90,31 @@ def export_onnx(
         module, report_of_weights = _module(network, weights, matching, seed, progress)
         staged = folder / target.name
         beside = _write(lowered, module, staged, external_data, progress)
-        report = held(program, staged, module, opset=opset, precision=precision, progress=progress)
+        if precision == "int8":
+            report = _quantized(program, staged, module, calibration, progress)
+            beside = None
+        else:
+            report = held(program, staged, module, opset=opset, precision=precision, progress=progress)
         for name in filter(None, (beside, target.name)):
             move_into_place(folder / name, target.with_name(name))
     write_text(report_path(target), report.to_json())
     return Export(target, report, report_of_weights)
+
+
+def _quantized(
+    program: "Program", path: Path, module: "nn.Sequential", calibration: "Sequence[Array]", progress: Progress
+) -> "Report":
+    """Verify the float32 file, put its int8 form in its place, and verify that one by its outputs."""
+    from vggc.quantization import Calibration, quantize
+
+    size = held(program, path, module, progress=progress).size
+    split = Calibration.split(calibration) if calibration else None
+    exact = path.rename(path.with_name(f"float32-{path.name}"))
+    progress("quantising", 0, 1)
+    note = quantize(program, exact, size, path, split)
+    progress("quantising", 1, 1)
+    compared = split.comparing if split is not None else ()
+    return held(program.noted(note), path, module, precision="int8", loosely=True, inputs=compared, progress=progress)
 
 
 def _lowered(

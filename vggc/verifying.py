@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vggc.passes import Program
+    from vggc.passes.program import Array
     from vggc.verify.onnx_file import Precision
     from vggc.verify.report import Report
 
@@ -32,6 +34,7 @@ def held(
     precision: "Precision" = "float32",
     own_weights: bool = False,
     loosely: bool = False,
+    inputs: "Sequence[Array]" = (),
     progress: Progress = silent,
 ) -> "Report":
     """The report of a file that is what it ought to be; the arguments are those of `vggc.verify.onnx_file.verify`.
@@ -44,7 +47,7 @@ def held(
 
     report = verify(
         program, path, module, opset=opset, precision=precision, own_weights=own_weights, loosely=loosely,
-        progress=progress,
+        inputs=inputs, progress=progress,
     )  # fmt: skip
     if report.verdict != "verified":
         raise VerificationError(report)

@@ -80,6 +80,7 @@ def passes(command: Command) -> Command:
 @click.option("--external-data", is_flag=True, help="Keep the weights in a file beside; always so above 2 GiB.")
 @passes
 @click.option("--fp16", is_flag=True, help="Weights and arithmetic in float16; input and output stay float32.")
+@click.option("--int8", is_flag=True, help="Weights in int8; with --calibration what flows between them as well.")
 def export(
     spec: str | None,
     as_onnx: bool,
@@ -97,6 +98,7 @@ def export(
     external_data: bool,
     strip_dropout: bool,
     fp16: bool,
+    int8: bool,
     **flags: bool,
 ) -> None:
     """Write an ONNX file that was verified against onnxruntime before it is there.
@@ -107,6 +109,8 @@ def export(
         raise click.UsageError("name the format: vggc export SPEC --onnx")
     if not strip_dropout:
         raise click.UsageError("not supported: a file with dropout in it; at inference it does nothing")
+    if fp16 and int8:
+        raise click.UsageError("--fp16 and --int8 exclude each other")
     if spec is None:
         click.echo("no spec named: exporting the stock vgg16")
     network = compiled(spec or "vgg16", assignments, until, max_memory)
@@ -121,7 +125,7 @@ def export(
             opset=opset,
             seed=seed,
             passes=[name for name, wanted in flags.items() if wanted],
-            precision="float16" if fp16 else "float32",
+            precision="float16" if fp16 else "int8" if int8 else "float32",
             external_data=external_data,
             progress=progress,
         )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,6 +42,7 @@ def verify(
     precision: Precision = "float32",
     own_weights: bool = False,
     loosely: bool = False,
+    inputs: Sequence[Array] = (),
     progress: Progress = silent,
 ) -> Report:
     """Hold an ONNX file against a program, or a network as it is, and a module with the weights that it ought to have.
@@ -54,6 +55,7 @@ def verify(
         precision: of the file's arithmetic; an int8 file is held against the outputs alone.
         own_weights: whether the module's weights are the file's own, so that comparing them would say nothing.
         loosely: whether the outputs alone must agree, because the file is made by others, or quantised.
+        inputs: what to compare on, each a batch for the file's input; random values if left out.
         progress: told the passes done.
 
     Raises:
@@ -61,26 +63,30 @@ def verify(
     """
     program = what if isinstance(what, Program) else prepare(what)
     with runnable(path.name):
-        return _Verification(program, path, module.eval(), precision, progress).run(opset, own_weights, loosely)
+        return _Verification(program, path, Reference(program, module.eval(), inputs), precision, progress).run(
+            opset, own_weights, loosely
+        )
 
 
 class _Verification:
     def __init__(
-        self, program: Program, path: Path, module: nn.Sequential, precision: Precision, progress: Progress
+        self, program: Program, path: Path, reference: Reference, precision: Precision, progress: Progress
     ) -> None:
         self.program = program
         self.path = path
-        self.reference = Reference(program, module)
-        self.state = dict(module.state_dict())
+        self.reference = reference
+        self.state = dict(reference.module.state_dict())
         self.tolerance = TOLERANCES[precision]
         self.progress = progress
-        self.model = onnx.load(str(path))
+        self.model = onnx.load(str(path), load_external_data=False)
+        size = path.stat().st_size + sum(each.stat().st_size for each in _beside(self.model, path))
+        onnx.external_data_helper.load_external_data_for_model(self.model, str(path.parent))
         float_: Float = "float16" if precision == "float16" else "float32"
         self.lowered = onnx_model.lower(program, opset_of(self.model), float_)
         self.report = Report(
             file=path.name,
             network=program.network.name,
-            size=path.stat().st_size,
+            size=size,
             sha256=_sha256(path),
             opset=opset_of(self.model),
             ir_version=self.model.ir_version,
@@ -196,6 +202,15 @@ class _Verification:
     def _advance(self) -> None:
         self.progress("verifying", self.steps, 2 * len(self.reference.samples()) + 1)
         self.steps += 1
+
+
+def _beside(model: onnx.ModelProto, path: Path) -> set[Path]:
+    """The files that hold a model's weights, where those are not inside."""
+    return {
+        path.parent / onnx.external_data_helper.ExternalDataInfo(tensor).location
+        for tensor in model.graph.initializer
+        if onnx.external_data_helper.uses_external_data(tensor)
+    }
 
 
 def _sha256(path: Path) -> str:

@@ -4,7 +4,7 @@ Written from what the passes promise rather than from how they do it: dense eval
 every window of the map, not a convolution.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -33,20 +33,32 @@ class Sample(NamedTuple):
 
 
 class Reference:
-    """The outputs that a program must have, for a module with its weights in eval mode on the CPU."""
+    """The outputs that a program must have, for a module with its weights in eval mode on the CPU.
 
-    def __init__(self, program: Program, module: nn.Sequential) -> None:
+    Args:
+        program: what was exported.
+        module: the network's module.
+        inputs: what to compare on, each a batch for the file's input; random values if left out.
+    """
+
+    def __init__(self, program: Program, module: nn.Sequential, inputs: Sequence[Array] = ()) -> None:
         self.program = program
         self.module = module
+        self.inputs = [torch.from_numpy(each) for each in inputs]
         self.expected = _Expected(program, module)
 
     def samples(self) -> list[Sample]:
         """Several seeds and batch sizes; where the size is open, several sizes, the spec's own first."""
+        if self.inputs:
+            spatial = slice(1, 3) if self.program.input.dtype == "uint8" else slice(2, 4)
+            return [Sample(i, len(x), (x.shape[spatial][0], x.shape[spatial][1])) for i, x in enumerate(self.inputs)]
         sizes = _sizes(self.program)
         return [Sample(*each, sizes[i % len(sizes)]) for i, each in enumerate(SEEDS_AND_BATCHES)]
 
     def input(self, sample: Sample) -> torch.Tensor:
         """Standard normal values (batch, C, H, W), or an image of noise, uint8 (batch, H, W, C)."""
+        if self.inputs:
+            return self.inputs[sample.seed]
         generator = torch.Generator().manual_seed(sample.seed)
         channels = self.program.network.input[0]
         if self.program.input.dtype == "uint8":
