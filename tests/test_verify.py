@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import vggc
 from tests.networks import SMALL, network
 from vggc.errors import VerificationError
 from vggc.verify.outputs import compare, relative_l2
 from vggc.verify.report import FLOAT32
+from vggc.weights import save_weights
 
 RELATIVE_L2 = FLOAT32.relative_l2
 
@@ -109,28 +111,140 @@ def test_a_swapped_pool_is_named(file: Path) -> None:
     assert error.report.culprit.alias == "pool1"
 
 
-def test_a_wrong_transpose_is_found(file: Path) -> None:
+SQUARE = SMALL.replace("classifier: [12,", "classifier: [64,")  # the map is flattened to 64 values
+
+
+@pytest.mark.parametrize("text", [SMALL, SQUARE], ids=["impossible", "possible"])
+def test_a_wrong_transpose_is_named(text: str, tmp_path: Path) -> None:
+    """With a square weight nothing but the values is wrong; with any other one the file does not even load."""
+    file = vggc.export_onnx(network(text), tmp_path / "x.onnx").path
+
     def change(model: onnx.ModelProto) -> None:
         attribute(model, "classifier.0", "transB").i = 0
 
-    assert mismatch(altered(file, change)).report.reason.startswith(("onnx checker", "shapes"))
+    altered(file, change)
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(file, network(text))
+    culprit = caught.value.report.culprit
+    assert caught.value.report.verdict == "mismatch"
+    assert culprit is not None
+    assert (culprit.alias, culprit.place) == ("fc3", "test.yaml:8:14")
+    assert culprit.difference == "transB is 0 instead of 1"
+    assert (culprit.relative_l2 is None) == (text == SMALL)
 
 
-def test_a_changed_weight_is_found_when_the_weights_are_known(file: Path, tmp_path: Path) -> None:
-    from vggc.weights import save_weights
+def change_a_weight(model: onnx.ModelProto) -> None:
+    weight = next(each for each in model.graph.initializer if each.name.startswith("features.4.weight"))
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values[0, 0, 0, 0] += 1
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
 
+
+def test_a_changed_weight_is_named_when_the_weights_are_known(file: Path, tmp_path: Path) -> None:
     save_weights(network(SMALL).module(), tmp_path / "w.safetensors")
-
-    def change(model: onnx.ModelProto) -> None:
-        weight = next(each for each in model.graph.initializer if each.name == "features.4.weight")
-        values = onnx.numpy_helper.to_array(weight).copy()
-        values[0, 0, 0, 0] += 1
-        weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
-
-    report = mismatch(altered(file, change), weights=tmp_path / "w.safetensors").report
+    report = mismatch(altered(file, change_a_weight), weights=tmp_path / "w.safetensors").report
     assert report.reason == "weights: features.4.weight differs from the reference's"
     assert report.culprit is not None
-    assert report.culprit.alias == "conv2_1"
+    assert (report.culprit.alias, report.culprit.place) == ("conv2_1", "test.yaml:6:18")
+    assert report.culprit.before is not None
+    assert report.culprit.before <= RELATIVE_L2
+
+
+@pytest.mark.parametrize("passes", [[], ["fold_batch_norm"], ["fc_to_conv"]], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_changed_weight_is_named_by_its_checksum_alone(passes: list[str], precision: str, tmp_path: Path) -> None:
+    """The weights that were exported are not at hand; what was written with them tells."""
+    path = tmp_path / "x.onnx"
+    vggc.export_onnx(network(SMALL), path, passes=passes, precision=precision)  # type: ignore[arg-type]
+    altered(path, change_a_weight)
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(path)
+    report = caught.value.report
+    assert (report.verdict, report.reason.partition(" is not what was exported")[1]) == (
+        "mismatch", " is not what was exported",
+    )  # fmt: skip
+    assert report.culprit is not None
+    assert (report.culprit.alias, report.culprit.kind) == ("conv2_1", "conv2d")
+
+
+FAULTS: dict[str, tuple[str, Callable[[onnx.ModelProto], None]]] = {
+    "a wrong pad": ("conv2_1", lambda model: attribute(model, "features.4", "pads").ints.__setitem__(0, 0)),
+    "a wrong stride": ("pool1", lambda model: attribute(model, "features.3", "strides").ints.__setitem__(0, 1)),
+    "a removed relu": ("relu1_1", lambda model: setattr(node(model, "features.2"), "op_type", "Identity")),
+    "another activation": ("relu2_1", lambda model: setattr(node(model, "features.6"), "op_type", "Tanh")),
+    "a wrong bias": ("fc4", lambda model: node(model, "classifier.3").input.__delitem__(2)),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_named(fault: str, precision: str, tmp_path: Path) -> None:
+    alias, change = FAULTS[fault]
+    text = SMALL.replace("bias: zeros", "bias: {normal: 0.1}")
+    path = tmp_path / "x.onnx"
+    vggc.export_onnx(network(text), path, precision=precision)  # type: ignore[arg-type]
+    altered(path, change)
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(path)
+    culprit = caught.value.report.culprit
+    assert caught.value.report.verdict == "mismatch"
+    assert culprit is not None
+    assert culprit.alias == alias
+    assert culprit.difference
+
+
+def test_the_intermediate_values_are_not_all_held(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for a single map, the search asks onnxruntime for one map after the other, and stops at the fault."""
+    from vggc.verify import bisection
+
+    asked: list[list[str]] = []
+    original = bisection._run_until
+    monkeypatch.setattr(bisection, "MAX_HELD", 1)
+    monkeypatch.setattr(
+        bisection, "_run_until", lambda model, lowered, names, *rest: asked.append(names) or original(
+            model, lowered, names, *rest)
+    )  # fmt: skip
+
+    def change(model: onnx.ModelProto) -> None:
+        attribute(model, "features.4", "pads").ints[:] = [0, 0, 2, 2]
+
+    assert mismatch(altered(file, change)).report.culprit is not None
+    assert asked == [["features.0"], ["features.1"], ["features.2"], ["features.3"], ["features.4"]]
+
+
+def test_what_onnxruntime_does_not_run_is_a_failure_and_no_mismatch(tmp_path: Path) -> None:
+    """Nobody can say whether the outputs agree where there are none."""
+    value = onnx.helper.make_tensor_value_info
+    node = onnx.helper.make_node("Unheard", ["input"], ["logits"], domain="example")
+    graph = onnx.helper.make_graph(
+        [node], "g", [value("input", 1, ["batch", 3, 16, 16])], [value("logits", 1, ["batch", 5])]
+    )
+    imports = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("example", 1)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=imports, ir_version=8), tmp_path / "x.onnx")
+    save_weights(network(SMALL).module(), tmp_path / "w.pt")
+    with pytest.raises(vggc.ProductError, match=r"onnxruntime does not run x\.onnx: .*Unheard") as caught:
+        vggc.verify_onnx(tmp_path / "x.onnx", network(SMALL), weights=tmp_path / "w.pt")
+    assert not isinstance(caught.value, VerificationError)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:You are using the legacy TorchScript-based ONNX export", "ignore:The feature will be"
+)
+def test_a_file_of_another_maker_is_held_against_the_outputs(tmp_path: Path) -> None:
+    """Other names, other operators, an opset of its own: what counts is what it computes."""
+    compiled = network(SMALL)
+    module = compiled.module().eval()
+    save_weights(module, tmp_path / "w.pt")
+    torch.onnx.export(
+        module, (torch.randn(2, 3, 16, 16),), str(tmp_path / "x.onnx"), dynamo=False, input_names=["x"],
+        output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, opset_version=14,
+    )  # fmt: skip
+    report = vggc.verify_onnx(tmp_path / "x.onnx", compiled, weights=tmp_path / "w.pt")
+    assert report.verdict == "verified"
+    save_weights(compiled.module(seed=8), tmp_path / "other.pt")
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(tmp_path / "x.onnx", compiled, weights=tmp_path / "other.pt")
+    assert caught.value.report.verdict == "mismatch"
 
 
 def test_a_frozen_batch_is_found(file: Path) -> None:

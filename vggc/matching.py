@@ -120,7 +120,7 @@ def read_key_map(path: Path) -> dict[str, str | None]:
         ProductError: it cannot be read, or a rule has a place without a counterpart.
     """
     try:
-        entries = read(read_source(path)).entries
+        entries = read(read_source(path)).sound().entries
     except SpecError as error:
         raise ProductError(f"the map of keys: {error}") from error
     rules: dict[str, str | None] = {}

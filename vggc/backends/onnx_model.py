@@ -203,13 +203,12 @@ def _node(path: str, node: OnnxNode, names: Mapping[str, str], element: int) -> 
 
 
 def _attributes(node: OnnxNode, element: int) -> dict[str, Any]:
-    """The attributes; of a constant of floats that is not to be float32, one tensor."""
-    attributes: dict[str, Any] = dict(node.attributes)
-    floats = attributes.get("value_floats", attributes.get("value_float"))
-    if node.op != "Constant" or element == TensorProto.FLOAT or floats is None:
-        return attributes
-    values = np.asarray(floats, dtype=DTYPES[element])
-    return {"value": onnx.numpy_helper.from_array(values)}
+    """The attributes; of a constant a tensor, which is the one form that every tool reads."""
+    if node.op != "Constant":
+        return dict(node.attributes)
+    ((name, value),) = node.attributes.items()
+    dtype = "<i8" if name.startswith("value_int") else DTYPES[element]
+    return {"value": onnx.numpy_helper.from_array(np.asarray(value, dtype=dtype))}
 
 
 def operators(model: onnx.ModelProto) -> Iterator[str]:

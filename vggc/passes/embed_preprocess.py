@@ -77,14 +77,20 @@ def _steps(preprocess: Preprocess, x: Shape, opset: int) -> Iterator[OnnxNode]:
 def _resize(value: str, size: tuple[int, int], opset: int) -> Iterator[OnnxNode]:
     if opset < 18:
         raise LoweringError(f"a resize with antialiasing came with opset 18, and the file has {opset}")
+    # All four sizes rather than the `axes` of the last two: where onnxruntime moves a Transpose past a Resize, it takes
+    # two sizes for those of all axes.
+    yield OnnxNode("Shape", (value,), {}, "whole_shape")
+    yield constant("first", (0,))
+    yield constant("third", (2,))
+    yield OnnxNode("Slice", ("whole_shape", "first", "third"), {}, "batch_and_channels")
     yield constant("size", size)
+    yield OnnxNode("Concat", ("batch_and_channels", "size"), {"axis": 0}, "sizes")
     attributes: dict[str, OnnxValue] = {
         "mode": "linear",
         "coordinate_transformation_mode": "half_pixel",
         "antialias": 1,
-        "axes": (2, 3),
     }
-    yield OnnxNode("Resize", (value, "", "", "size"), attributes, "resized")
+    yield OnnxNode("Resize", (value, "", "", "sizes"), attributes, "resized")
 
 
 def _crop(value: str, whole: tuple[int, int] | None, size: tuple[int, int], channels: int) -> Iterator[OnnxNode]:

@@ -55,7 +55,7 @@ def first_difference(
         error = relative_l2(values[name].astype(np.float32).reshape(expected.shape), expected)
         if error > tolerance.relative_l2:
             layer = next(each for each in _layers(lowered) if each.path == path)
-            return _culprit(layer, differing.get(path, ""), error, before)
+            return culprit(layer, differing.get(path, ""), error, before)
         before = error
     return None
 
@@ -65,13 +65,14 @@ def first_structural_difference(lowered: Lowered, model: onnx.ModelProto, tensor
     differing = _layers_that_differ(lowered, model)
     for step in lowered.program.steps:
         if tensor in {each.name for each in step.tensors.values()}:
-            return _culprit(step.layer, f"{tensor} is not the one that was written")
+            return culprit(step.layer, f"{tensor} is not the one that was written")
         if step.gives in differing:
-            return _culprit(step.layer, differing[step.gives])
+            return culprit(step.layer, differing[step.gives])
     return None
 
 
-def _culprit(layer: ShapedLayer, difference: str, error: float | None = None, before: float | None = None) -> Culprit:
+def culprit(layer: ShapedLayer, difference: str, error: float | None = None, before: float | None = None) -> Culprit:
+    """A layer as the one to blame."""
     return Culprit(layer.path, layer.alias, layer.kind, str(layer.node.span), difference, error, before)
 
 

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
@@ -16,14 +17,13 @@ from vggc.backends.onnx_model import Float
 from vggc.ir import Network
 from vggc.passes import Program, prepare
 from vggc.progress import Progress, silent
-from vggc.verify.bisection import first_difference, first_structural_difference
-from vggc.verify.outputs import compare, relative_l2, telling_weights
+from vggc.verify.bisection import culprit, first_difference, first_structural_difference
+from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
 from vggc.verify.reference import Reference, Sample
-from vggc.verify.report import TOLERANCES, Control, Report, Verdict
+from vggc.verify.report import TOLERANCES, Check, Control, Report, Verdict
 from vggc.verify.sessions import Array, open_session, runnable
 from vggc.verify.structure import Structure, altered_tensors, opset_of
 
-PERTURBATION: Final = 0.5
 _RUNNABLE: Final = (
     "operators",
     "nodes",
@@ -100,7 +100,7 @@ class _Verification:
         """Structure first, then outputs; the first that fails is the verdict."""
         structure = Structure(self.path, self.model, self.lowered, self.state)
         checks = structure.loose_checks(opset) if loosely else structure.checks(opset, own_weights)
-        self.report.checks = list(checks)
+        self.report.checks = [*checks, *self._range()]
         failed = [check for check in self.report.checks if not check.passed]
         if failed:
             self._find_structural_culprit([check.name for check in failed], own_weights)
@@ -120,7 +120,7 @@ class _Verification:
         control = self.report.controls[-1]
         return self._end(
             "inconclusive",
-            f"the outputs agree, and halving {control.layer} changes them by {control.relative_l2:.1e} alone: "
+            f"the outputs agree, and perturbing {control.layer} changes them by {control.relative_l2:.1e} alone: "
             "an error might stay unseen",
         )
 
@@ -165,6 +165,20 @@ class _Verification:
 
     # --- outputs ---
 
+    def _range(self) -> Iterator[Check]:
+        """Whether float16 holds what flows between the layers: a CPU computes in float32 and hides it."""
+        if self.report.precision != "float16":
+            return
+        x = self.reference.input(self.reference.samples()[0])
+        most = float(np.finfo(np.float16).max)
+        largest, path = max((float(np.abs(y).max()), path) for path, y in self.reference.intermediate(self.state, x))
+        if largest > most:
+            layer = next(layer for layer in self.program.network.layers if layer.path == path)
+            self.report.culprit = culprit(layer, f"its values reach {largest:.3g}")
+        yield Check(
+            "float16 range", largest <= most, f"values up to {largest:.3g} at {path}, and float16 ends at {most:g}"
+        )
+
     def _has_fresh_statistics(self) -> bool:
         """Whether some batch norm is the identity still, so that an error in it would not show."""
         return any(name.endswith("running_mean") and not tensor.any() for name, tensor in self.state.items())
@@ -180,7 +194,7 @@ class _Verification:
         for sample in samples:
             self._advance()
             x = self.reference.input(sample)
-            actual = session.run(None, {self.program.input.name: x.numpy()})[0]
+            actual = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
             expected = self.reference.output(state, x)
             self.report.comparisons.append(compare(label, sample.seed, actual, expected, sample.size, self.tolerance))
             first = first if first is not None else (x, actual)
@@ -189,15 +203,15 @@ class _Verification:
         self.report.controls.append(self._control(label, state, *first))
 
     def _control(self, label: str, state: Mapping[str, torch.Tensor], x: torch.Tensor, actual: Array) -> Control:
-        """The first layer with weights is halved: what it changes has the longest way to the output."""
+        """The first layer with weights is perturbed: what it changes has the longest way to the output."""
         name = next((name for name in state if name.endswith(".weight")), None)
         needed = self.tolerance.margin * self.tolerance.relative_l2
         if name is None:
-            perturbed = self.reference.output(state, (x * PERTURBATION).to(x.dtype))
+            other = self.reference.output(state, (x * 0.5).to(x.dtype))
         else:
-            perturbed = self.reference.output({**state, name: state[name] * PERTURBATION}, x)
+            other = self.reference.output({**state, name: perturbed(state[name])}, x)
         layer = name.rpartition(".")[0] if name else self.program.input.name
-        return Control(label, layer, relative_l2(actual, perturbed), needed)
+        return Control(label, layer, relative_l2(actual, other), needed)
 
     def _advance(self) -> None:
         self.progress("verifying", self.steps, 2 * len(self.reference.samples()) + 1)

@@ -49,6 +49,13 @@ def _argmax_agreement(actual: Array, expected: Array, tolerance: float) -> float
     return float((gap <= tolerance).mean())
 
 
+def perturbed(weight: torch.Tensor) -> torch.Tensor:
+    """Half as large, and every other one negated: a norm undoes the first alone, and a mean the second alone."""
+    signs = torch.full((weight.numel(),), 0.5)
+    signs[::2] = -0.5
+    return weight * signs.view(weight.shape)
+
+
 def telling_weights(network: Network, seed: int = 0) -> dict[str, torch.Tensor]:
     """Weights under which every layer shows in the output: He-normal, and statistics unlike those of a fresh norm."""
     generator = torch.Generator().manual_seed(seed)

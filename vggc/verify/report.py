@@ -76,7 +76,7 @@ class Control:
 
     def __str__(self) -> str:
         seen = "seen" if self.seen else "not seen"
-        return f"control, {self.weights} weights, {self.layer} halved: relative L2 {self.relative_l2:.1e}, {seen}"
+        return f"control, {self.weights} weights, {self.layer} perturbed: relative L2 {self.relative_l2:.1e}, {seen}"
 
     @property
     def seen(self) -> bool:

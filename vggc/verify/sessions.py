@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -35,6 +36,7 @@ def _first_line(error: Exception) -> str:
     return line.rpartition("[ONNXRuntimeError] : ")[2]
 
 
+@cache
 def newest_opset() -> int:
     """The newest opset that both the installed onnx can write and the installed onnxruntime runs."""
     for opset in range(onnx.defs.onnx_opset_version(), onnx_model.OLDEST_OPSET, -1):

@@ -1,7 +1,7 @@
 """The file itself: what onnx says of it, and whether it holds what was lowered."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,9 @@ class Structure:
 
     def checks(self, opset: int | None, own_weights: bool) -> Iterator[Check]:
         """Everything that must hold of the file before it is run; `opset` is the one that was asked for."""
-        yield from self.loose_checks(opset)
+        yield self._full_check()
+        yield self._opset(opset)
+        yield self._interface(signature)
         least = onnx.helper.find_min_ir_version_for(list(self.model.opset_import))
         yield Check("IR version", self.model.ir_version == least, f"{self.model.ir_version}, the opset needs {least}")
         yield self._operators()
@@ -41,9 +43,12 @@ class Structure:
     def loose_checks(self, opset: int | None) -> Iterator[Check]:
         """What must hold of any file that computes what the network does, whoever made it."""
         yield self._full_check()
+        yield self._opset(opset)
+        yield self._interface(_nameless)
+
+    def _opset(self, asked: int | None) -> Check:
         found = opset_of(self.model)
-        yield Check("opset", opset in (None, found), str(found) if opset in (None, found) else f"{found}, not {opset}")
-        yield self._interface()
+        return Check("opset", asked in (None, found), str(found) if asked in (None, found) else f"{found}, not {asked}")
 
     def _full_check(self) -> Check:
         try:
@@ -68,10 +73,9 @@ class Structure:
         first = next((f"{name}: {what}" for name, what in differing.items()), "")
         return Check("nodes", not differing, first or "inputs and attributes as lowered")
 
-    def _interface(self) -> Check:
-        expected = _signature(self.lowered.model)
-        found = _signature(self.model)
-        detail = found if found == expected else f"{found} instead of {expected}"
+    def _interface(self, describe: Callable[[onnx.ModelProto], str]) -> Check:
+        expected, found = describe(self.lowered.model), describe(self.model)
+        detail = signature(self.model) if found == expected else f"{found} instead of {expected}"
         return Check("inputs and outputs", found == expected, detail)
 
     def _shapes(self) -> Check:
@@ -162,17 +166,29 @@ def _value(attribute: onnx.AttributeProto | None) -> object:
     return round(value, 9) if isinstance(value, float) else list(value) if not isinstance(value, int) else value
 
 
-def _signature(model: onnx.ModelProto) -> str:
+def signature(model: onnx.ModelProto) -> str:
     """Inputs and outputs with their shapes: `input[batch, 3, 224, 224] -> logits[batch, 1000]`."""
+    outputs = ", ".join(_described(value.name, value, "") for value in model.graph.output)
+    return f"{', '.join(_described(value.name, value, '') for value in inputs(model))} -> {outputs}"
+
+
+def _nameless(model: onnx.ModelProto) -> str:
+    """The same with one word for everything that is a name."""
+    outputs = ", ".join(_described("output", value, "any") for value in model.graph.output)
+    return f"{', '.join(_described('input', value, 'any') for value in inputs(model))} -> {outputs}"
+
+
+def inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """What a model takes; its weights are among the inputs of old files."""
     initializers = {each.name for each in model.graph.initializer}
-    inputs = [_described(value) for value in model.graph.input if value.name not in initializers]
-    return f"{', '.join(inputs)} -> {', '.join(_described(value) for value in model.graph.output)}"
+    return [value for value in model.graph.input if value.name not in initializers]
 
 
-def _described(value: onnx.ValueInfoProto) -> str:
-    dims = [dim.dim_param or str(dim.dim_value) for dim in value.type.tensor_type.shape.dim]
+def _described(name: str, value: onnx.ValueInfoProto, symbol: str) -> str:
+    shape = value.type.tensor_type.shape.dim
+    dims = [str(dim.dim_value) if dim.HasField("dim_value") else symbol or dim.dim_param or "?" for dim in shape]
     element = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
-    return f"{value.name}[{', '.join(dims)}]{'' if element == 'float' else f' {element}'}"
+    return f"{name}[{', '.join(dims)}]{'' if element == 'float' else f' {element}'}"
 
 
 def _inferred_shapes(model: onnx.ModelProto, lowered: Lowered) -> dict[str, list[int]]:
@@ -190,10 +206,10 @@ def _without_weights(model: onnx.ModelProto, lowered: Lowered) -> onnx.ModelProt
     _, height, width = lowered.program.network.input
     sizes = {"height": height, "width": width}
     dims = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in port.dims]
-    inputs = [onnx.helper.make_tensor_value_info(port.name, onnx_model.ELEMENTS[port.dtype], dims)]
-    inputs += [
+    values = [onnx.helper.make_tensor_value_info(port.name, onnx_model.ELEMENTS[port.dtype], dims)]
+    values += [
         onnx.helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)) for each in graph.initializer
     ]
     outputs = [onnx.helper.make_tensor_value_info(each.name, onnx.TensorProto.FLOAT, None) for each in graph.output]
-    bare = onnx.helper.make_graph(graph.node, graph.name, inputs, outputs)
+    bare = onnx.helper.make_graph(graph.node, graph.name, values, outputs)
     return onnx.helper.make_model(bare, opset_imports=model.opset_import, ir_version=model.ir_version)
