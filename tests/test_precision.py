@@ -10,6 +10,7 @@ import torch
 
 import vggc
 from tests.networks import SMALL, network
+from tests.pictures import noise, save
 from vggc.layers import BUILT_IN, KINDS
 from vggc.layers.base import Layer
 from vggc.passes import PASSES
@@ -121,13 +122,56 @@ def test_static_int8_is_calibrated_and_compared_on_other_images(tmp_path: Path) 
     assert {"QuantizeLinear", "DequantizeLinear"} <= operators(exported.path)
     note = exported.report.notes[-1]
     assert note.summary.startswith("static, calibrated on 15 images, compared on 5 others; ")
-    assert len(exported.report.comparisons) == 5
+    assert [(each.seed, each.batch) for each in exported.report.comparisons] == [(None, 5)]
     assert all(each.relative_l2 < TOLERANCES["int8"].relative_l2 for each in exported.report.comparisons)
     x = images(1, (8, 3, 16, 16))[0]
     actual = onnxruntime.InferenceSession(str(exported.path)).run(None, {"input": x})[0]
     with torch.no_grad():
         expected = compiled.module().eval()(torch.from_numpy(x)).numpy()
     assert relative_l2(actual, expected) < TOLERANCES["int8"].relative_l2
+
+
+def test_calibration_on_a_folder_and_on_training_images(tmp_path: Path) -> None:
+    compiled = network(TELLING)
+    for i in range(12):
+        save(tmp_path / "images" / str(i % 2) / f"{i}.png", noise(17 + i, 30, 3, seed=i))
+    exported = vggc.export_onnx(
+        compiled,
+        tmp_path / "x.onnx",
+        precision="int8",
+        calibration=str(tmp_path / "images"),
+        passes=["embed_preprocess"],
+    )
+    assert exported.report.notes[-1].summary.startswith("static, calibrated on 9 images, compared on 3 others")
+    grey = network(
+        TELLING.replace("[3, 16, 16]", "[1, 16, 16]").replace(
+            "mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]", "mean: [0.5]"
+        )
+    )
+    exported = vggc.export_onnx(grey, tmp_path / "y.onnx", precision="int8", calibration="digits")
+    assert exported.report.notes[-1].summary.startswith("static, calibrated on 192 images, compared on 64 others")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("grey", r"grey/0\.png is grey \(1 channel\), and small takes RGB \(3 channels\); convert it first"),
+        ("empty", "--calibration empty: there are no images in it"),
+        ("nowhere:there", "there is no source of images called 'nowhere'"),
+    ],
+)
+def test_calibration_that_cannot_be(words: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "grey" / "0.png", noise(20, 20, 1))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(vggc.ProductError, match=message):
+        vggc.export_onnx(network(TELLING), "x.onnx", precision="int8", calibration=words)
+    assert not Path("x.onnx").exists()
+
+
+def test_calibration_without_int8_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(vggc.ProductError, match="of use to int8 alone"):
+        vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", calibration=images(4))
 
 
 def test_dynamic_int8_where_there_are_no_images(tmp_path: Path) -> None:

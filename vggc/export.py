@@ -58,7 +58,7 @@ def export_onnx(
     seed: int = 0,
     passes: Collection[str] = (),
     precision: "Precision" = "float32",
-    calibration: "Sequence[Array]" = (),
+    calibration: "str | Sequence[Array]" = (),
     external_data: bool = False,
     progress: Progress = silent,
 ) -> Export:
@@ -73,7 +73,8 @@ def export_onnx(
         seed: of the draw.
         passes: names out of `vggc.passes.PASSES`, carried out in the order of that table.
         precision: of the weights and of the arithmetic; input and output stay float32.
-        calibration: for int8, inputs of the file in batches of one, to find the ranges with and to compare on.
+        calibration: for int8, what to find the ranges with and to compare on: a folder of images, a data source, or
+            inputs of the file in batches of one.
         external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
         progress: told what is being done.
 
@@ -86,12 +87,13 @@ def export_onnx(
     if target.suffix != ".onnx":
         raise ProductError(f"{target}: the name of an ONNX file ends in .onnx")
     program, lowered = _lowered(network, passes, opset, precision)
+    images = _calibration(program, precision, calibration, progress)
     with staging(target) as folder:
         module, report_of_weights = _module(network, weights, matching, seed, progress)
         staged = folder / target.name
         beside = _write(lowered, module, staged, external_data, progress)
         if precision == "int8":
-            report = _quantized(program, staged, module, calibration, progress)
+            report = _quantized(program, staged, module, images, progress)
             beside = None
         else:
             report = held(program, staged, module, opset=opset, precision=precision, progress=progress)
@@ -99,6 +101,18 @@ def export_onnx(
             move_into_place(folder / name, target.with_name(name))
     write_text(report_path(target), report.to_json())
     return Export(target, report, report_of_weights)
+
+
+def _calibration(
+    program: "Program", precision: "Precision", calibration: "str | Sequence[Array]", progress: Progress
+) -> "Sequence[Array]":
+    if calibration and precision != "int8":
+        raise ProductError("calibration images are of use to int8 alone: add --int8, or leave out --calibration")
+    if not isinstance(calibration, str):
+        return calibration
+    from vggc.calibration import calibration_inputs
+
+    return calibration_inputs(program, calibration, progress)
 
 
 def _quantized(

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnxruntime import quantization
 
@@ -15,7 +14,6 @@ from vggc.passes.program import Array, Note, Program
 from vggc.quantities import in_bytes
 from vggc.version import __version__
 
-MOST_IMAGES = 256  # more hardly move the ranges that are found
 _HELD_OUT = 4  # one image in so many is kept for the comparison
 _FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and what is not the network's
 
@@ -121,8 +119,3 @@ def _advice(program: Program) -> tuple[str, ...]:
     if not norms:
         return ()
     return (f"{norms} batch_norm stand between the layers: --fold-batch-norm makes the file smaller and quicker",)
-
-
-def as_inputs(images: Sequence[Array]) -> list[Array]:
-    """Images, (C, H, W) or (H, W, C), each as a batch of one."""
-    return [np.ascontiguousarray(each[np.newaxis]) for each in images]

@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "build": "making:build",
     "export": "exporting:export",
     "verify": "exporting:verify",
+    "stats": "images:stats",
+    "predict": "images:predict",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",

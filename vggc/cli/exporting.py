@@ -81,6 +81,10 @@ def passes(command: Command) -> Command:
 @passes
 @click.option("--fp16", is_flag=True, help="Weights and arithmetic in float16; input and output stay float32.")
 @click.option("--int8", is_flag=True, help="Weights in int8; with --calibration what flows between them as well.")
+@click.option(
+    "--calibration", default="", metavar="DIR|SOURCE",
+    help="For --int8: a folder of images, or training images such as cifar10:PATH; dynamic if left out.",
+)  # fmt: skip
 def export(
     spec: str | None,
     as_onnx: bool,
@@ -99,6 +103,7 @@ def export(
     strip_dropout: bool,
     fp16: bool,
     int8: bool,
+    calibration: str,
     **flags: bool,
 ) -> None:
     """Write an ONNX file that was verified against onnxruntime before it is there.
@@ -126,6 +131,7 @@ def export(
             seed=seed,
             passes=[name for name, wanted in flags.items() if wanted],
             precision="float16" if fp16 else "int8" if int8 else "float32",
+            calibration=calibration,
             external_data=external_data,
             progress=progress,
         )

@@ -190,17 +190,22 @@ class _Verification:
         session: onnxruntime.InferenceSession,
         samples: list[Sample],
     ) -> None:
-        first = None
+        pairs = []
         for sample in samples:
             self._advance()
             x = self.reference.input(sample)
             actual = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
-            expected = self.reference.output(state, x)
-            self.report.comparisons.append(compare(label, sample.seed, actual, expected, sample.size, self.tolerance))
-            first = first if first is not None else (x, actual)
-        assert first is not None
+            pairs.append((sample, x, actual, self.reference.output(state, x)))
+        if self.reference.inputs:
+            actual, expected = (np.concatenate(each) for each in zip(*(pair[2:] for pair in pairs), strict=True))
+            self.report.comparisons.append(compare(label, None, actual, expected, tolerance=self.tolerance))
+        else:
+            self.report.comparisons += [
+                compare(label, sample.seed, actual, expected, sample.size, self.tolerance)
+                for sample, _, actual, expected in pairs
+            ]
         self._advance()
-        self.report.controls.append(self._control(label, state, *first))
+        self.report.controls.append(self._control(label, state, *pairs[0][1:3]))
 
     def _control(self, label: str, state: Mapping[str, torch.Tensor], x: torch.Tensor, actual: Array) -> Control:
         """The first layer with weights is perturbed: what it changes has the longest way to the output."""

@@ -24,7 +24,12 @@ def relative_l2(actual: Array, expected: Array) -> float:
 
 
 def compare(
-    label: str, seed: int, actual: Array, expected: Array, size: tuple[int, ...] = (), tolerance: Tolerance = FLOAT32
+    label: str,
+    seed: int | None,
+    actual: Array,
+    expected: Array,
+    size: tuple[int, ...] = (),
+    tolerance: Tolerance = FLOAT32,
 ) -> Comparison:
     """Two outputs of shape (batch, ...), for an input of that (height, width)."""
     batch = len(expected)

@@ -47,10 +47,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outputs of both engines for one input; `argmax_agreement` is the share of samples with the same winner."""
+    """The outputs of both engines for one input, or for images, which have no seed.
+
+    `argmax_agreement` is the share of samples with the same winner.
+    """
 
     weights: str
-    seed: int
+    seed: int | None
     batch: int
     size: tuple[int, ...]
     relative_l2: float
@@ -62,7 +65,8 @@ class Comparison:
         agree = "argmax agrees" if self.argmax_agreement == 1 else f"argmax agrees in {self.argmax_agreement:.1%}"
         errors = f"relative L2 {self.relative_l2:.1e}, max {self.relative_maximum:.1e}, {agree}"
         size = "x".join(map(str, self.size))
-        return f"outputs, {self.weights} weights, seed {self.seed}, batch {self.batch}, {size}: {errors}"
+        what = f"{self.batch} images" if self.seed is None else f"seed {self.seed}, batch {self.batch}, {size}"
+        return f"outputs, {self.weights} weights, {what}: {errors}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""The formats by the word before the colon: `digits`, `cifar10:PATH`, `parquet:PATH`, `folder:PATH`."""
+
+from pathlib import Path
+from typing import Final
+
+from vggc.data.base import Source
+from vggc.data.cifar10 import Cifar10
+from vggc.data.digits import Digits
+from vggc.data.folder import Folder
+from vggc.data.parquet import Parquet
+from vggc.diagnostics import nearest
+from vggc.errors import ProductError
+
+SOURCES: Final[dict[str, type[Source]]] = {each.prefix: each for each in (Digits, Cifar10, Parquet, Folder)}
+
+
+def open_source(words: str) -> Source:
+    """The source that words such as `digits` or `folder:photos` name; labels and headers are read, no image is decoded.
+
+    Raises:
+        ProductError: there is no such format, or nothing of the kind at the path.
+    """
+    prefix, _, path = words.partition(":")
+    if prefix not in SOURCES:
+        raise ProductError(f"{words}: there is no source of images called {prefix!r}; {_hint(words, prefix)}")
+    return SOURCES[prefix](words, path)
+
+
+def _hint(words: str, prefix: str) -> str:
+    """What was probably meant: a path without its format, or a misspelt format."""
+    if Path(words).exists():
+        return f"did you mean {Folder.prefix if Path(words).is_dir() else Parquet.prefix}:{words}?"
+    meant = nearest(prefix, SOURCES)
+    return f"did you mean {meant}?" if meant else f"there are {', '.join(SOURCES)}"
