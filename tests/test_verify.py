@@ -245,6 +245,23 @@ def test_a_file_of_another_maker_is_held_against_the_outputs(tmp_path: Path) -> 
     with pytest.raises(VerificationError) as caught:
         vggc.verify_onnx(tmp_path / "x.onnx", compiled, weights=tmp_path / "other.pt")
     assert caught.value.report.verdict == "mismatch"
+    assert caught.value.report.culprit is None  # its values have names of its own
+
+
+def test_torchs_own_exporter_as_a_second_opinion(tmp_path: Path) -> None:
+    compiled = network(SMALL)
+    exported = vggc.export_onnx(compiled, tmp_path / "x.onnx", exporter="torch")
+    assert (exported.report.verdict, exported.report.opset) == ("verified", 20)
+    content = exported.path.read_bytes()
+    assert b"site-packages" not in content
+    assert str(Path(__file__).parents[1]).encode() not in content
+    torch.save(compiled.module().state_dict(), tmp_path / "w.pt")
+    assert vggc.verify_onnx(exported.path, weights=tmp_path / "w.pt").verdict == "verified"
+    with pytest.raises(vggc.ProductError, match="was asked for opset 13, and wrote 18; ask for 18"):
+        vggc.export_onnx(compiled, tmp_path / "y.onnx", exporter="torch", opset=13)
+    with pytest.raises(vggc.ProductError, match="not supported: --exporter torch with passes"):
+        vggc.export_onnx(compiled, tmp_path / "y.onnx", exporter="torch", passes=["softmax"])
+    assert not (tmp_path / "y.onnx").exists()
 
 
 def test_a_frozen_batch_is_found(file: Path) -> None:

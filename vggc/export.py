@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.build import EXPORTS
 from vggc.errors import ProductError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from vggc.verify.report import Report
 
 DEFAULT_OPSET: Final = 17
+TORCHS_OPSET: Final = 20  # what torch.onnx.export writes best; it turns older ones into others
+
+Exporter = Literal["vggc", "torch"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def export_onnx(
     precision: "Precision" = "float32",
     calibration: "str | Sequence[Array]" = (),
     external_data: bool = False,
+    exporter: Exporter = "vggc",
     progress: Progress = silent,
 ) -> Export:
     """Write a network as ONNX, verify the file, and move it into place only when it passed.
@@ -76,6 +80,7 @@ def export_onnx(
         calibration: for int8, what to find the ranges with and to compare on: a folder of images, a data source, or
             inputs of the file in batches of one.
         external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
+        exporter: `torch` has torch.onnx.export write the file, as a second opinion; it is verified by its outputs.
         progress: told what is being done.
 
     Raises:
@@ -86,77 +91,14 @@ def export_onnx(
     target = Path(path) if path is not None else default_path(network)
     if target.suffix != ".onnx":
         raise ProductError(f"{target}: the name of an ONNX file ends in .onnx")
-    program, lowered = _lowered(network, passes, opset, precision)
-    images = _calibration(program, precision, calibration, progress)
+    making = _Making(network, passes, opset, precision, calibration, external_data, exporter, progress)
     with staging(target) as folder:
         module, report_of_weights = _module(network, weights, matching, seed, progress)
-        staged = folder / target.name
-        beside = _write(lowered, module, staged, external_data, progress)
-        if precision == "int8":
-            report = _quantized(program, staged, module, images, progress)
-            beside = None
-        else:
-            report = held(program, staged, module, opset=opset, precision=precision, progress=progress)
+        report, beside = making.make(module, folder / target.name)
         for name in filter(None, (beside, target.name)):
             move_into_place(folder / name, target.with_name(name))
     write_text(report_path(target), report.to_json())
     return Export(target, report, report_of_weights)
-
-
-def _calibration(
-    program: "Program", precision: "Precision", calibration: "str | Sequence[Array]", progress: Progress
-) -> "Sequence[Array]":
-    if calibration and precision != "int8":
-        raise ProductError("calibration images are of use to int8 alone: add --int8, or leave out --calibration")
-    if not isinstance(calibration, str):
-        return calibration
-    from vggc.calibration import calibration_inputs
-
-    return calibration_inputs(program, calibration, progress)
-
-
-def _quantized(
-    program: "Program", path: Path, module: "nn.Sequential", calibration: "Sequence[Array]", progress: Progress
-) -> "Report":
-    """Verify the float32 file, put its int8 form in its place, and verify that one by its outputs."""
-    from vggc.quantization import Calibration, quantize
-
-    size = held(program, path, module, progress=progress).size
-    split = Calibration.split(calibration) if calibration else None
-    exact = path.rename(path.with_name(f"float32-{path.name}"))
-    progress("quantising", 0, 1)
-    note = quantize(program, exact, size, path, split)
-    progress("quantising", 1, 1)
-    compared = split.comparing if split is not None else ()
-    return held(program.noted(note), path, module, precision="int8", loosely=True, inputs=compared, progress=progress)
-
-
-def _lowered(
-    network: Network, passes: Collection[str], opset: int | None, precision: "Precision"
-) -> "tuple[Program, Lowered]":
-    """What will be written, without its weights; every request that cannot be honoured ends here."""
-    from vggc.backends import onnx_model
-    from vggc.passes import least_opset, prepare
-
-    program = prepare(network, passes)
-    chosen = opset if opset is not None else max(DEFAULT_OPSET, least_opset(program))
-    _check_opset(chosen)
-    try:
-        return program, onnx_model.lower(program, chosen, "float16" if precision == "float16" else "float32")
-    except LoweringError as error:
-        raise ProductError(f"not supported: {error}") from error
-
-
-def _check_opset(opset: int) -> None:
-    from vggc.backends import onnx_model
-    from vggc.verify.sessions import newest_opset
-
-    newest = newest_opset()
-    if not onnx_model.OLDEST_OPSET <= opset <= newest:
-        raise ProductError(
-            f"not supported: opset {opset}; vggc writes {onnx_model.OLDEST_OPSET} to {newest}, "
-            "the newest that the installed onnxruntime runs"
-        )
 
 
 def _module(
@@ -173,16 +115,105 @@ def _module(
     return torch_module.materialize(network, seed, progress), None
 
 
-def _write(
-    lowered: "Lowered", module: "nn.Sequential", path: Path, external_data: bool, progress: Progress
-) -> str | None:
-    """Write the file; the name of the file with its weights, where they stand in one of their own."""
-    from vggc.backends import onnx_writer
+class _Making:
+    """What will be made of a network; every request that cannot be honoured ends here, before anything is drawn."""
 
-    beside = f"{path.name}.data" if external_data or onnx_writer.needs_external_data(lowered) else None
-    state = module.state_dict()
-    try:
-        onnx_writer.write(lowered, lambda name: state[name].numpy(), path, external_data=beside, progress=progress)
-    except LoweringError as error:
-        raise ProductError(f"not supported: {error}") from error
-    return beside
+    def __init__(
+        self,
+        network: Network,
+        passes: Collection[str],
+        opset: int | None,
+        precision: "Precision",
+        calibration: "str | Sequence[Array]",
+        external_data: bool,
+        exporter: Exporter,
+        progress: Progress,
+    ) -> None:
+        from vggc.backends import onnx_model
+        from vggc.passes import least_opset, prepare
+
+        self.program: Program = prepare(network, passes)
+        self.precision = precision
+        self.external_data = external_data
+        self.exporter = exporter
+        self.progress = progress
+        usual = DEFAULT_OPSET if exporter == "vggc" else TORCHS_OPSET
+        self.opset = opset if opset is not None else max(usual, least_opset(self.program))
+        _check_opset(self.opset)
+        if exporter == "torch" and (passes or precision != "float32" or external_data):
+            raise ProductError("not supported: --exporter torch with passes, another precision or external data")
+        try:
+            self.lowered: Lowered = onnx_model.lower(
+                self.program, self.opset, "float16" if precision == "float16" else "float32"
+            )
+        except LoweringError as error:
+            raise ProductError(f"not supported: {error}") from error
+        self.images = self._calibration(calibration)
+
+    def _calibration(self, calibration: "str | Sequence[Array]") -> "Sequence[Array]":
+        if calibration and self.precision != "int8":
+            raise ProductError("calibration images are of use to int8 alone: add --int8, or leave out --calibration")
+        if not isinstance(calibration, str):
+            return calibration
+        from vggc.calibration import calibration_inputs
+
+        return calibration_inputs(self.program, calibration, self.progress) if calibration else ()
+
+    def make(self, module: "nn.Sequential", path: Path) -> "tuple[Report, str | None]":
+        """Write the file and verify it: the report, and the name of the file with its weights, where there is one."""
+        if self.exporter == "torch":
+            return self._by_torch(module, path), None
+        beside = self._write(module, path)
+        if self.precision == "int8":
+            return self._quantized(module, path), None
+        report = held(self.program, path, module, opset=self.opset, precision=self.precision, progress=self.progress)
+        return report, beside
+
+    def _by_torch(self, module: "nn.Sequential", path: Path) -> "Report":
+        from vggc.backends import torch_exporter
+
+        torch_exporter.export(self.program, module, path, self.opset)
+        return held(self.program, path, module, opset=self.opset, loosely=True, progress=self.progress)
+
+    def _write(self, module: "nn.Sequential", path: Path) -> str | None:
+        """Write vggc's own file; the name of the file with its weights, where they stand in one of their own."""
+        from vggc.backends import onnx_writer
+
+        separate = self.external_data or onnx_writer.needs_external_data(self.lowered)
+        beside = f"{path.name}.data" if separate else None
+        state = module.state_dict()
+        try:
+            onnx_writer.write(
+                self.lowered, lambda name: state[name].numpy(), path, external_data=beside, progress=self.progress
+            )
+        except LoweringError as error:
+            raise ProductError(f"not supported: {error}") from error
+        return beside
+
+    def _quantized(self, module: "nn.Sequential", path: Path) -> "Report":
+        """Verify the float32 file, put its int8 form in its place, and verify that one by its outputs."""
+        from vggc.quantization import Calibration, quantize
+
+        size = held(self.program, path, module, progress=self.progress).size
+        split = Calibration.split(self.images) if self.images else None
+        exact = path.rename(path.with_name(f"float32-{path.name}"))
+        self.progress("quantising", 0, 1)
+        note = quantize(self.program, exact, size, path, split)
+        self.progress("quantising", 1, 1)
+        compared = split.comparing if split is not None else ()
+        return held(
+            self.program.noted(note), path, module, precision="int8", loosely=True, inputs=compared,
+            progress=self.progress,
+        )  # fmt: skip
+
+
+def _check_opset(opset: int) -> None:
+    from vggc.backends import onnx_model
+    from vggc.verify.sessions import newest_opset
+
+    newest = newest_opset()
+    if not onnx_model.OLDEST_OPSET <= opset <= newest:
+        raise ProductError(
+            f"not supported: opset {opset}; vggc writes {onnx_model.OLDEST_OPSET} to {newest}, "
+            "the newest that the installed onnxruntime runs"
+        )

@@ -120,7 +120,8 @@ class _Making:
         precision = metadata.get("vggc.precision", "float32")
         if not isinstance(passes, list) or not set(map(str, passes)) <= PASSES.keys() or precision not in TOLERANCES:
             raise ProductError(f"{name} says that it was made in a way that this version of vggc does not know")
-        return cls("vggc.spec" in metadata, tuple(passes), precision)  # type: ignore[arg-type]  # one of the table
+        by_vggc = "vggc.spec" in metadata and metadata.get("vggc.exporter", "vggc") == "vggc"
+        return cls(by_vggc, tuple(passes), precision)  # type: ignore[arg-type]  # one of the table
 
 
 def _read_model(file: Path) -> "onnx.ModelProto":

@@ -78,6 +78,10 @@ def passes(command: Command) -> Command:
 @weights_file
 @click.option("--opset", type=int, help="From 13 to the newest that onnxruntime runs; 17, or what the passes need.")
 @click.option("--external-data", is_flag=True, help="Keep the weights in a file beside; always so above 2 GiB.")
+@click.option(
+    "--exporter", type=click.Choice(("vggc", "torch")), default="vggc", show_default=True,
+    help="Who writes the file; torch.onnx.export is a second opinion.",
+)  # fmt: skip
 @passes
 @click.option("--fp16", is_flag=True, help="Weights and arithmetic in float16; input and output stay float32.")
 @click.option("--int8", is_flag=True, help="Weights in int8; with --calibration what flows between them as well.")
@@ -100,6 +104,7 @@ def export(
     allow_left_over: tuple[str, ...],
     opset: int | None,
     external_data: bool,
+    exporter: str,
     strip_dropout: bool,
     fp16: bool,
     int8: bool,
@@ -133,6 +138,7 @@ def export(
             precision="float16" if fp16 else "int8" if int8 else "float32",
             calibration=calibration,
             external_data=external_data,
+            exporter="torch" if exporter == "torch" else "vggc",
             progress=progress,
         )
     if exported.weights is not None:
