@@ -14,12 +14,15 @@ from tests.networks import network
 from tests.strategies import layers
 from vggc.backends import onnx_model, onnx_writer, yaml_spec
 from vggc.backends.torch_module import without_hints
+from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.layers import KINDS
 from vggc.layers.base import Layer, Shape, ShapeError
+from vggc.passes import prepare
 from vggc.unroll import unroll
 from vggc.verify.module import check_module
 from vggc.verify.outputs import relative_l2, telling_weights
+from vggc.verify.reference import Reference
 from vggc.verify.sessions import Array, newest_opset, open_session
 from vggc.verify.structure import _inferred_shapes
 
@@ -110,3 +113,32 @@ def _hold(compiled: Network, lowered: onnx_model.Lowered, path: Path, state: dic
     noise = relative_l2(in_torch, exact)
     assume(noise < 1e-3)  # a constant map that is normalised is nothing but rounding
     assert relative_l2(actual, in_torch) <= 1e-5 + 20 * noise
+
+
+@given(
+    specs(),
+    st.sets(st.sampled_from(["fold_batch_norm", "fc_to_conv", "dynamic_hw", "softmax"])),
+    st.integers(13, newest_opset()),
+)
+def test_passes_compute_what_they_promise_or_are_refused(text: str, passes: set[str], opset: int) -> None:
+    compiled = network(text)
+    try:
+        program = prepare(compiled, passes)
+        lowered = onnx_model.lower(program, opset)
+    except ProductError as error:
+        assert str(error).startswith("not supported: --")
+        return
+    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled).items()}
+    reference = Reference(program, compiled.module().eval())
+    exact = Reference(program, compiled.module().eval().double())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.onnx"
+        onnx_writer.write(lowered, lambda name: state[name].numpy(), path)
+        session = open_session(str(path))
+    for sample in reference.samples():
+        x = reference.input(sample)
+        expected = reference.output(state, x)
+        double = {name: tensor.double() for name, tensor in state.items()}
+        noise = relative_l2(expected, exact.output(double, x.double()))
+        assume(noise < 1e-3)
+        assert relative_l2(session.run(None, {"input": x.numpy()})[0], expected) <= 1e-5 + 20 * noise

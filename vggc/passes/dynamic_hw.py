@@ -11,6 +11,8 @@ from vggc.passes.program import BATCH, Note, Port, Program, Step, relayered
 
 _PROBED: Final = 64  # sizes in a row that are tried: more than the total stride of any network of this kind
 
+_ANSWERED: Final = ("flatten", "linear", "adaptive_avg_pool2d", "adaptive_max_pool2d")
+
 
 def dynamic_hw(program: Program) -> Program:
     """The input's height and width are called `height` and `width`; features keep an open size, a classifier does not.
@@ -40,7 +42,7 @@ def _global(step: Step) -> Step:
 
 
 def check_sizes(program: Program, opset: int) -> None:
-    """Hold the nodes and tensors of every layer at the spec's size against those at other sizes, equal or not.
+    """Hold the nodes, tensors and features of every layer at the spec's size against those at others, equal or not.
 
     A layer whose lowering depends on the size (a flatten before a linear layer, an adaptive pool, ceil mode, a
     layer norm) would be silently wrong at others.
@@ -79,7 +81,9 @@ def _at(program: Program, extra: tuple[int, int]) -> Iterator[tuple[Step, Shape]
 
 
 def _lowered(layer: Layer, x: Shape, opset: int) -> tuple[object, ...]:
-    return layer.onnx(x, opset), layer.tensors(x), layer.buffers(x)
+    y = layer.shape(x)
+    output = y if len(y) == 1 else y[:1]  # the features of a vector and the channels of a map, which must stay
+    return layer.onnx(x, opset), layer.torch(x), layer.tensors(x), layer.buffers(x), output
 
 
 def _fixed(program: Program, step: Step, x: Shape) -> ProductError:
@@ -87,7 +91,7 @@ def _fixed(program: Program, step: Step, x: Shape) -> ProductError:
     native, other = (by(map(str, shape)) for shape in (step.layer.input, x))
     asked = "--fc-to-conv" if program.did("fc_to_conv") else "--dynamic-hw"
     hint = ""
-    if step.layer.layer.group == "linear":
+    if not program.did("fc_to_conv") and step.layer.kind in _ANSWERED:
         hint = "; use --fc-to-conv, or end the features in global_avg_pool2d"
     return ProductError(
         f"not supported: {asked}: {step.layer.alias} ({step.layer.kind}) is not the same for an input of {native} "
