@@ -13,7 +13,7 @@ from vggc.ir import Network
 from vggc.pipeline import compile_source
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md"]
+PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md", "docs/onnx.md"]
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 Block = tuple[str, str, str, str]
@@ -102,3 +102,9 @@ def test_links_lead_somewhere() -> None:
                     for line in text.splitlines() if line.startswith("#")}  # fmt: skip
         for anchor in re.findall(r"\]\(#([\w-]+)\)", text):
             assert anchor in headings, f"{page}: #{anchor}"
+
+
+def test_the_refusal_that_the_page_on_onnx_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["export", "vgg16", "--onnx", "--dynamic-hw", "-o", str(tmp_path / "x.onnx")])
+    assert capsys.readouterr().err in [block[3] for block in blocks("text")]
