@@ -10,6 +10,7 @@ from vggc import cli
 from vggc.codes import CODES
 from vggc.diagnostics import Source
 from vggc.ir import Network
+from vggc.matching import read_key_map
 from vggc.pipeline import compile_source
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +37,7 @@ def compiled(text: str) -> Network:
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block[0])
-def test_every_yaml_block_compiles(block: Block) -> None:
+def test_every_yaml_block_compiles(block: Block, tmp_path: Path) -> None:
     _, _, kind, text = block
     head = "vggc: 1\nname: block\ninput: [16, 16, 16]\nclasses: 10\n"
     if kind == "":
@@ -47,6 +48,9 @@ def test_every_yaml_block_compiles(block: Block) -> None:
         flat = text.startswith(("- linear", "- fc"))
         features = "features:\n" + ("- 8\n- flatten\n" if flat else "") + text + "classifier: none\n"
         compiled(head + features)
+    elif kind == "map":
+        (tmp_path / "map.yaml").write_text(text)
+        assert read_key_map(tmp_path / "map.yaml")
     else:
         assert kind == "invalid"
 
