@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 from vggc.build import EXPORTS
 from vggc.diagnostics import Source, SpecError
 from vggc.errors import ProductError, VerificationError
-from vggc.files import move_into_place, staging, write_text
+from vggc.files import staging
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
 from vggc.pipeline import compile, compile_source
 from vggc.progress import Progress, silent
+from vggc.publishing import check_target, publish, report_path
 from vggc.weights import load_weights
 
 if TYPE_CHECKING:
@@ -37,11 +38,6 @@ def default_path(network: Network) -> Path:
     return EXPORTS / network.stem / f"{network.stem}.onnx"
 
 
-def report_path(path: Path) -> Path:
-    """Where the report of a file lies: beside it."""
-    return path.with_name(path.name + ".json")
-
-
 def export_onnx(
     network: Network | str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
@@ -60,7 +56,7 @@ def export_onnx(
         weights: a safetensors or torch file; if left out the spec's `init` is drawn under `seed`.
         opset: from 13 to the newest that the installed onnxruntime runs.
         seed: of the draw.
-        external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
+        external_data: whether the weights stand in a file beside, `NAME.onnx.DIGEST.data`; always so above 2 GiB.
         progress: told what is being done.
 
     Raises:
@@ -78,17 +74,18 @@ def export_onnx(
         lowered = onnx_model.lower(network, opset)
     except LoweringError as error:
         raise ProductError(f"not supported: {error}") from error
+    external_data = external_data or onnx_model.needs_external_data(lowered)
+    check_target(target, external_data=external_data)
     with staging(target) as folder:
         module = _module(network, weights, seed, progress)
-        beside = f"{target.name}.data" if external_data or onnx_model.needs_external_data(lowered) else None
         state = module.state_dict()
-        onnx_model.write(
-            lowered, lambda name: state[name].numpy(), folder / target.name, external_data=beside, progress=progress
+        staged = folder / target.name
+        data = onnx_model.write(
+            lowered, lambda name: state[name].numpy(), staged, external_data=external_data, progress=progress
         )
-        report = _verified(network, folder / target.name, module, opset, progress)
-        for name in filter(None, (beside, target.name)):
-            move_into_place(folder / name, target.with_name(name))
-    write_text(report_path(target), report.to_json())
+        report = _verified(network, staged, module, opset, progress)
+        report_path(staged).write_text(report.to_json(), encoding="utf-8", newline="\n")
+        publish(staged, target, data)
     return Export(target, report)
 
 
@@ -148,26 +145,17 @@ def verify_onnx(
         ProductError: the file cannot be read, or holds no spec and none was given.
         VerificationError: the file did not pass.
     """
+    from vggc.verify.reading import check_digests, read_model
+
     file = Path(path)
-    model = _read_model(file)
+    model = read_model(file)
+    check_digests(file, model)
     if network is None:
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
         network = compile(network)
     module = load_weights(network, Path(weights)) if weights is not None else _own_weights(network, model, file)
     return _verified(network, file, module, None, progress, own_weights=weights is None)
-
-
-def _read_model(file: Path) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        return onnx.load(str(file))
-    except OSError as error:
-        raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ProductError(f"{file} is no ONNX file: {str(error).splitlines()[0]}") from error
 
 
 def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
@@ -186,18 +174,12 @@ def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
 
 
 def _own_weights(network: Network, model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
-    import onnx
-    import torch
-
     from vggc.backends import torch_module
+    from vggc.verify.reading import state
     from vggc.weights import assign
 
-    state = {
-        each.name: torch.from_numpy(onnx.numpy_helper.to_array(each, str(file.parent)).copy())
-        for each in model.graph.initializer
-    }
     module = torch_module.allocate(network)
-    report = assign(module, state, file.name)
+    report = assign(module, state(model, file), file.name)
     if not report.complete:
         raise ProductError(f"the weights are not those of {network.name}\n{report}")
     return module

@@ -17,6 +17,7 @@ from vggc.backends.protobuf_stream import Tensor
 from vggc.ir import Network, ShapedLayer
 from vggc.layers.base import OnnxNode
 from vggc.progress import Progress, silent
+from vggc.publishing import data_name
 from vggc.unroll import unroll
 from vggc.version import __version__
 
@@ -158,17 +159,20 @@ def write(
     weights: Weights,
     path: Path,
     *,
-    external_data: str | None = None,
+    external_data: bool = False,
     progress: Progress = silent,
-) -> None:
+) -> Path | None:
     """Write the file, one tensor at a time.
 
     Args:
         lowered: the network without its weights.
         weights: the float32 values of an initializer by its name, which is its key in torch's state dict.
         path: the file to write.
-        external_data: the name of a file beside it for the weights; needed above 2 GiB.
+        external_data: whether the weights go to a file beside it, named by `data_name`; needed above 2 GiB.
         progress: told the bytes written.
+
+    Returns:
+        the file beside it, if there is one.
     """
     model, graph = _split(lowered.model)
     total = sum(tensor.size for tensor in lowered.tensors)
@@ -185,13 +189,17 @@ def write(
             )
         return np.ascontiguousarray(values, dtype="<f4").reshape(-1).data.cast("B")
 
+    beside = None
     with path.open("wb") as file:
-        if external_data is None:
-            protobuf_stream.write_embedded(file, model, graph, lowered.tensors, data)
+        if external_data:
+            with path.with_name("data").open("wb") as weights_file:
+                offsets, sha256 = protobuf_stream.write_data(weights_file, lowered.tensors, data)
+            beside = path.with_name("data").rename(path.with_name(data_name(path.name, sha256)))
+            protobuf_stream.write_referring(file, model, graph, lowered.tensors, offsets, beside.name)
         else:
-            with (path.parent / external_data).open("wb") as beside:
-                protobuf_stream.write_external(file, beside, external_data, model, graph, lowered.tensors, data)
+            protobuf_stream.write_embedded(file, model, graph, lowered.tensors, data)
     progress("writing weights", total, total)
+    return beside
 
 
 def operators(model: onnx.ModelProto) -> Iterator[str]:

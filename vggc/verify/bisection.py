@@ -1,6 +1,7 @@
 """The first layer whose output differs."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -19,10 +20,11 @@ MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared a
 
 
 def first_difference(
-    network: Network, module: nn.Sequential, model: onnx.ModelProto, boundaries: Mapping[str, str]
+    network: Network, module: nn.Sequential, model: onnx.ModelProto, boundaries: Mapping[str, str], folder: Path
 ) -> Culprit | None:
     """The first layer whose output in onnxruntime differs from torch's; None where the values cannot be found.
 
+    `folder` is where the model's data lies, if it has any in a file beside it.
     The layers are gone through in groups that fit into memory; nothing later than the first difference is computed.
     """
     names = {output for node in model.graph.node for output in node.output}
@@ -31,7 +33,7 @@ def first_difference(
     expected = dict(_intermediate(network, module, x))
     before = 0.0
     for group in _groups(pending):
-        values = _run_until(model, [boundaries[layer.path] for layer in group], x)
+        values = _run_until(model, [boundaries[layer.path] for layer in group], x, folder)
         for layer in group:
             error = relative_l2(values[boundaries[layer.path]], expected[layer.path])
             if error > RELATIVE_L2:
@@ -62,7 +64,7 @@ def _intermediate(network: Network, module: nn.Sequential, x: torch.Tensor) -> I
             yield layer.path, x.numpy()
 
 
-def _run_until(model: onnx.ModelProto, names: list[str], x: torch.Tensor) -> dict[str, Array]:
+def _run_until(model: onnx.ModelProto, names: list[str], x: torch.Tensor, folder: Path) -> dict[str, Array]:
     """The values of that name, from a copy of the model that ends with them."""
     shortened = onnx.ModelProto()
     shortened.CopyFrom(model)
@@ -70,5 +72,5 @@ def _run_until(model: onnx.ModelProto, names: list[str], x: torch.Tensor) -> dic
     shortened.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
     )
-    session = open_session(shortened.SerializeToString())
+    session = open_session(shortened.SerializeToString(), folder=folder)
     return dict(zip(names, session.run(names, {onnx_model.INPUT: x.numpy()}), strict=True))

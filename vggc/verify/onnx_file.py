@@ -53,7 +53,7 @@ class _Verification:
         self.path = path
         self.module = module
         self.progress = progress
-        self.model = onnx.load(str(path))
+        self.model = onnx.load(str(path), load_external_data=False)
         self.lowered = onnx_model.lower(network, opset_of(self.model))
         self.report = Report(
             file=path.name,
@@ -107,7 +107,9 @@ class _Verification:
         return self._end("mismatch", f"{weights} the outputs differ by {worst.relative_l2:.1e} (relative L2)")
 
     def _find_culprit(self) -> None:
-        self.report.culprit = first_difference(self.network, self.module, self.model, self.lowered.boundaries)
+        self.report.culprit = first_difference(
+            self.network, self.module, self.model, self.lowered.boundaries, self.path.parent
+        )
 
     # --- outputs ---
 

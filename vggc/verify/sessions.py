@@ -1,6 +1,7 @@
 """onnxruntime: sessions on the CPU, and which opsets it runs."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,18 @@ def _runs(opset: int) -> bool:
     return True
 
 
-def open_session(model: str | bytes, initializers: Mapping[str, Array] | None = None) -> onnxruntime.InferenceSession:
+def open_session(
+    model: str | bytes, initializers: Mapping[str, Array] | None = None, *, folder: Path | None = None
+) -> onnxruntime.InferenceSession:
     """A session on the CPU, where asked with other initializers than the file's.
 
-    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own.
+    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own. `folder`
+    is where the data of a model lies that is given as bytes.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    if folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     kept = []
     for name, values in (initializers or {}).items():
         kept.append(onnxruntime.OrtValue.ortvalue_from_numpy(values))

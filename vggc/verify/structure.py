@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 from torch import nn
 
 from vggc.backends import onnx_model
 from vggc.backends.onnx_model import Lowered
 from vggc.ir import Network
+from vggc.verify.reading import same_bits, values
 from vggc.verify.report import Check
 
 
@@ -89,9 +89,8 @@ class Structure:
         expected = [tensor.name for tensor in self.lowered.tensors]
         if sorted(found) != sorted(expected):
             return Check("weights", False, f"other tensors: {', '.join(sorted(found.keys() ^ set(expected))[:5])}")
-        folder = str(self.path.parent)
         for name in expected:
-            if not np.array_equal(onnx.numpy_helper.to_array(found[name], folder), state[name].numpy(), equal_nan=True):
+            if not same_bits(values(found[name], self.path), state[name].numpy()):
                 return Check("weights", False, f"{name} differs from the module's")
         return Check("weights", True, f"{len(expected)} tensors equal the module's, bit by bit")
 
