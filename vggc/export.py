@@ -120,7 +120,10 @@ def _verified(
 ) -> "Report":
     from vggc.verify.onnx_file import verify
 
-    report = verify(network, path, module, opset=opset, own_weights=own_weights, progress=progress)
+    try:
+        report = verify(network, path, module, opset=opset, own_weights=own_weights, progress=progress)
+    except LoweringError as error:  # in the opset of a file that is not of vggc
+        raise ProductError(f"not supported: {error}") from error
     if report.verdict != "verified":
         raise VerificationError(report)
     return report
@@ -145,10 +148,11 @@ def verify_onnx(
         ProductError: the file cannot be read, or holds no spec and none was given.
         VerificationError: the file did not pass.
     """
-    from vggc.verify.reading import check_digests, read_model
+    from vggc.verify.reading import check_digests, check_opsets, read_model
 
     file = Path(path)
     model = read_model(file)
+    check_opsets(file, model)
     check_digests(file, model)
     if network is None:
         network = embedded_network(model, file.name)

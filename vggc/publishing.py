@@ -36,7 +36,7 @@ def check_target(target: Path, *, external_data: bool) -> None:
             f"{target} is a link, and the weights in their own file would lie beside one end of it alone; "
             f"name the file itself: {final(target)}"
         )
-    if report_path(target).is_dir():
+    if os.path.isdir(report_path(target)):
         raise ProductError(f"{report_path(target)}, the place of the report, is a folder; write elsewhere")
 
 

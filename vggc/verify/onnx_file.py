@@ -17,7 +17,7 @@ from vggc.progress import Progress, silent
 from vggc.verify.bisection import first_difference
 from vggc.verify.outputs import compare, example_input, forward, relative_l2, telling_weights
 from vggc.verify.report import Control, Report, Verdict
-from vggc.verify.sessions import Array, open_session
+from vggc.verify.sessions import SESSION_ERRORS, Array, open_session
 from vggc.verify.structure import Structure, opset_of
 
 PASSES: Final = ((0, 1), (1, 2), (2, 3))  # (seed, batch size)
@@ -44,7 +44,11 @@ def verify(
         own_weights: whether the module's weights are the file's own, so that comparing them would say nothing.
         progress: told the passes done.
     """
-    return _Verification(network, path, module.eval(), progress).run(opset, own_weights)
+    verification = _Verification(network, path, module.eval(), progress)
+    try:
+        return verification.run(opset, own_weights)
+    except SESSION_ERRORS as error:
+        return verification.end("mismatch", f"onnxruntime cannot run it: {str(error).splitlines()[0]}")
 
 
 class _Verification:
@@ -74,7 +78,7 @@ class _Verification:
         if failed:
             if all(check.name in _RUNNABLE for check in failed):
                 self._find_culprit()
-            return self._end("mismatch", f"{failed[0].name}: {failed[0].detail}")
+            return self.end("mismatch", f"{failed[0].name}: {failed[0].detail}")
         self._compare("as written", dict(self.module.state_dict()), open_session(str(self.path)), PASSES)
         if self._mismatch():
             return self._blame("as written")
@@ -85,15 +89,16 @@ class _Verification:
             if self._mismatch():
                 return self._blame("with He weights")
         if self.report.controls[-1].seen:
-            return self._end("verified", "the outputs agree, and a perturbed layer is seen")
+            return self.end("verified", "the outputs agree, and a perturbed layer is seen")
         control = self.report.controls[-1]
-        return self._end(
+        return self.end(
             "inconclusive",
             f"the outputs agree, and halving {control.layer} changes them by {control.relative_l2:.1e} alone: "
             "an error might stay unseen",
         )
 
-    def _end(self, verdict: Verdict, reason: str) -> Report:
+    def end(self, verdict: Verdict, reason: str) -> Report:
+        """The report, with its verdict."""
         self.report.verdict = verdict
         self.report.reason = reason
         return self.report
@@ -104,7 +109,7 @@ class _Verification:
     def _blame(self, weights: str) -> Report:
         worst = max(self.report.comparisons, key=lambda each: each.relative_l2)
         self._find_culprit()
-        return self._end("mismatch", f"{weights} the outputs differ by {worst.relative_l2:.1e} (relative L2)")
+        return self.end("mismatch", f"{weights} the outputs differ by {worst.relative_l2:.1e} (relative L2)")
 
     def _find_culprit(self) -> None:
         self.report.culprit = first_difference(

@@ -29,8 +29,8 @@ def read_model(path: Path) -> onnx.ModelProto:
     Raises:
         ProductError: it cannot be read or is no ONNX file, or its data is not to be had or lies elsewhere.
     """
-    _check_ordinary(path)
     try:
+        _check_ordinary(path)
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
         raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
@@ -38,6 +38,8 @@ def read_model(path: Path) -> onnx.ModelProto:
         raise ProductError(f"{path} is no ONNX file, or was cut short: {_first_line(error)}") from error
     if not model.graph.node:
         raise ProductError(f"{path} is no ONNX file, or was cut short: it holds no graph")
+    if not all(isinstance(each, str) for each in _texts(model)):
+        raise ProductError(f"{path} is damaged: a name in it is no text; copy it again, or export again")
     _check_external_data(path, model)
     return model
 
@@ -59,6 +61,20 @@ def check_digests(path: Path, model: onnx.ModelProto) -> None:
                 f"{path.parent / location} was changed or damaged: its name says that it has other bytes; "
                 "copy it again, or export again"
             )
+
+
+def check_opsets(path: Path, model: onnx.ModelProto) -> None:
+    """Raise ProductError for a model with operators that onnx itself does not know."""
+    standard = [each.version for each in model.opset_import if each.domain in ("", "ai.onnx")]
+    imports = [*model.opset_import, onnx.helper.make_opsetid("", max(standard, default=0))]
+    try:
+        onnx.helper.find_min_ir_version_for(imports)
+    except ValueError as error:
+        named = ", ".join(f"{each.domain or 'ai.onnx'} {each.version}" for each in model.opset_import) or "none"
+        raise ProductError(
+            f"{path} imports operators that the installed onnx {onnx.__version__} does not know ({named}); "
+            "a newer onnx may, or the file is damaged"
+        ) from error
 
 
 def values(tensor: onnx.TensorProto, path: Path) -> Array:
@@ -127,6 +143,23 @@ def _check_ordinary(path: Path) -> None:
         raise ProductError(f"{path} is a folder; name the ONNX file in it")
     if not path.is_file():
         raise ProductError(f"{path} is no ordinary file; copy what it gives into one")
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[object]:
+    """What ought to be text; protobuf gives bytes where it is not."""
+    yield model.graph.name
+    for prop in model.metadata_props:
+        yield from (prop.key, prop.value)
+    yield from (each.domain for each in model.opset_import)
+    for node in model.graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        yield value.name
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for tensor in tensors(model.graph):
+        yield tensor.name
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
 
 
 def _check_external_data(path: Path, model: onnx.ModelProto) -> None:

@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
 import onnxruntime
 
 from vggc.backends import onnx_model
+
+# How onnxruntime says that it cannot load or run a model; they share no base of its own.
+SESSION_ERRORS: Final = tuple(
+    each
+    for each in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+    if isinstance(each, type) and issubclass(each, Exception)
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -48,7 +48,7 @@ class Structure:
     def _full_check(self) -> Check:
         try:
             onnx.checker.check_model(str(self.path), full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
             return Check("onnx checker", False, str(error).splitlines()[0])
         return Check("onnx checker", True, "full check passed")
 
@@ -73,7 +73,7 @@ class Structure:
         wanted = {self.lowered.boundaries[layer.path]: layer.output for layer in self.network.layers}
         try:
             inferred = _inferred_shapes(self.model)
-        except onnx.shape_inference.InferenceError as error:
+        except (onnx.shape_inference.InferenceError, ValueError) as error:
             return Check("shapes", False, str(error).splitlines()[0])
         wrong = [
             f"{name}: onnx infers {inferred.get(name)}, the analysis says {list(shape)}"
