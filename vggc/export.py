@@ -158,7 +158,7 @@ def verify_onnx(
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
         network = compile(network)
-    module = load_weights(network, Path(weights)) if weights is not None else _own_weights(network, model, file)
+    module = load_weights(network, Path(weights)) if weights is not None else own_weights(network, model, file)
     return _verified(network, file, module, None, progress, own_weights=weights is None)
 
 
@@ -177,7 +177,12 @@ def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
         raise ProductError(f"the spec in {name} does not compile: {error}") from error
 
 
-def _own_weights(network: Network, model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
+def own_weights(network: Network, model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
+    """The module of a network on the CPU with the weights of an ONNX file.
+
+    Raises:
+        ProductError: they are not those of the network.
+    """
     from vggc.backends import torch_module
     from vggc.verify.reading import state
     from vggc.weights import assign

@@ -78,7 +78,7 @@ def _without_report(target: Path, staged: Path) -> Iterator[None]:
 
 
 def _remove_other_data(target: Path, kept: str | None) -> None:
-    ours = re.compile(rf"{re.escape(target.name)}\.[0-9a-f]{{{_DIGITS}}}\.data")
+    named = re.compile(rf"{re.escape(target.name)}\.[0-9a-f]{{{_DIGITS}}}\.data")
     for path in target.parent.iterdir():
-        if ours.fullmatch(path.name) and path.name != kept:
+        if named.fullmatch(path.name) and path.name != kept:
             path.unlink(missing_ok=True)

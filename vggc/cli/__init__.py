@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "build": "making:build",
     "export": "making:export",
     "verify": "making:verify",
+    "bench": "benching:bench",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",

@@ -44,22 +44,26 @@ def read_model(path: Path) -> onnx.ModelProto:
     return model
 
 
+def data_files(path: Path, model: onnx.ModelProto) -> list[Path]:
+    """The files beside a model that hold its weights."""
+    locations = {_entries(each)["location"] for each in tensors(model.graph) if is_external(each)}
+    return [path.parent / location for location in sorted(locations)]
+
+
 def check_digests(path: Path, model: onnx.ModelProto) -> None:
     """Hold data files against the digest that vggc writes into their names.
 
     Raises:
         ProductError: one of them has other bytes.
     """
-    locations = {_entries(each)["location"] for each in tensors(model.graph) if is_external(each)}
-    for location in sorted(locations):
-        if (named := _DIGEST_IN_NAME.fullmatch(location)) is None:
+    for data in data_files(path, model):
+        if (named := _DIGEST_IN_NAME.fullmatch(data.name)) is None:
             continue
-        with (path.parent / location).open("rb") as file:
+        with data.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if data_name(named[1], sha256) != location:
+        if data_name(named[1], sha256) != data.name:
             raise ProductError(
-                f"{path.parent / location} was changed or damaged: its name says that it has other bytes; "
-                "copy it again, or export again"
+                f"{data} was changed or damaged: its name says that it has other bytes; copy it again, or export again"
             )
 
 
