@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _SERVER: Final = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["onnxruntime", "safetensors.torch", "torch", "vggc.export", "vggc.verify.onnx_file"])
+_SERVER.set_forkserver_preload(["pytest", "safetensors.torch", "vggc.export", "vggc.verify.onnx_file"])
 KILLED: Final = -signal.SIGKILL
 
 
@@ -48,12 +48,14 @@ def _call(function: Callable[..., object], arguments: tuple[object, ...]) -> Non
 _STEPS: Final = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.scandir", "os.listdir", "fcntl.flock"}
 
 
-class Countdown:
-    """Kills this process at the n-th step of its work in a folder: a file operation or a word of progress."""
+class Steps:
+    """Calls a function before every step of this process's work in a folder: a file operation or a word of progress."""
 
-    def __init__(self, n: int, folder: Path) -> None:
-        self.left = n
+    def __init__(self, folder: Path, call: Callable[[int], None]) -> None:
         self.folder = str(folder)
+        self.call = call
+        self.n = 0
+        self.busy = False
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
@@ -61,7 +63,14 @@ class Countdown:
             self.step()
 
     def step(self, *_: object) -> None:
-        """Count one; takes what a `Progress` is told."""
-        self.left -= 1
-        if self.left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        """A step; takes what a `Progress` is told."""
+        if not self.busy:
+            self.busy = True
+            self.call(self.n)
+            self.n += 1
+            self.busy = False
+
+
+def die() -> None:
+    """End this process as nothing can prevent."""
+    os.kill(os.getpid(), signal.SIGKILL)

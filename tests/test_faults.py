@@ -2,10 +2,12 @@
 they seem. Whatever happens, the old file is intact or the new one complete, the message says what to do, and nothing
 stays behind."""
 
+import errno
 import hashlib
 import json
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -20,7 +22,7 @@ import pytest
 import torch
 
 import vggc
-from tests.children import KILLED, Countdown, in_child, start
+from tests.children import KILLED, Steps, die, in_child, start
 from tests.networks import PLAIN, SMALL, network
 from vggc import cli
 from vggc.cli.exits import Exit
@@ -155,10 +157,29 @@ def test_a_full_disk(product: str, disk: Path) -> None:
 # --- a kill ---
 
 
-def export_and_die(path: Path, external_data: bool, n: int) -> None:
+def export_in_steps(path: Path, external_data: bool, call: Callable[[int], None]) -> None:
     compiled = network(TINY)
-    countdown = Countdown(n, path.parent)
-    vggc.export_onnx(compiled, path, seed=2, external_data=external_data, progress=countdown.step)
+    steps = Steps(path.parent, call)
+    vggc.export_onnx(compiled, path, seed=2, external_data=external_data, progress=steps.step)
+
+
+def export_and_watch(path: Path, external_data: bool, telling: Path) -> None:
+    """Write down the steps before which the folder was not as before the step before: where a kill leaves something
+    else."""
+    found: list[int] = []
+    last: list[object] = [None]
+
+    def look(n: int) -> None:
+        if last != [everything(path.parent)]:
+            last[:] = [everything(path.parent)]
+            found.append(n)
+
+    export_in_steps(path, external_data, look)
+    telling.write_text(json.dumps(found))
+
+
+def export_and_die(path: Path, external_data: bool, step: int) -> None:
+    export_in_steps(path, external_data, lambda n: die() if n == step else None)
 
 
 def verified(path: Path) -> bool:
@@ -176,31 +197,45 @@ def test_a_kill_at_every_step_of_an_export(old: str, new: str, tmp_path: Path) -
         if kind != "nothing":
             export(tmp_path / str(seed) / "x.onnx", seed, kind == "data")
     before, after = contents(tmp_path / "1"), contents(tmp_path / "2")
-    seen: list[str] = []
-    for n in count():
-        folder = tmp_path / f"killed at {n}"
+    shutil.copytree(tmp_path / "1", tmp_path / "whole")
+    assert in_child(export_and_watch, tmp_path / "whole" / "x.onnx", new == "data", tmp_path / "steps") == 0
+    assert contents(tmp_path / "whole") == after
+    steps = json.loads((tmp_path / "steps").read_text())
+    moments = set()
+    for step in steps:
+        folder = tmp_path / f"killed before {step}"
         shutil.copytree(tmp_path / "1", folder)
-        code = in_child(export_and_die, folder / "x.onnx", new == "data", n)
+        assert in_child(export_and_die, folder / "x.onnx", new == "data", step) == KILLED
+        assert_whole(folder, before, after)
         left = contents(folder)
-        if code == 0:
-            break
-        assert code == KILLED
-        model = left.get("x.onnx")
-        expected = after if model == after["x.onnx"] else before
-        assert model == expected.get("x.onnx")
-        assert {name: left.get(name) for name in expected if name.endswith(".data")} == {
-            name: each for name, each in expected.items() if name.endswith(".data")
-        }
-        if "x.onnx.json" in left:
-            assert json.loads(left["x.onnx.json"])["sha256"] == hashlib.sha256(model or b"").hexdigest()
-        if model is not None and (not seen or seen[-1] != repr(left)):
-            assert verified(folder / "x.onnx")
-        seen.append(repr(left))
+        moments.add((left.get("x.onnx") == after["x.onnx"], "x.onnx.json" in left))
         export(folder / "x.onnx", 2, new == "data")
         assert contents(folder) == after
-        shutil.rmtree(folder)
-    assert left == after
-    assert n > 20
+    # Before the switch with the old report, without one, after it without one, and with the new one.
+    assert moments >= {(False, False), (True, False)}
+    assert (False, True) in moments or old == "nothing"
+
+
+def everything(folder: Path) -> frozenset[tuple[str, bytes]]:
+    """All files and folders below a folder, with the random parts of names left out."""
+    return frozenset(
+        (re.sub(r"(\.vggc\.)[^/]*", r"\1", str(each.relative_to(folder))), each.read_bytes() if each.is_file() else b"")
+        for each in folder.rglob("*")
+    )
+
+
+def assert_whole(folder: Path, before: dict[str, bytes], after: dict[str, bytes]) -> None:
+    """The model is the old or the new one, and has its own data, and its own report or none."""
+    left = contents(folder)
+    model = left.get("x.onnx")
+    expected = after if model == after["x.onnx"] else before
+    assert model == expected.get("x.onnx")
+    data = {name: each for name, each in expected.items() if name.endswith(".data")}
+    assert {name: left.get(name) for name in data} == data
+    if "x.onnx.json" in left:
+        assert json.loads(left["x.onnx.json"])["sha256"] == hashlib.sha256(model or b"").hexdigest()
+    if model is not None:
+        assert verified(folder / "x.onnx")
 
 
 def hold_a_staging_folder(target: Path, ready: Path, end: Path) -> None:
@@ -299,6 +334,39 @@ def test_a_read_only_folder(open_folder: Path) -> None:
         (open_folder / name).chmod(0o666)
     open_folder.chmod(0o555)
     assert in_child(as_nobody, assert_products_refused, open_folder, "permission denied", "write elsewhere") == 0
+
+
+def test_the_files_of_somebody_else_in_a_shared_folder(open_folder: Path) -> None:
+    """Anyone may write to them and nobody replace them, which shows when the model is moved: after its data."""
+    for name in ("x.onnx", "x.safetensors", "x.pt", "x.txt"):
+        (open_folder / name).write_bytes(b"old")
+        (open_folder / name).chmod(0o666)
+    open_folder.chmod(0o1777)
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of two owners")
+    assert in_child(as_nobody, assert_products_refused, open_folder, "operation not permitted", "owner") == 0
+
+
+@every_product
+def test_a_read_only_file_system(product: str, disk: Path) -> None:
+    name, make = PRODUCTS[product]
+    (disk / name).write_bytes(b"old")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert_refused(disk, make, disk / name, "read-only", "write elsewhere")
+    assert_refused(disk, make, disk / f"new_{name}", "read-only file system", "write elsewhere")
+
+
+def test_a_model_that_cannot_be_moved_gets_its_report_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export_in_two(tmp_path / "x.onnx", 1)
+    original = os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if target == tmp_path / "x.onnx":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        original(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert_refused(tmp_path, export_in_two, tmp_path / "x.onnx", "input/output error", "try again, or write elsewhere")
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:

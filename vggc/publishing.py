@@ -7,8 +7,6 @@ refers to the one or to the other.
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -52,33 +50,33 @@ def publish(staged: Path, target: Path, data: Path | None = None) -> None:
     Two processes that write the same target go through this one after the other; where the file system knows no
     locks, step 5 is left out.
     """
-    with exclusively(final(target).parent) as alone:
-        if data is not None:
-            move_into_place(data, target.with_name(data.name))
-        with _without_report(target, staged):
-            move_into_place(staged, target)
-        move_into_place(report_path(staged), report_path(target))
-        if alone:
-            _remove_other_data(target, data.name if data is not None else None)
-
-
-@contextmanager
-def _without_report(target: Path, staged: Path) -> Iterator[None]:
-    """Set the report of the old model aside; it comes back if the model could not be moved."""
     report, aside = report_path(target), staged.with_name("old report")
-    if not report.is_file():
-        yield
-        return
-    os.replace(report, aside)
-    try:
-        yield
-    finally:
-        if staged.exists():
-            os.replace(aside, report)
+    with exclusively(final(target).parent) as alone:
+        placed = target.with_name(data.name) if data is not None else None
+        added = placed if placed is not None and not placed.exists() else None
+        try:
+            if data is not None and placed is not None:
+                move_into_place(data, placed)
+            if report.is_file():
+                os.replace(report, aside)
+            move_into_place(staged, target)
+        finally:
+            if staged.exists():  # the model could not be moved, so everything is still the old one's
+                _take_back(added, aside, report)
+        move_into_place(report_path(staged), report)
+        if alone:
+            _remove_other_data(target, placed)
 
 
-def _remove_other_data(target: Path, kept: str | None) -> None:
+def _take_back(added: Path | None, aside: Path, report: Path) -> None:
+    if added is not None:
+        added.unlink(missing_ok=True)
+    if aside.exists():
+        os.replace(aside, report)
+
+
+def _remove_other_data(target: Path, kept: Path | None) -> None:
     named = re.compile(rf"{re.escape(target.name)}\.[0-9a-f]{{{_DIGITS}}}\.data")
     for path in target.parent.iterdir():
-        if named.fullmatch(path.name) and path.name != kept:
+        if named.fullmatch(path.name) and path != kept:
             path.unlink(missing_ok=True)
