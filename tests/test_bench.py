@@ -23,7 +23,7 @@ from vggc.benching.bench import bench, default_threads, needed_memory
 from vggc.benching.figures import Cell, Measurement, Ratio, Setting, Spread, ratios
 from vggc.benching.rounds import FEWEST, PAUSE, Clock, Plan, measure
 from vggc.benching.subject import Subject, of_file, of_network
-from vggc.benching.tables import to_csv, to_json, to_markdown, to_text
+from vggc.benching.tables import _number, to_csv, to_json, to_markdown, to_text
 from vggc.cli.exits import Exit
 
 ORT = Cell("onnxruntime", Setting(1, 1))
@@ -356,6 +356,14 @@ def test_csv_text_and_markdown(tmp_path: Path) -> None:
     table = [line for line in to_markdown(result).splitlines() if line.startswith("|")]
     assert len(table) == 6
     assert {line.count("|") for line in table} == {9}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1266.4, "1,266"), (100.0, "100"), (99.94, "99.9"), (9.994, "9.99"), (0.956, "0.96"), (0.01234, "0.0123")],
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert _number(value) == text
 
 
 def run(*arguments: str) -> int:

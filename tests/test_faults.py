@@ -321,30 +321,25 @@ def assert_products_refused(folder: Path, reason: str, way_out: str) -> None:
         assert_refused(folder, make, folder / name, reason, way_out)
 
 
-def test_a_read_only_target(open_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "reason", "way_out"),
+    [
+        (0o444, 0o777, "is read-only", "write elsewhere"),
+        (0o666, 0o555, "permission denied", "write elsewhere"),
+        # A shared folder, where nobody may replace another's file: seen when the model is moved, after its data.
+        (0o666, 0o1777, "operation not permitted", "have the file's owner or attributes changed"),
+    ],
+)
+def test_what_may_not_be_replaced(
+    file_mode: int, folder_mode: int, reason: str, way_out: str, open_folder: Path
+) -> None:
     for name in ("x.onnx", "x.safetensors", "x.pt", "x.txt"):
         (open_folder / name).write_bytes(b"old")
-        (open_folder / name).chmod(0o444)
-    assert in_child(as_nobody, assert_products_refused, open_folder, "is read-only", "write elsewhere") == 0
-
-
-def test_a_read_only_folder(open_folder: Path) -> None:
-    for name in ("x.onnx", "x.safetensors", "x.pt", "x.txt"):
-        (open_folder / name).write_bytes(b"old")
-        (open_folder / name).chmod(0o666)
-    open_folder.chmod(0o555)
-    assert in_child(as_nobody, assert_products_refused, open_folder, "permission denied", "write elsewhere") == 0
-
-
-def test_the_files_of_somebody_else_in_a_shared_folder(open_folder: Path) -> None:
-    """Anyone may write to them and nobody replace them, which shows when the model is moved: after its data."""
-    for name in ("x.onnx", "x.safetensors", "x.pt", "x.txt"):
-        (open_folder / name).write_bytes(b"old")
-        (open_folder / name).chmod(0o666)
-    open_folder.chmod(0o1777)
-    if os.geteuid() != 0:
-        pytest.skip("only root can make files of two owners")
-    assert in_child(as_nobody, assert_products_refused, open_folder, "operation not permitted", "owner") == 0
+        (open_folder / name).chmod(file_mode)
+    open_folder.chmod(folder_mode)
+    if folder_mode == 0o1777 and os.geteuid() != 0:
+        pytest.skip("only root can make files that belong to another user")
+    assert in_child(as_nobody, assert_products_refused, open_folder, reason, way_out) == 0
 
 
 @every_product

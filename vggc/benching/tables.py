@@ -93,7 +93,8 @@ def _title(result: Result) -> str:
 
 def _method(result: Result) -> str:
     plan = result.plan
-    return f"medians (least to most) of up to {plan.rounds} rounds in turn, {plan.seconds:g} s a row"
+    method = f"medians (least to most) of up to {plan.rounds} rounds in turn, {plan.seconds:g} s a row"
+    return f"{method}; ratios are paired by round" if result.ratios else method
 
 
 def _rows(result: Result) -> Iterator[tuple[str, ...]]:
@@ -122,7 +123,9 @@ def _number(value: float) -> str:
     """Three digits that count, or more where they stand before the point."""
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3g}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3g}"
 
 
 def _aligned(heading: str, cell: str, width: int) -> str:

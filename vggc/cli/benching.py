@@ -56,7 +56,9 @@ class _Engines(click.ParamType[tuple[str, ...]]):
 @until_layer
 @limits
 @click.option("--seed", default=0, show_default=True, help="Of the weights, where they are drawn, and of the input.")
-@click.option("--format", "style", type=click.Choice(["text", "json", "csv", "markdown"]), default="text")
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json", "csv", "markdown"]), default="text", help="Of the result."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; printed if left out.")
 def bench(
     subject: str,
