@@ -25,6 +25,7 @@ from vggc.benching.rounds import FEWEST, PAUSE, Clock, Plan, measure
 from vggc.benching.subject import Subject, of_file, of_network
 from vggc.benching.tables import _number, to_csv, to_json, to_markdown, to_text
 from vggc.cli.exits import Exit
+from vggc.progress import silent
 
 ORT = Cell("onnxruntime", Setting(1, 1))
 TORCH = Cell("torch", Setting(1, 1))
@@ -193,10 +194,21 @@ def test_the_file_of_a_spec_has_both_engines_and_its_own_weights(tmp_path: Path)
     assert [each.cell.engine for each in result.measurements] == ["onnxruntime", "torch"]
     (agreement,) = [note for note in result.notes if "relative L2" in note]
     assert float(agreement.rpartition(" ")[2].rstrip(")")) < 1e-5
-    _, module = subject.source.open(tmp_path, lambda *_: None)
+    _, module = subject.source.open(tmp_path, silent, module=True)
     assert module is not None
     expected = network(HEADLESS).module(seed=5).state_dict()
     assert all(torch.equal(module.state_dict()[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_file_whose_weights_are_not_those_of_its_spec(tmp_path: Path) -> None:
+    """As when another tool has folded something away: onnxruntime runs it all the same."""
+    path = vggc.export_onnx(network(HEADLESS), tmp_path / "x.onnx").path
+    model = onnx.load(str(path))
+    model.graph.initializer[0].name = model.graph.node[0].input[1] = "folded"
+    onnx.save(model, str(path))
+    with pytest.raises(vggc.ProductError, match="torch cannot run the file; --engines onnxruntime leaves it out"):
+        bench(of_file(path), plan=QUICK)
+    assert engines_of(of_file(path), engines=["onnxruntime"], batches=(1,)) == [("onnxruntime", 1)]
 
 
 # --- files of others ---

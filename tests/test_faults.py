@@ -216,6 +216,41 @@ def test_a_kill_at_every_step_of_an_export(old: str, new: str, tmp_path: Path) -
     assert (False, True) in moments or old == "nothing"
 
 
+def make_in_steps(product: str, path: Path, call: Callable[[int], None]) -> None:
+    Steps(path.parent, call)
+    PRODUCTS[product][1](path, 2)
+
+
+def make_and_count(product: str, path: Path, telling: Path) -> None:
+    def count_on(n: int) -> None:
+        telling.write_text(str(n))
+
+    make_in_steps(product, path, count_on)
+
+
+def make_and_die(product: str, path: Path, step: int) -> None:
+    make_in_steps(product, path, lambda n: die() if n == step else None)
+
+
+@pytest.mark.parametrize("product", ["safetensors", "torch file", "text"])
+def test_a_kill_at_every_step_of_a_single_file(product: str, tmp_path: Path) -> None:
+    name, make = PRODUCTS[product]
+    for folder in ("old", "new", "counted"):
+        (tmp_path / folder).mkdir()
+    make(tmp_path / "old" / name, 1)
+    make(tmp_path / "new" / name, 2)
+    assert in_child(make_and_count, product, tmp_path / "counted" / name, tmp_path / "last") == 0
+    outcomes = set()
+    for step in range(int((tmp_path / "last").read_text()) + 1):
+        folder = tmp_path / f"killed before {step}"
+        shutil.copytree(tmp_path / "old", folder)
+        assert in_child(make_and_die, product, folder / name, step) == KILLED
+        outcomes.add((folder / name).read_bytes())
+        make(folder / name, 2)
+        assert contents(folder) == contents(tmp_path / "new")
+    assert outcomes == {(tmp_path / each / name).read_bytes() for each in ("old", "new")}
+
+
 def everything(folder: Path) -> frozenset[tuple[str, bytes]]:
     """All files and folders below a folder, with the random parts of names left out."""
     return frozenset(

@@ -116,7 +116,7 @@ def _runs(
     progress: Progress,
 ) -> dict[Cell, Run]:
     """A run for every cell, the engines of a setting beside each other."""
-    path, module = subject.source.open(folder, progress)
+    path, module = subject.source.open(folder, progress, module="torch" in engines)
     onnxruntime = OnnxruntimeEngine(path)
     torch = TorchEngine(module) if module is not None else None
     runs: dict[Cell, Run] = {}
@@ -124,7 +124,7 @@ def _runs(
         feed = {each.name: random_values((setting.batch, *each.shape), each.dtype, seed) for each in subject.inputs}
         if "onnxruntime" in engines:
             runs[Cell("onnxruntime", setting)] = onnxruntime.run(feed, setting.threads)
-        if torch is not None and subject.network is not None and "torch" in engines:
+        if torch is not None and subject.network is not None:
             shape = (setting.batch, *subject.network.input)
             x = next(iter(feed.values())) if subject.same_input else random_values(shape, np.dtype(np.float32), seed)
             runs[Cell("torch", setting)] = torch.run(x, setting.threads)

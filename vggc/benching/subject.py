@@ -26,8 +26,12 @@ Opened = tuple[Path, "nn.Sequential | None"]
 class Source(Protocol):
     """Where the file and the module come from."""
 
-    def open(self, folder: Path, progress: Progress) -> Opened:
-        """The file, and the module where there is one; a file that has to be made is made in the folder."""
+    def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
+        """The file, which is made in the folder if it is not there, and the module, if asked for and there is one.
+
+        Raises:
+            ProductError: they cannot be had.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,10 @@ class _Spec:
     weights: Path | None
     seed: int
 
-    def open(self, folder: Path, progress: Progress) -> Opened:
-        from vggc.backends import torch_module
-
+    def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
         lowered = onnx_model.lower(self.network)
-        if self.weights is not None:
-            module = load_weights(self.network, self.weights)
-        else:
-            module = torch_module.materialize(self.network, self.seed, progress)
-        state = module.state_dict()
+        made = self._module(progress)
+        state = made.state_dict()
         path = folder / f"{self.network.stem}.onnx"
         onnx_model.write(
             lowered,
@@ -55,7 +54,14 @@ class _Spec:
             external_data=onnx_model.needs_external_data(lowered),
             progress=progress,
         )
-        return path, module
+        return path, made if module else None
+
+    def _module(self, progress: Progress) -> "nn.Sequential":
+        from vggc.backends import torch_module
+
+        if self.weights is not None:
+            return load_weights(self.network, self.weights)
+        return torch_module.materialize(self.network, self.seed, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,13 @@ class _File:
     model: onnx.ModelProto
     network: Network | None
 
-    def open(self, folder: Path, progress: Progress) -> Opened:
-        return self.path, own_weights(self.network, self.model, self.path) if self.network else None
+    def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
+        if not module or self.network is None:
+            return self.path, None
+        try:
+            return self.path, own_weights(self.network, self.model, self.path)
+        except ProductError as error:
+            raise ProductError(f"{error}\ntorch cannot run the file; --engines onnxruntime leaves it out") from error
 
 
 @dataclass(frozen=True, slots=True)
