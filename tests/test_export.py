@@ -1,5 +1,6 @@
 """ONNX: what is in the file, that it is verified before it is there, and that nothing is lost when it fails."""
 
+import hashlib
 import json
 import os
 import stat
@@ -127,7 +128,9 @@ def test_varints_read_back(value: int) -> None:
 
 def test_external_data(tmp_path: Path) -> None:
     path = vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", external_data=True).path
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["x.onnx", "x.onnx.data", "x.onnx.json"]
+    (data,) = tmp_path.glob("x.onnx.*.data")
+    assert data.name == f"x.onnx.{hashlib.sha256(data.read_bytes()).hexdigest()[:12]}.data"
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["x.onnx", data.name, "x.onnx.json"])
     inside = vggc.export_onnx(network(SMALL), tmp_path / "inside.onnx").path
     x = torch.randn(2, 3, 16, 16)
     assert np.array_equal(run(path, x), run(inside, x))

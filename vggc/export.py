@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.build import EXPORTS
 from vggc.errors import ProductError
-from vggc.files import move_into_place, staging, write_text
+from vggc.files import staging
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
 from vggc.matching import Matching
 from vggc.pipeline import compile
 from vggc.progress import Progress, silent
+from vggc.publishing import check_target, publish, report_path
 from vggc.verifying import held
 from vggc.weights import WeightsReport, load_weights
 
@@ -46,11 +47,6 @@ def default_path(network: Network) -> Path:
     return EXPORTS / network.stem / f"{network.stem}.onnx"
 
 
-def report_path(path: Path) -> Path:
-    """Where the report of a file lies: beside it."""
-    return path.with_name(path.name + ".json")
-
-
 def export_onnx(
     network: Network | str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
@@ -79,7 +75,7 @@ def export_onnx(
         precision: of the weights and of the arithmetic; input and output stay float32.
         calibration: for int8, what to find the ranges with and to compare on: a folder of images, a data source, or
             inputs of the file in batches of one.
-        external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
+        external_data: whether the weights stand in a file beside, `NAME.onnx.DIGEST.data`; always so above 2 GiB.
         exporter: `torch` has torch.onnx.export write the file, as a second opinion; it is verified by its outputs.
         progress: told what is being done.
 
@@ -92,12 +88,13 @@ def export_onnx(
     if target.suffix != ".onnx":
         raise ProductError(f"{target}: the name of an ONNX file ends in .onnx")
     making = _Making(network, passes, opset, precision, calibration, external_data, exporter, progress)
+    check_target(target, external_data=making.external_data and precision != "int8")
     with staging(target) as folder:
         module, report_of_weights = _module(network, weights, matching, seed, progress)
-        report, beside = making.make(module, folder / target.name)
-        for name in filter(None, (beside, target.name)):
-            move_into_place(folder / name, target.with_name(name))
-    write_text(report_path(target), report.to_json())
+        staged = folder / target.name
+        report, data = making.make(module, staged)
+        report_path(staged).write_text(report.to_json(), encoding="utf-8", newline="\n")
+        publish(staged, target, data)
     return Export(target, report, report_of_weights)
 
 
@@ -129,12 +126,11 @@ class _Making:
         exporter: Exporter,
         progress: Progress,
     ) -> None:
-        from vggc.backends import onnx_model
+        from vggc.backends import onnx_model, onnx_writer
         from vggc.passes import least_opset, prepare
 
         self.program: Program = prepare(network, passes)
         self.precision = precision
-        self.external_data = external_data
         self.exporter = exporter
         self.progress = progress
         usual = DEFAULT_OPSET if exporter == "vggc" else TORCHS_OPSET
@@ -148,6 +144,7 @@ class _Making:
             )
         except LoweringError as error:
             raise ProductError(f"not supported: {error}") from error
+        self.external_data = external_data or onnx_writer.needs_external_data(self.lowered)
         self.images = self._calibration(calibration)
 
     def _calibration(self, calibration: "str | Sequence[Array]") -> "Sequence[Array]":
@@ -159,15 +156,15 @@ class _Making:
 
         return calibration_inputs(self.program, calibration, self.progress) if calibration else ()
 
-    def make(self, module: "nn.Sequential", path: Path) -> "tuple[Report, str | None]":
-        """Write the file and verify it: the report, and the name of the file with its weights, where there is one."""
+    def make(self, module: "nn.Sequential", path: Path) -> "tuple[Report, Path | None]":
+        """Write the file and verify it: the report, and the file with its weights, where they have one of their own."""
         if self.exporter == "torch":
             return self._by_torch(module, path), None
-        beside = self._write(module, path)
+        data = self._write(module, path)
         if self.precision == "int8":
             return self._quantized(module, path), None
         report = held(self.program, path, module, opset=self.opset, precision=self.precision, progress=self.progress)
-        return report, beside
+        return report, data
 
     def _by_torch(self, module: "nn.Sequential", path: Path) -> "Report":
         from vggc.backends import torch_exporter
@@ -175,20 +172,21 @@ class _Making:
         torch_exporter.export(self.program, module, path, self.opset)
         return held(self.program, path, module, opset=self.opset, loosely=True, progress=self.progress)
 
-    def _write(self, module: "nn.Sequential", path: Path) -> str | None:
-        """Write vggc's own file; the name of the file with its weights, where they stand in one of their own."""
+    def _write(self, module: "nn.Sequential", path: Path) -> Path | None:
+        """Write vggc's own file; the file with its weights, where they have one of their own."""
         from vggc.backends import onnx_writer
 
-        separate = self.external_data or onnx_writer.needs_external_data(self.lowered)
-        beside = f"{path.name}.data" if separate else None
         state = module.state_dict()
         try:
-            onnx_writer.write(
-                self.lowered, lambda name: state[name].numpy(), path, external_data=beside, progress=self.progress
+            return onnx_writer.write(
+                self.lowered,
+                lambda name: state[name].numpy(),
+                path,
+                external_data=self.external_data,
+                progress=self.progress,
             )
         except LoweringError as error:
             raise ProductError(f"not supported: {error}") from error
-        return beside
 
     def _quantized(self, module: "nn.Sequential", path: Path) -> "Report":
         """Verify the float32 file, put its int8 form in its place, and verify that one by its outputs."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vggc.diagnostics import Source, SpecError
 from vggc.errors import ProductError, VerificationError
 from vggc.ir import Network
+from vggc.layers.base import LoweringError
 from vggc.matching import Matching
 from vggc.pipeline import compile, compile_source
 from vggc.progress import Progress, silent
@@ -45,10 +46,13 @@ def held(
     """
     from vggc.verify.onnx_file import verify
 
-    report = verify(
-        program, path, module, opset=opset, precision=precision, own_weights=own_weights, loosely=loosely,
-        inputs=inputs, progress=progress,
-    )  # fmt: skip
+    try:
+        report = verify(
+            program, path, module, opset=opset, precision=precision, own_weights=own_weights, loosely=loosely,
+            inputs=inputs, progress=progress,
+        )  # fmt: skip
+    except LoweringError as error:  # in the opset of a file that is not vggc's
+        raise ProductError(f"not supported: {error}") from error
     if report.verdict != "verified":
         raise VerificationError(report)
     return report
@@ -78,20 +82,22 @@ def verify_onnx(
         ProductError: the file cannot be read or run, or holds no spec and none was given.
         VerificationError: the file did not pass.
     """
-    from vggc.passes import prepare
+    from vggc.verify.reading import check_digests, check_opsets, read_model
 
     file = Path(path)
-    model = _read_model(file)
-    made = _Making.of(model, file.name)
+    model = read_model(file)
+    check_opsets(file, model)
+    check_digests(file, model)
+    made = Making.of(model, file.name)
     if network is None:
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
         network = compile(network)
-    program = prepare(network, made.passes)
+    program = embedded_program(network, model, file.name)
     if weights is not None:
         module, _ = load_weights(network, Path(weights), matching)
     else:
-        module = _own_weights(program, model, file, made)
+        module = own_weights(program, model, file)
     del model
     return held(
         program, file, module, precision=made.precision, own_weights=weights is None,
@@ -100,7 +106,7 @@ def verify_onnx(
 
 
 @dataclass(frozen=True)
-class _Making:
+class Making:
     """How a file was made, by what it says of itself."""
 
     by_vggc: bool
@@ -108,7 +114,7 @@ class _Making:
     precision: "Precision"
 
     @classmethod
-    def of(cls, model: "onnx.ModelProto", name: str) -> "_Making":
+    def of(cls, model: "onnx.ModelProto", name: str) -> "Making":
         from vggc.passes import PASSES
         from vggc.verify.report import TOLERANCES
 
@@ -122,18 +128,6 @@ class _Making:
             raise ProductError(f"{name} says that it was made in a way that this version of vggc does not know")
         by_vggc = "vggc.spec" in metadata and metadata.get("vggc.exporter", "vggc") == "vggc"
         return cls(by_vggc, tuple(passes), precision)  # type: ignore[arg-type]  # one of the table
-
-
-def _read_model(file: Path) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        return onnx.load(str(file))
-    except OSError as error:
-        raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ProductError(f"{file} is no ONNX file: {str(error).splitlines()[0]}") from error
 
 
 def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
@@ -151,27 +145,40 @@ def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
         raise ProductError(f"the spec in {name} does not compile: {error}") from error
 
 
-def _own_weights(program: "Program", model: "onnx.ModelProto", file: Path, made: _Making) -> "nn.Sequential":
-    """The module with the weights that the file holds, taken back through what the passes made of them."""
-    import numpy as np
-    import onnx
+def embedded_program(network: Network, model: "onnx.ModelProto", name: str) -> "Program":
+    """What a network became in a file, by the passes that the file says it was made with.
+
+    Raises:
+        ProductError: it says something that this version of vggc does not know.
+    """
+    from vggc.passes import prepare
+
+    return prepare(network, Making.of(model, name).passes)
+
+
+def own_weights(program: "Program", model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
+    """The module with the weights that a file holds, taken back through what the passes made of them.
+
+    Raises:
+        ProductError: they are not those of the network, or quantised.
+    """
     import torch
 
     from vggc.backends import torch_module
+    from vggc.verify import reading
     from vggc.weights import assign
 
+    made = Making.of(model, file.name)
     if made.precision == "int8":
         raise ProductError(f"{file.name} holds quantised weights; name those that it was made from with --weights")
-    found = {
-        each.name: onnx.numpy_helper.to_array(each, str(file.parent)).astype(np.float32)
-        for each in model.graph.initializer
-    }
-    state = dict(found) if not made.by_vggc else {}
+    found = reading.state(model, file)
+    state = {} if made.by_vggc else dict(found)
     for tensor in (each for step in program.steps for each in step.tensors.values()):
-        if tensor.name in found and found[tensor.name].shape == tensor.shape:
-            state |= tensor.restore(found[tensor.name])
+        if tensor.name in found and tuple(found[tensor.name].shape) == tensor.shape:
+            values = found[tensor.name].float().numpy()
+            state |= {key: torch.from_numpy(each) for key, each in tensor.restore(values).items()}
     module = torch_module.allocate(program.network)
-    report = assign(module, {key: torch.from_numpy(each.copy()) for key, each in state.items()}, file.name)
+    report = assign(module, state, file.name)
     if not report.complete:
         raise ProductError(f"the weights are not those of {program.network.name}\n{report}")
     return module

@@ -1,5 +1,7 @@
 """Weights from a file into a module, with a report of every key."""
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,12 +203,22 @@ def save_weights(module: "nn.Sequential", path: Path) -> None:
         staged = folder / path.name
         try:
             if path.suffix == ".pt":
-                torch.save(module.state_dict(), staged)
+                with staged.open("wb") as file:
+                    torch.save(module.state_dict(), file)
             else:
                 safetensors.torch.save_file(module.state_dict(), staged)
-        except (RuntimeError, safetensors.SafetensorError) as error:  # how both report a full disk
-            raise ProductError(f"{path} could not be written: {str(error).splitlines()[0]}") from error
+        except (RuntimeError, safetensors.SafetensorError) as error:
+            raise _os_error(error) from error
         move_into_place(staged, path)
+
+
+def _os_error(error: Exception) -> OSError:
+    """What the system said: torch writes on and keeps it as the context, safetensors quotes it."""
+    if isinstance(error.__context__, OSError):
+        return error.__context__
+    if quoted := re.search(r"\(os error (\d+)\)", str(error)):
+        return OSError(int(quoted[1]), os.strerror(int(quoted[1])))
+    return OSError(str(error).splitlines()[0])
 
 
 def check_suffix(path: Path) -> None:

@@ -13,6 +13,7 @@ from vggc.backends.onnx_model import Lowered
 from vggc.backends.protobuf_stream import Tensor
 from vggc.passes.program import Array, State
 from vggc.progress import Progress, silent
+from vggc.publishing import data_name
 
 CHECKSUMS: Final = "vggc.tensors_crc32"  # the metadata that tells an altered weight from the one that was written
 
@@ -22,25 +23,29 @@ def write(
     state: State,
     path: Path,
     *,
-    external_data: str | None = None,
+    external_data: bool = False,
     progress: Progress = silent,
-) -> None:
+) -> Path | None:
     """Write the file.
 
     Args:
         lowered: the program without its weights.
         state: the float32 values of a tensor of the network by its key in torch's state dict.
         path: the file to write.
-        external_data: the name of a file beside it for the weights; needed above 2 GiB.
+        external_data: whether the weights go to a file beside it, named by `data_name`; needed above 2 GiB.
         progress: told the bytes written.
+
+    Returns:
+        the file beside it, if there is one.
 
     Raises:
         LoweringError: float16 cannot hold one of the weights.
     """
-    model, graph = _split(lowered.model)
+    envelope, graph = _split(lowered.model)
     total = sum(tensor.size for tensor in lowered.tensors)
     done = 0
-    sums: dict[str, str] = {}
+    sums = {tensor.name: checksum(b"") for tensor in lowered.tensors}  # as long as they will be in the end
+    model = envelope + _checksums(sums)
 
     def data(tensor: Tensor) -> memoryview:
         nonlocal done
@@ -50,14 +55,19 @@ def write(
         sums[tensor.name] = checksum(encoded)
         return encoded
 
+    beside = None
     with path.open("wb") as file:
-        if external_data is None:
-            protobuf_stream.write_embedded(file, model, graph, lowered.tensors, data)
+        if external_data:
+            with path.with_name("data").open("wb") as weights_file:
+                offsets, sha256 = protobuf_stream.write_data(weights_file, lowered.tensors, data)
+            beside = path.with_name("data").rename(path.with_name(data_name(path.name, sha256)))
+            protobuf_stream.write_referring(file, model, graph, lowered.tensors, offsets, beside.name)
         else:
-            with (path.parent / external_data).open("wb") as beside:
-                protobuf_stream.write_external(file, beside, external_data, model, graph, lowered.tensors, data)
+            protobuf_stream.write_embedded(file, model, graph, lowered.tensors, data)
+        file.seek(len(envelope))
         file.write(_checksums(sums))
     progress("writing weights", total, total)
+    return beside
 
 
 def raw(values: Array) -> memoryview:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "verify": "exporting:verify",
     "stats": "images:stats",
     "predict": "images:predict",
+    "bench": "benching:bench",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",

@@ -1,6 +1,7 @@
 """The first layer that differs: by what its nodes say, or by what comes out of it."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,8 @@ def first_difference(
     lowered: Lowered,
     tolerance: Tolerance,
     replaced: Mapping[str, Array] | None = None,
+    *,
+    folder: Path,
 ) -> Culprit | None:
     """The first layer whose output in onnxruntime differs from torch's; None where the values cannot be found.
 
@@ -38,6 +41,7 @@ def first_difference(
         lowered: the same as it ought to be.
         tolerance: how far the values may differ.
         replaced: initializers that take the place of the file's.
+        folder: where the model's data lies, if it has any in a file beside it.
     """
     names = {output for node in model.graph.node for output in node.output}
     sample = reference.samples()[0]
@@ -51,7 +55,8 @@ def first_difference(
             continue
         name = lowered.boundaries[path]
         if name not in values:
-            values = _run_until(model, lowered, [lowered.boundaries[each.path] for each in next(groups)], x, replaced)
+            names_of_group = [lowered.boundaries[each.path] for each in next(groups)]
+            values = _run_until(model, lowered, names_of_group, x, replaced, folder)
         error = relative_l2(values[name].astype(np.float32).reshape(expected.shape), expected)
         if error > tolerance.relative_l2:
             layer = next(each for each in _layers(lowered) if each.path == path)
@@ -109,6 +114,7 @@ def _run_until(
     names: list[str],
     x: torch.Tensor,
     replaced: Mapping[str, Array] | None,
+    folder: Path,
 ) -> dict[str, Array]:
     """The values of those names, from a copy of the model that ends with them."""
     names = list(dict.fromkeys(names))
@@ -119,6 +125,6 @@ def _run_until(
     shortened.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, elements.get(name, onnx.TensorProto.FLOAT), None) for name in names
     )
-    session = open_session(shortened.SerializeToString(), replaced)
+    session = open_session(shortened.SerializeToString(), replaced, folder=folder)
     found = session.run(names, {lowered.program.input.name: x.numpy()})
     return dict(zip(names, found, strict=True))

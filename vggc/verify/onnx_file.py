@@ -19,6 +19,7 @@ from vggc.passes import Program, prepare
 from vggc.progress import Progress, silent
 from vggc.verify.bisection import culprit, first_difference, first_structural_difference
 from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
+from vggc.verify.reading import data_files
 from vggc.verify.reference import Reference, Sample
 from vggc.verify.report import TOLERANCES, Check, Control, Report, Verdict
 from vggc.verify.sessions import Array, open_session, runnable
@@ -79,8 +80,7 @@ class _Verification:
         self.tolerance = TOLERANCES[precision]
         self.progress = progress
         self.model = onnx.load(str(path), load_external_data=False)
-        size = path.stat().st_size + sum(each.stat().st_size for each in _beside(self.model, path))
-        onnx.external_data_helper.load_external_data_for_model(self.model, str(path.parent))
+        size = path.stat().st_size + sum(each.stat().st_size for each in data_files(path, self.model))
         float_: Float = "float16" if precision == "float16" else "float32"
         self.lowered = onnx_model.lower(program, opset_of(self.model), float_)
         self.report = Report(
@@ -152,7 +152,7 @@ class _Verification:
 
     def _find_culprit(self, state: Mapping[str, torch.Tensor], replaced: Mapping[str, Array] | None = None) -> None:
         self.report.culprit = first_difference(
-            self.reference, state, self.model, self.lowered, self.tolerance, replaced
+            self.reference, state, self.model, self.lowered, self.tolerance, replaced, folder=self.path.parent
         )
 
     def _find_structural_culprit(self, failed: list[str], own_weights: bool) -> None:
@@ -226,15 +226,6 @@ class _Verification:
     def _advance(self) -> None:
         self.progress("verifying", self.steps, 2 * len(self.reference.samples()) + 1)
         self.steps += 1
-
-
-def _beside(model: onnx.ModelProto, path: Path) -> set[Path]:
-    """The files that hold a model's weights, where those are not inside."""
-    return {
-        path.parent / onnx.external_data_helper.ExternalDataInfo(tensor).location
-        for tensor in model.graph.initializer
-        if onnx.external_data_helper.uses_external_data(tensor)
-    }
 
 
 def _sha256(path: Path) -> str:

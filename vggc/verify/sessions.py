@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +33,7 @@ def runnable(name: str) -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     """Its message without the code in front and without what follows in further lines."""
-    line = str(error).splitlines()[0]
+    line = (str(error).splitlines() or [type(error).__name__])[0]
     return line.rpartition("[ONNXRuntimeError] : ")[2]
 
 
@@ -60,13 +61,18 @@ def _runs(opset: int) -> bool:
     return True
 
 
-def open_session(model: str | bytes, initializers: Mapping[str, Array] | None = None) -> onnxruntime.InferenceSession:
+def open_session(
+    model: str | bytes, initializers: Mapping[str, Array] | None = None, *, folder: Path | None = None
+) -> onnxruntime.InferenceSession:
     """A session on the CPU, where asked with other initializers than the file's.
 
-    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own.
+    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own. `folder`
+    is where the data of a model lies that is given as bytes.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    if folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     kept = []
     for name, values in (initializers or {}).items():
         kept.append(onnxruntime.OrtValue.ortvalue_from_numpy(values))

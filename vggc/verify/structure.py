@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import onnx
 import torch
 
 from vggc.backends import onnx_model, onnx_writer
 from vggc.backends.onnx_model import Lowered
+from vggc.verify.reading import same_bits, values
 from vggc.verify.report import Check
 
 
@@ -57,7 +57,7 @@ class Structure:
     def _full_check(self) -> Check:
         try:
             onnx.checker.check_model(str(self.path), full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
             return Check("onnx checker", False, str(error).splitlines()[0])
         return Check("onnx checker", True, "full check passed")
 
@@ -89,7 +89,7 @@ class Structure:
         wanted.pop(self.lowered.program.input.name, None)
         try:
             inferred = _inferred_shapes(self.model, self.lowered)
-        except onnx.shape_inference.InferenceError as error:
+        except (onnx.shape_inference.InferenceError, ValueError) as error:
             return Check("shapes", False, str(error).splitlines()[0])
         wrong = [
             f"{name}: onnx infers {inferred.get(name)}, the analysis says {shape}"
@@ -104,10 +104,9 @@ class Structure:
         expected = [tensor.name for tensor in self.lowered.tensors]
         if sorted(found) != sorted(expected):
             return Check("weights", False, f"other tensors: {', '.join(sorted(found.keys() ^ set(expected))[:5])}")
-        folder = str(self.path.parent)
         for name in expected:
             wanted = self.lowered.values(name, lambda key: self.state[key].numpy())
-            if not np.array_equal(onnx.numpy_helper.to_array(found[name], folder), wanted, equal_nan=True):
+            if not same_bits(values(found[name], self.path), wanted):
                 return Check("weights", False, f"{name} differs from the reference's")
         return Check("weights", True, f"{len(expected)} tensors equal the reference's, bit by bit")
 
@@ -126,11 +125,10 @@ def altered_tensors(model: onnx.ModelProto, path: Path) -> list[str] | None:
     sums = onnx_writer.checksums(model)
     if sums is None:
         return None
-    folder = str(path.parent)
     return [
         each.name
         for each in model.graph.initializer
-        if onnx_writer.checksum(onnx_writer.raw(onnx.numpy_helper.to_array(each, folder))) != sums.get(each.name)
+        if onnx_writer.checksum(onnx_writer.raw(values(each, path))) != sums.get(each.name)
     ]
 
 
@@ -161,15 +159,20 @@ def _difference(expected: onnx.NodeProto, found: onnx.NodeProto) -> str:
     return ""
 
 
-def _value(attribute: onnx.AttributeProto | None) -> object:
+def _value(attribute: onnx.AttributeProto | None) -> str:
     if attribute is None:
         return "missing"
-    value = onnx.helper.get_attribute_value(attribute)
+    try:
+        value = onnx.helper.get_attribute_value(attribute)
+    except ValueError:
+        return "damaged"
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if isinstance(value, onnx.TensorProto):
-        return "another tensor"
-    return round(value, 9) if isinstance(value, float) else list(value) if not isinstance(value, int) else value
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    if isinstance(value, int | list):
+        return str(value)
+    return "another tensor" if isinstance(value, onnx.TensorProto) else "damaged"
 
 
 def signature(model: onnx.ModelProto) -> str:
@@ -212,10 +215,10 @@ def _without_weights(model: onnx.ModelProto, lowered: Lowered) -> onnx.ModelProt
     _, height, width = lowered.program.network.input
     sizes = {"height": height, "width": width}
     dims = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in port.dims]
-    values = [onnx.helper.make_tensor_value_info(port.name, onnx_model.ELEMENTS[port.dtype], dims)]
-    values += [
+    taken = [onnx.helper.make_tensor_value_info(port.name, onnx_model.ELEMENTS[port.dtype], dims)]
+    taken += [
         onnx.helper.make_tensor_value_info(each.name, each.data_type, list(each.dims)) for each in graph.initializer
     ]
     outputs = [onnx.helper.make_tensor_value_info(each.name, onnx.TensorProto.FLOAT, None) for each in graph.output]
-    bare = onnx.helper.make_graph(graph.node, graph.name, values, outputs)
+    bare = onnx.helper.make_graph(graph.node, graph.name, taken, outputs)
     return onnx.helper.make_model(bare, opset_imports=model.opset_import, ir_version=model.ir_version)
