@@ -16,7 +16,7 @@ def emit(network: Network) -> str:
 def data(network: Network) -> dict[str, Any]:
     """The object: shapes without the batch axis, counts per sample, memory in bytes of float32."""
     fields = geometry.receptive_fields(network)
-    last = max(position for position, layer in enumerate(network.layers) if layer.node.section == "features")
+    seen = geometry.features_field(network)
     least = geometry.smallest_input(network.graph)
     least_features = geometry.smallest_input(network.graph, "features")
     classes = network.spec.classes
@@ -37,7 +37,7 @@ def data(network: Network) -> dict[str, Any]:
         "features": {"formula": geometry.map_formula(network)},
         "min_input": list(least) if least else None,
         "min_input_features": list(least_features) if least_features else None,
-        "receptive_field": _field(fields[last]),
+        "receptive_field": list(seen) if seen else None,
         "layers": [_layer(layer, field) for layer, field in zip(network.layers, fields, strict=True)],
     }
 
