@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "check": "reading:check",
     "shapes": "reading:shapes",
     "expand": "reading:expand",
+    "new": "authoring:new",
     "diff": "authoring:diff",
     "build": "making:build",
     "export": "making:export",

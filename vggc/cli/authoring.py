@@ -1,16 +1,97 @@
 """The commands for the author of the next variant: they answer at once, without torch or onnx."""
 
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from vggc import pipeline
-from vggc.cli.common import limits, overrides, until_layer
+from vggc.cli.common import limits, overrides, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Source
+from vggc.errors import ProductError
 from vggc.frontend import inherit
 from vggc.frontend.sources import find_spec, read_source, read_stream
+
+
+class _Input(click.ParamType[tuple[int, ...]]):
+    """Channels, height and width."""
+
+    name = "input"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        sizes = str(value).strip("[]").split(",")
+        if len(sizes) != 3 or not all(size.strip().isdecimal() and int(size) for size in sizes):
+            self.fail(f"{value!r} is no input; write channels, height and width, such as 3,64,64", param, ctx)
+        return tuple(int(size) for size in sizes)
+
+
+@click.command(short_help="Begin a new spec, as the child of another.")
+@click.argument("name")
+@click.option("--from", "parent", default="vgg16", show_default=True, metavar="SPEC", help="What it extends.")
+@click.option("--input", type=_Input(), metavar="C,H,W", help="Channels, height and width, such as 3,64,64.")
+@click.option("--classes", metavar="N|NAMES", help="How many, or their names: 10, or cat,dog.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; NAME.yaml if left out.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def new(
+    name: str, parent: str, input: tuple[int, ...] | None, classes: str | None, output: Path | None, force: bool
+) -> None:
+    """Write NAME.yaml: a commented spec that extends another, compiles as it is, and shows what can be turned.
+
+    The JSON Schema is put beside it for editors, unless it lies there or in a folder above already.
+    """
+    from vggc.authoring import starting
+    from vggc.files import write_text
+
+    _check_name(name)
+    target = output or Path(f"{name}.yaml")
+    source = read_source(parent)
+    if target.exists() and not force:
+        raise ProductError(f"{target} is there already; --force replaces it, and -o writes elsewhere")
+    if target.exists() and source.path is not None and target.samefile(source.path):
+        raise click.UsageError(f"{target} cannot extend itself; write elsewhere with -o")
+    schema = starting.schema_file(target)
+    extends = starting.extends(parent, source, target)
+    written = starting.start(
+        name, source, extends, target, input=input, classes=_classes(classes), schema=starting.relative(schema, target)
+    )
+    write_text(target, written.text)
+    click.echo(f"wrote {target}")
+    _provide(schema)
+    click.echo(f"{summary(written.network)}\nnext: vggc check {target}")
+
+
+def _check_name(name: str) -> None:
+    """Before anything is read: a name that is a path is the likeliest mistake."""
+    from vggc.frontend.schema import NAME
+
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        stem = Path(name).stem
+        raise click.UsageError(f"{name!r} is a path; name the spec, and its file with -o: vggc new {stem} -o {name}")
+    if not re.match(NAME, name) or len(name) > 100:
+        raise click.UsageError(f"{name!r} is no name; it begins with a letter, and holds letters, digits, _ . and -")
+
+
+def _classes(said: str | None) -> int | list[str] | None:
+    if said is None:
+        return None
+    return int(said) if said.isdecimal() else [each.strip() for each in said.split(",")]
+
+
+def _provide(schema: Path) -> None:
+    """Write the schema where there is none; one of another version is the user's to renew."""
+    from vggc.files import write_text
+    from vggc.frontend.schema import published_text
+
+    if not schema.exists():
+        write_text(schema, published_text())
+        click.echo(f"wrote {schema}")
+    elif schema.read_text(encoding="utf-8", errors="replace") != published_text():
+        click.echo(f"{schema} is of another version; to renew it: vggc schema > {schema}")
 
 
 @click.command(short_help="Show what differs between two specs.")
