@@ -190,7 +190,7 @@ class _Child:
             yield "# What the parent expects, with the figures of this spec. vggc check fails when one changes."
             yield f"expect: {value_text(self.changes['expect'])}"
         else:
-            yield "# The figures as they are: uncommented, vggc check fails when one changes. A budget is max_params: 40M."
+            yield "# The figures as they are. Uncommented, vggc check fails when one changes; max_params: 40M is a budget."
             yield f"# expect: {value_text(_figures(self.network))}"
 
 

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "expand": "reading:expand",
     "new": "authoring:new",
     "diff": "authoring:diff",
+    "compare": "authoring:compare",
     "build": "making:build",
     "export": "making:export",
     "verify": "making:verify",

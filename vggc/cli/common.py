@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -10,7 +11,7 @@ import click
 from vggc import pipeline
 from vggc.diagnostics import Diagnostic
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source
+from vggc.frontend.sources import read_source, specs_below
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.shapes import MAX_MEMORY
@@ -65,6 +66,22 @@ def compiled(spec: str, assignments: Sequence[str], until: str | None = None, ma
     """The network of a path or stock name, with the assignments of `--set` on top; raises SpecError."""
     tables = [inherit.from_words(each) for each in assignments]
     return pipeline.compile_source(read_source(spec), tables, until=until, max_memory=max_memory)
+
+
+def spec_files(specs: Sequence[str]) -> list[str]:
+    """The specs that are meant: folders and patterns become the files that they stand for."""
+    files: list[str] = []
+    for spec in specs:
+        if Path(spec).is_dir():
+            found = [str(path) for path in specs_below(Path(spec))]
+        elif any(char in spec for char in "*?[") and not Path(spec).exists():
+            found = [str(path) for path in sorted(Path().glob(spec))]
+        else:
+            found = [spec]
+        if not found:
+            raise click.UsageError(f"there are no specs in {spec}")
+        files += found
+    return files
 
 
 def summary(network: Network) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from vggc import pipeline
-from vggc.cli.common import FORMATS, compiled, limits, overrides, report, summary, until_layer
+from vggc.cli.common import FORMATS, compiled, limits, overrides, report, spec_files, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source, specs_below, stock_names
+from vggc.frontend.sources import read_source, stock_names
 
 
 @click.command(short_help="Validate specs and infer their shapes.")
@@ -36,13 +36,13 @@ def check(
     _check_warnings(allow)
 
     def run() -> bool:
-        return _check(_files(specs), assignments, max_memory, allow, style)
+        return _check(spec_files(specs), assignments, max_memory, allow, style)
 
     fine = run()
     if watch:
         from vggc.watching import until_interrupted
 
-        until_interrupted([Path(spec) for spec in _files(specs)], run)
+        until_interrupted([Path(spec) for spec in spec_files(specs)], run)
     if not fine:
         sys.exit(Exit.SPEC)
 
@@ -53,22 +53,6 @@ def _check_warnings(names: Sequence[str]) -> None:
     for name in names:
         if name not in WARNINGS and (name not in CODES or not name.startswith("W")):
             raise click.UsageError(f"there is no warning {name}; there are {', '.join(WARNINGS)}")
-
-
-def _files(specs: Sequence[str]) -> list[str]:
-    """The specs that are meant: folders and patterns become the files that they stand for."""
-    files: list[str] = []
-    for spec in specs:
-        if Path(spec).is_dir():
-            found = [str(path) for path in specs_below(Path(spec))]
-        elif any(char in spec for char in "*?[") and not Path(spec).exists():
-            found = [str(path) for path in sorted(Path().glob(spec))]
-        else:
-            found = [spec]
-        if not found:
-            raise click.UsageError(f"there are no specs in {spec}")
-        files += found
-    return files
 
 
 def _check(specs: Sequence[str], assignments: Sequence[str], max_memory: int, allow: Sequence[str], style: str) -> bool:
