@@ -1,12 +1,13 @@
 """What a child must say besides its input, so that what it inherits still fits: pool, preprocessing, crops, figures."""
 
 from collections.abc import Iterable
+from functools import reduce
 from typing import Any
 
 from vggc import expectations, shapes
 from vggc.diagnostics import Source
 from vggc.frontend import inherit, recipe
-from vggc.frontend.document import Table
+from vggc.frontend.document import Table, plain
 from vggc.ir import Graph, Network
 from vggc.layers.base import Shape, ShapeError, pair
 from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
@@ -31,6 +32,18 @@ def adapted(source: Source, input: Shape, overrides: Iterable[Table] = ()) -> Ch
         changes["train"] = {"augment": augment}
     pool = _pool(read_graph(source, [*tables, inherit.from_mapping(changes)]))
     return changes if pool is None else {**changes, "pool": pool}
+
+
+def said(assignments: Iterable[str]) -> Changes:
+    """What assignments such as `classes=10` say, as a child would.
+
+    Raises:
+        SpecError: one of them is no assignment.
+    """
+    tables = [inherit.from_words(each) for each in assignments]
+    values = plain(reduce(inherit.merge, tables)) if tables else {}
+    assert isinstance(values, dict)
+    return values
 
 
 def features(graph: Graph) -> Network:

@@ -5,13 +5,14 @@ and changes the network when it is the only one that is turned.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from vggc import shapes
 from vggc.authoring.adapting import Changes, adapted, features, restated
+from vggc.authoring.child_text import WIDTH, key_lines, keys
 from vggc.backends.text_summary import by
 from vggc.backends.yaml_spec import layer_text, value_text
 from vggc.diagnostics import Source, SpecError
@@ -23,8 +24,11 @@ from vggc.layers.base import Shape
 from vggc.pipeline import compile_source, read_graph
 
 SCHEMA: Final = "vggc.schema.json"
-WIDTH: Final = 120  # of a line
+MAX_ITEMS: Final = 50  # of an inherited list that is shown
 
+AS_THEY_ARE: Final = (
+    "The figures as they are. Uncommented, vggc check fails when one changes; max_params: 40M is a budget."
+)
 KNOBS: Final = (
     ("width: 0.5", "half of all channels, in multiples of 8"),
     (
@@ -109,11 +113,11 @@ class _Child:
         self.target = target
         self.head = head
         self.parent = parent
-        network = shapes.infer(read_graph(self.source(_keys({**head, **changes}))))
+        network = shapes.infer(read_graph(self.source(keys({**head, **changes}))))
         # What the parent expects is stated again where it does not hold; so are the figures beside it then.
         stated = restated(network)
         self.changes = {**changes, "expect": stated["expect"] | _figures(network)} if stated else changes
-        self.network = compile_source(self.source(_keys({**head, **self.changes})))
+        self.network = compile_source(self.source(keys({**head, **self.changes})))
 
     def source(self, text: str) -> Source:
         return Source(str(self.target), text, path=self.target)
@@ -169,39 +173,25 @@ class _Child:
         if knob.partition(":")[0] in self.changes:
             return False
         try:
-            turned = shapes.infer(read_graph(self.source(_keys({**self.head, **self.changes}) + knob + "\n")))
+            turned = shapes.infer(read_graph(self.source(keys({**self.head, **self.changes}) + knob + "\n")))
         except SpecError:
             return False
         return [each.layer for each in turned.layers] != [each.layer for each in self.network.layers]
 
     def _layers(self) -> Iterator[str]:
         """The inherited list of layers, which one would change."""
-        items = plain(inherit.load(self.source(_keys(self.head))).entries["features"].value)
+        items = plain(inherit.load(self.source(keys(self.head))).entries["features"].value)
         assert isinstance(items, list)
-        line = f"# features: {value_text(items)}"
-        if len(line) <= WIDTH:
-            yield line
-        elif len(items) <= 50:
-            yield "# features:"
-            yield from (f"#   - {_item(item)}" for item in items)
+        if len(items) <= MAX_ITEMS:
+            yield from (f"# {line}" for line in key_lines("features", items))
 
     def _expectations(self) -> Iterator[str]:
         if "expect" in self.changes:
             yield "# What the parent expects, with the figures of this spec. vggc check fails when one changes."
             yield f"expect: {value_text(self.changes['expect'])}"
         else:
-            yield "# The figures as they are. Uncommented, vggc check fails when one changes; max_params: 40M is a budget."
+            yield f"# {AS_THEY_ARE}"
             yield f"# expect: {value_text(_figures(self.network))}"
-
-
-def _keys(values: Mapping[str, Any]) -> str:
-    return "".join(f"{key}: {value_text(value)}\n" for key, value in values.items())
-
-
-def _item(item: object) -> str:
-    """An item of a list without the braces of a mapping with one key."""
-    text = value_text(item)
-    return text[1:-1] if isinstance(item, dict) else text
 
 
 def _classes(graph: Graph) -> object:

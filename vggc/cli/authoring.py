@@ -2,23 +2,18 @@
 
 import re
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from vggc import pipeline
-from vggc.cli.common import compiled, limits, overrides, report, spec_files, summary, until_layer
+from vggc.cli.common import limits, overrides, summary, until_layer
 from vggc.cli.exits import Exit
-from vggc.diagnostics import Diagnostic, Source, SpecError
+from vggc.diagnostics import Source
 from vggc.errors import ProductError
 from vggc.frontend import inherit
 from vggc.frontend.sources import find_spec, read_source, read_stream
-from vggc.ir import Network
-
-if TYPE_CHECKING:
-    from vggc.authoring.comparing import Comparison
 
 
 class _Input(click.ParamType[tuple[int, ...]]):
@@ -154,73 +149,3 @@ def _source(spec: str, beside: str | None) -> Source:
         return read_source(spec)
     folder = find_spec(beside).parent if beside is not None else Path()
     return read_stream(sys.stdin.buffer, "stdin", folder)
-
-
-@click.command(short_help="Print a table of specs, or draw them.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC|FOLDER...")
-@overrides
-@until_layer
-@limits
-@click.option("--sort", metavar="COLUMN", help="Ascending by name or by a column, shown or not.")
-@click.option("--reverse", is_flag=True, help="The other way round.")
-@click.option("--columns", metavar="COLUMN,...", help="Which figures, in which order.")
-@click.option(
-    "--format", "style", type=click.Choice(["text", "markdown", "csv", "json"]), default="text", help="Of the table."
-)
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Also draw params against MACs.")
-def compare(
-    specs: tuple[str, ...],
-    assignments: tuple[str, ...],
-    until: str | None,
-    max_memory: int,
-    sort: str | None,
-    reverse: bool,
-    columns: str | None,
-    style: str,
-    plot: Path | None,
-) -> None:
-    """Print a table of specs: params, MACs, memory, sizes.
-
-    A FOLDER stands for the specs in it and below it; a pattern such as 'specs/vgg*.yaml' for the files that it fits.
-    A spec that does not compile is reported, and the others are shown.
-    """
-    from vggc.authoring import comparing
-
-    keys = comparing.COLUMNS if columns is None else tuple(key.strip() for key in columns.split(","))
-    _check_columns((*keys, *([sort] if sort not in (None, "name") else [])))
-    if plot is not None and plot.suffix != ".svg":
-        raise click.UsageError(f"the picture is an SVG: --plot {plot.with_suffix('.svg')}")
-    found: list[Diagnostic] = []
-    networks: list[Network] = []
-    for spec in spec_files(specs):
-        try:
-            networks.append(compiled(spec, assignments, until, max_memory))
-        except SpecError as error:
-            found += error.diagnostics
-    if networks:
-        comparison = comparing.compare(networks, keys, sort, reverse)
-        click.echo(comparing.FORMATS[style](comparison), nl=False)
-        if plot is not None:
-            _draw(comparison, plot)
-    report(found, "text")
-    if found:
-        sys.exit(Exit.SPEC)
-
-
-def _check_columns(keys: Iterable[str | None]) -> None:
-    from vggc.authoring.figures import FIGURES
-    from vggc.diagnostics import help_word
-
-    for key in keys:
-        if key not in FIGURES:
-            raise click.UsageError(
-                f"there is no column {key!r}; {help_word(str(key), list(FIGURES), 'there are').text}"
-            )
-
-
-def _draw(comparison: "Comparison", file: Path) -> None:
-    from vggc.authoring import scatter_svg
-    from vggc.files import write_text
-
-    write_text(file, scatter_svg.emit(comparison))
-    click.echo(f"wrote {file}", err=True)

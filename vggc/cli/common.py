@@ -21,7 +21,7 @@ FORMATS: Final = ("text", "json", "sarif", "github")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Size(click.ParamType[int]):
+class Size(click.ParamType[int]):
     """A number of bytes with its unit."""
 
     name = "size"
@@ -50,7 +50,7 @@ def overrides(command: Command) -> Command:
 def limits(command: Command) -> Command:
     """`--max-memory SIZE`."""
     decorate = click.option(
-        "--max-memory", type=_Size(), default=MAX_MEMORY, metavar="SIZE",
+        "--max-memory", type=Size(), default=MAX_MEMORY, metavar="SIZE",
         help="What the weights may take, such as 8GiB, which is the default.",
     )  # fmt: skip
     return decorate(command)

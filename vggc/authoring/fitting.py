@@ -1,0 +1,234 @@
+"""`vggc fit`: the variants of a spec that stay within a budget.
+
+Three things are varied: the width of all layers, the number of convolutions in a stage, the size of the input. For
+every depth and input the largest width that fits is found by bisection, because all figures grow with it.
+
+The best variant makes the most of the budget: its use is the geometric mean of the shares of every limit that is set,
+so one that spends all of one limit and little of another comes behind one that spends most of both. Uses are told apart
+in steps of 5 % of the highest; among equals the one nearest to its parent is the better, where distance is the sum of
+the doublings or halvings of width, input and, on average, stages. A design that was tuned in its proportions keeps them
+as far as the budget allows.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from math import log2, prod
+from typing import Final
+
+from vggc import unroll
+from vggc.authoring.adapting import Changes, adapted
+from vggc.authoring.counting import Counter, Counts
+from vggc.authoring.depths import MAX_ITEMS, Depth, Stages, depths, flat_items, group_of_item
+from vggc.diagnostics import Source, SpecError
+from vggc.frontend import inherit, spec
+from vggc.frontend.document import Document, Entry, Leaf, Table, plain
+from vggc.frontend.items import Written
+from vggc.frontend.spec import Spec
+from vggc.geometry import receptive_fields
+from vggc.pipeline import compile_source
+from vggc.progress import Progress, silent
+
+VARIED: Final = ("width", "depth", "input")
+WIDTHS: Final = (*(i / 1000 for i in range(10, 100)), *(i / 100 for i in range(10, 401)))
+STEP: Final = 0.05  # in which the uses of a budget are told apart
+MAX_INPUTS: Final = 16
+MAX_SHAPES: Final = 1200  # depths times inputs
+
+# What a variant does not need to be counted.
+_NEEDLESS: Final = ("init", "preprocess", "train", "expect", "allow")
+
+Budget = Mapping[str, int]  # the most that a figure may be, by its key
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A variant that fits: what it says besides its parent, and its figures.
+
+    `use` is the geometric mean of the shares of the budget, `distance` how far it is from its parent.
+    """
+
+    changes: Changes
+    counts: Counts
+    use: float
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found, the best first; how many networks were counted, and in how many seconds.
+
+    `least` are the smallest figures that were met with, each for itself.
+    """
+
+    found: tuple[Variant, ...]
+    tried: int
+    seconds: float
+    least: Counts | None
+
+
+def search(child: Source, budget: Budget, vary: Sequence[str], progress: Progress = silent) -> Search:
+    """Every depth and input with the largest width that fits.
+
+    Args:
+        child: a spec that extends the one to be varied, and says nothing besides but what all variants say.
+        budget: the limits, at least one.
+        vary: some of `VARIED`.
+        progress: told of depths times inputs.
+
+    Raises:
+        SpecError: the spec to be varied is wrong.
+    """
+    started = time.perf_counter()
+    variants = _Variants(child, budget, vary)
+    found = list(variants.found(progress))
+    most = max((each.use for each in found), default=1)
+    found.sort(key=lambda each: (int((1 - each.use / most) / STEP), each.distance, -each.use))
+    return Search(tuple(found), variants.tried, time.perf_counter() - started, variants.least)
+
+
+class _Variants:
+    def __init__(self, child: Source, budget: Budget, vary: Sequence[str]) -> None:
+        self.child = child
+        self.budget = budget
+        self.vary = vary
+        self.parent = compile_source(child)
+        document = inherit.load(child)
+        self.entries = {key: entry for key, entry in document.entries.items() if key not in _NEEDLESS}
+        self.span = document.table.span
+        self.counter = Counter()
+        self.tried = 0
+        self.least: Counts | None = None
+        self.specs: dict[tuple[str, float], tuple[Spec, Stages[Written]] | None] = {}
+
+    def found(self, progress: Progress) -> Iterator[Variant]:
+        inputs = list(self._inputs())
+        depths = self._depths(MAX_SHAPES // len(inputs))
+        total = len(depths) * len(inputs)
+        for position, (depth, changes) in enumerate(product(depths, inputs)):
+            progress("trying variants", position, total)
+            best = self._widest(depth, changes)
+            if best is not None:
+                yield self._variant(depth, changes, *best)
+        progress("trying variants", total, total)
+
+    # --- what is varied ---
+
+    @cached_property
+    def width(self) -> float:
+        """Of the parent."""
+        width = plain(self.entries["width"].value) if "width" in self.entries else 1.0
+        assert isinstance(width, int | float)
+        return width
+
+    @cached_property
+    def widths(self) -> Sequence[float]:
+        """The widths to try, ascending; those alone that the groups of the convolutions allow."""
+        if "width" not in self.vary:
+            return (self.width,)
+        widths = sorted({*WIDTHS, self.width})
+        if self._stages({}, widths[0]) is not None:
+            return widths
+        return [width for width in widths if self._stages({}, width) is not None]
+
+    @cached_property
+    def depth(self) -> Depth:
+        """Of the parent."""
+        spread = self._stages({}, self.width)
+        assert spread is not None  # the parent compiles
+        return spread[1].depth
+
+    def _depths(self, most: int) -> list[Depth]:
+        """The depths to try, at most so many."""
+        spread = self._stages({}, self.width)
+        if "depth" not in self.vary or spread is None or len(self.parent.layers) > MAX_ITEMS:
+            return [self.depth]
+        return depths(spread[1], most)
+
+    def _inputs(self) -> Iterator[Changes]:
+        """What a child says for every input to try, the parent's first."""
+        yield {}
+        for size in self._sizes() if "input" in self.vary else ():
+            try:
+                yield adapted(self.child, (self.parent.input[0], size, size))
+            except SpecError:
+                continue  # too small for the features
+
+    def _sizes(self) -> Iterator[int]:
+        """Square inputs up to twice the parent's, in steps of the stride at the end of its features."""
+        last = max(i for i, layer in enumerate(self.parent.layers) if layer.node.section == "features")
+        stride = max(1, *(round(each.stride) for each in receptive_fields(self.parent)[last]))
+        most = 2 * max(self.parent.input[1:])
+        step = stride * -(-most // (stride * MAX_INPUTS))
+        yield from (size for size in range(step, most + 1, step) if (size, size) != self.parent.input[1:])
+
+    # --- one depth, one input ---
+
+    def _widest(self, depth: Depth, changes: Changes) -> tuple[float, Counts] | None:
+        """The largest width that fits, and the figures there."""
+        best: tuple[float, Counts] | None = None
+        low, high, position = 0, len(self.widths), 0  # the smallest first: where that does not fit, none does
+        while low < high:
+            counts = self._count(depth, changes, self.widths[position])
+            if counts is not None and self._fits(counts):
+                best, low = (self.widths[position], counts), position + 1
+            elif position == 0:
+                break
+            else:
+                high = position
+            position = (low + high) // 2
+        return best
+
+    def _count(self, depth: Depth, changes: Changes, width: float) -> Counts | None:
+        """The figures of a variant; None where it does not compile."""
+        self.tried += 1
+        spread = self._stages(changes, width)
+        if spread is None:
+            return None
+        typed, stages = spread
+        try:
+            layers = unroll.placed(replace(typed, features=tuple(stages.at(depth))))
+        except SpecError:  # a rewrite leaves nothing
+            return None
+        counts = self.counter.count(layers, tuple(changes.get("input", self.parent.input)))
+        if counts is not None:
+            self.least = counts if self.least is None else Counts(*map(min, self.least, counts))
+        return counts
+
+    def _stages(self, changes: Changes, width: float) -> tuple[Spec, Stages[Written]] | None:
+        """The spec at a width, and its features by stage; None where it contradicts itself there."""
+        key = str(changes.get("pool")), width
+        if key not in self.specs:
+            entries = dict(self.entries)
+            if "pool" in changes:
+                entries |= inherit.from_mapping({"pool": changes["pool"]}).entries
+            entries["width"] = Entry(self.span, Leaf(width, self.span))
+            typed, found = spec.build(Document(Table(entries, self.span)))
+            layers = [] if found else list(unroll.flat(typed.features))
+            self.specs[key] = None if found else (typed, Stages.of(layers, lambda each: each.layer.group))
+        return self.specs[key]
+
+    def _fits(self, counts: Counts) -> bool:
+        return all(getattr(counts, key) <= most for key, most in self.budget.items())
+
+    def _variant(self, depth: Depth, changes: Changes, width: float, counts: Counts) -> Variant:
+        shares = [getattr(counts, key) / most for key, most in self.budget.items()]
+        said = dict(changes)
+        if width != self.width:
+            said["width"] = width
+        if depth != self.depth:
+            items = plain(self.entries["features"].value)
+            assert isinstance(items, list)
+            said["features"] = Stages.of(list(flat_items(items)), group_of_item).at(depth)
+        return Variant(said, counts, prod(shares) ** (1 / len(shares)), self._distance(depth, changes, width))
+
+    def _distance(self, depth: Depth, changes: Changes, width: float) -> float:
+        stages = [abs(log2(after / before)) for before, after in zip(self.depth, depth, strict=True)]
+        size = changes.get("input", self.parent.input)
+        return (
+            abs(log2(width / self.width))
+            + abs(log2(size[1] * size[2] / prod(self.parent.input[1:]))) / 2
+            + (sum(stages) / len(stages) if stages else 0)
+        )
