@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from vggc import pipeline
-from vggc.cli.common import limits, overrides, summary, until_layer
+from vggc.cli.common import SPEC, limits, overrides, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Source
 from vggc.errors import ProductError
@@ -32,7 +32,9 @@ class _Input(click.ParamType[tuple[int, ...]]):
 
 @click.command(short_help="Begin a new spec, as the child of another.")
 @click.argument("name")
-@click.option("--from", "parent", default="vgg16", show_default=True, metavar="SPEC", help="What it extends.")
+@click.option(
+    "--from", "parent", type=SPEC, default="vgg16", show_default=True, metavar="SPEC", help="What it extends."
+)
 @click.option("--input", type=_Input(), metavar="C,H,W", help="Channels, height and width, such as 3,64,64.")
 @click.option("--classes", metavar="N|NAMES", help="How many, or their names: 10, or cat,dog.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; NAME.yaml if left out.")
@@ -95,8 +97,8 @@ def _provide(schema: Path) -> None:
 
 
 @click.command(short_help="Show what differs between two specs.")
-@click.argument("a")
-@click.argument("b", required=False)
+@click.argument("a", type=SPEC)
+@click.argument("b", required=False, type=SPEC)
 @overrides
 @click.option("--set-b", "assignments_b", multiple=True, metavar="KEY=VALUE", help="As --set, for B alone.")
 @until_layer

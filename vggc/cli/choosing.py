@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vggc import pipeline
-from vggc.cli.common import Size, compiled, limits, overrides, progress_bars, report, spec_files, until_layer
+from vggc.cli import completion
+from vggc.cli.common import SPEC, Size, compiled, limits, overrides, progress_bars, report, spec_files, until_layer
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.errors import ProductError
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Print a table of specs, or draw them.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC|FOLDER...")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC|FOLDER...")
 @overrides
 @until_layer
 @limits
-@click.option("--sort", metavar="COLUMN", help="Ascending by name or by a column, shown or not.")
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    shell_complete=completion.figures,
+    help="Ascending by name or by a column, shown or not.",
+)
 @click.option("--reverse", is_flag=True, help="The other way round.")
-@click.option("--columns", metavar="COLUMN,...", help="Which figures, in which order.")
+@click.option(
+    "--columns", metavar="COLUMN,...", shell_complete=completion.figures, help="Which figures, in which order."
+)
 @click.option(
     "--format", "style", type=click.Choice(["text", "markdown", "csv", "json"]), default="text", help="Of the table."
 )
@@ -107,7 +115,7 @@ class _Amount(click.ParamType[int]):
 
 
 @click.command(short_help="Find the variants of a spec that stay within a budget.")
-@click.argument("spec")
+@click.argument("spec", type=SPEC)
 @click.option("--max-params", type=_Amount(), metavar="AMOUNT", help="So many params at most, such as 5M.")
 @click.option("--max-macs", type=_Amount(), metavar="AMOUNT", help="So many MACs per sample at most, such as 200M.")
 @click.option("--max-memory", type=Size(), metavar="SIZE", help="What the weights may take, such as 20MiB.")

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from vggc import pipeline
+from vggc.cli import completion
 from vggc.diagnostics import Diagnostic
 from vggc.frontend import inherit
 from vggc.frontend.sources import read_source, specs_below
@@ -19,6 +20,21 @@ from vggc.shapes import MAX_MEMORY
 FORMATS: Final = ("text", "json", "sarif", "github")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class SpecArgument(click.ParamType[str]):
+    """The path of a spec, or the name of a stock spec."""
+
+    name = "spec"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> completion.Items:
+        return completion.specs(incomplete)
+
+
+SPEC: Final = SpecArgument()
 
 
 class Size(click.ParamType[int]):
@@ -58,7 +74,10 @@ def limits(command: Command) -> Command:
 
 def until_layer(command: Command) -> Command:
     """`--until LAYER`."""
-    decorate = click.option("--until", metavar="LAYER", help="End the network after this layer, such as relu3_3.")
+    decorate = click.option(
+        "--until", metavar="LAYER", shell_complete=completion.layers,
+        help="End the network after this layer, such as relu3_3.",
+    )  # fmt: skip
     return decorate(command)
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from vggc.cli.common import compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.common import SPEC, compiled, limits, overrides, progress_bars, until_layer
 from vggc.errors import ProductError
 from vggc.ir import Network
 
 
 @click.command(short_help="Compile to PyTorch; write source, picture, table.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @overrides
 @until_layer
 @limits
@@ -79,7 +79,7 @@ def _fail_when_stale(networks: Mapping[str, Network], output: Path | None) -> No
 
 
 @click.command(short_help="Write a verified ONNX file.")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @click.option("--onnx", "as_onnx", is_flag=True, help="Export to ONNX; the one format there is.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; exports/NAME/NAME.onnx if left out.")
 @overrides
@@ -119,7 +119,7 @@ def export(
 
 @click.command(short_help="Verify an existing ONNX file.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @overrides
 @click.option("--weights", type=click.Path(path_type=Path), help="What the file ought to hold; its own if left out.")
 def verify(file: Path, spec: str | None, assignments: tuple[str, ...], weights: Path | None) -> None:

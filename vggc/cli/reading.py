@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from vggc import pipeline
-from vggc.cli.common import FORMATS, compiled, limits, overrides, report, spec_files, summary, until_layer
+from vggc.cli import completion
+from vggc.cli.common import FORMATS, SPEC, compiled, limits, overrides, report, spec_files, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.frontend import inherit
@@ -15,10 +16,13 @@ from vggc.frontend.sources import read_source, stock_names
 
 
 @click.command(short_help="Validate specs and infer their shapes.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC|FOLDER...")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC|FOLDER...")
 @overrides
 @limits
-@click.option("--allow", multiple=True, metavar="WARNING", help="Switch a warning off, by name or code.")
+@click.option(
+    "--allow", multiple=True, metavar="WARNING", shell_complete=completion.warnings,
+    help="Switch a warning off, by name or code.",
+)  # fmt: skip
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Of the report.")
 @click.option("--watch", is_flag=True, help="Check again whenever a spec or one of its parents is saved.")
 def check(
@@ -74,7 +78,7 @@ def _check(specs: Sequence[str], assignments: Sequence[str], max_memory: int, al
 
 
 @click.command(short_help="Print every layer's shape, params and MACs.")
-@click.argument("spec")
+@click.argument("spec", type=SPEC)
 @overrides
 @until_layer
 @limits
@@ -88,7 +92,7 @@ def shapes(spec: str, assignments: tuple[str, ...], until: str | None, max_memor
 
 
 @click.command(short_help="Print the canonical spec.")
-@click.argument("spec")
+@click.argument("spec", type=SPEC)
 @overrides
 @until_layer
 def expand(spec: str, assignments: tuple[str, ...], until: str | None) -> None:
@@ -117,7 +121,7 @@ def list_stock() -> None:
 
 
 @click.command(short_help="Say what the codes of errors mean.")
-@click.argument("codes", nargs=-1, metavar="[CODE]...")
+@click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=completion.codes)
 def explain(codes: tuple[str, ...]) -> None:
     """Say what the codes of errors mean; all of them in a line each where none is named."""
     from vggc.codes import CODES

@@ -1,0 +1,101 @@
+"""`vggc completion`, and what completes the words of the other commands: stock names, spec files, layers, codes."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+SHELLS: Final = ("bash", "zsh", "fish")
+VARIABLE: Final = "_VGGC_COMPLETE"  # by which the shell's script asks for completions, as click names it
+SUFFIXES: Final = (".yaml", ".yml")
+
+Items = list[CompletionItem[Any]]
+
+
+@click.command(short_help="Print the script that completes words in a shell.")
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script by which a shell completes commands, options, specs and layers.
+
+    In ~/.bashrc: eval "$(vggc completion bash)"; in ~/.zshrc: eval "$(vggc completion zsh)"; fish: vggc completion
+    fish > ~/.config/fish/completions/vggc.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from vggc.cli import cli
+
+    found = get_completion_class(shell)
+    assert found is not None  # click knows all three
+    click.echo(found(cli, {}, "vggc", VARIABLE).source(), nl=False)
+
+
+def specs(incomplete: str) -> Items:
+    """Stock names, spec files, and the folders on the way to more of them."""
+    # Folders are left to the shell, which adds no space behind them. They come first: bash forgets what is before.
+    return [CompletionItem(incomplete, type="dir"), *_stock(incomplete), *_files(incomplete)]
+
+
+def _stock(incomplete: str) -> Iterator[CompletionItem[Any]]:
+    from vggc.frontend.sources import stock_names
+
+    return (CompletionItem(name, help="stock spec") for name in stock_names() if name.startswith(incomplete))
+
+
+def _files(incomplete: str) -> Iterator[CompletionItem[Any]]:
+    folder, begin = os.path.split(incomplete)
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except OSError:
+        return
+    for name in names:
+        if name.startswith(begin) and name.endswith(SUFFIXES) and (begin or not name.startswith(".")):
+            yield CompletionItem(os.path.join(folder, name))
+
+
+def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """The aliases of the layers of the spec that the command line names; none where it names none that can be read."""
+    from vggc import pipeline
+    from vggc.diagnostics import SpecError
+    from vggc.frontend import inherit
+    from vggc.frontend.sources import read_source
+
+    named = _named(ctx)
+    if named is None:
+        return []
+    try:
+        tables = [inherit.from_words(each) for each in ctx.params.get("assignments") or ()]
+        graph = pipeline.read_graph(read_source(named), tables)
+    except SpecError:
+        return []
+    return [
+        CompletionItem(node.alias, help=node.layer.kind) for node in graph.nodes if node.alias.startswith(incomplete)
+    ]
+
+
+def codes(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """The codes of errors and warnings."""
+    from vggc.codes import CODES
+
+    return _beginning(incomplete.upper(), ((code, found.title) for code, found in CODES.items()))
+
+
+def warnings(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """The names of warnings."""
+    from vggc.codes import CODES
+
+    return _beginning(incomplete, ((found.name, found.title) for found in CODES.values() if found.name))
+
+
+def figures(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """The columns of a comparison; the last one of a list that is being written."""
+    from vggc.authoring.figures import FIGURES
+
+    before, comma, last = incomplete.rpartition(",")
+    found = _beginning(last, ((key, figure.label) for key, figure in FIGURES.items()))
+    return [CompletionItem(f"{before}{comma}{item.value}", help=item.help) for item in found]
+
+
+def _beginning(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:
+    return [CompletionItem(word, help=help) for word, help in words if word.startswith(incomplete)]
