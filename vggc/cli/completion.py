@@ -69,9 +69,16 @@ def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
         graph = pipeline.read_graph(read_source(named), tables)
     except SpecError:
         return []
-    return [
-        CompletionItem(node.alias, help=node.layer.kind) for node in graph.nodes if node.alias.startswith(incomplete)
-    ]
+    return _beginning(incomplete, ((node.alias, node.layer.kind) for node in graph.nodes))
+
+
+def _named(ctx: click.Context) -> str | None:
+    """The first spec of a command line that ends with an option without its value.
+
+    Click's parser gives up at that option, and leaves the words before it unassigned.
+    """
+    words = [*ctx.args, ctx.params.get("spec"), *(ctx.params.get("specs") or ()), ctx.params.get("a")]
+    return next((word for word in words if word), None)
 
 
 def codes(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
