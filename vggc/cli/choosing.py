@@ -19,7 +19,6 @@ from vggc.ir import Network
 
 if TYPE_CHECKING:
     from vggc.authoring.comparing import Comparison
-    from vggc.authoring.fitting import Search
 
 
 @click.command(short_help="Print a table of specs, or draw them.")
@@ -157,7 +156,7 @@ def fit(
     head = fit_specs.head(f"{name}_fit", starting.extends(spec, source, folder / "fit.yaml"), said(assignments))
     with progress_bars() as progress:
         search = fitting.search(fit_specs.source(head, folder), budget, varied, progress)
-    click.echo(f"tried {search.tried:,} variants in {search.seconds:.2f} s; {_shapes(search)}", err=True)
+    click.echo(f"tried {search.tried:,} variant{'s' * (search.tried != 1)} in {search.seconds:.2f} s", err=True)
     if not search.found:
         raise fit_specs.impossible(search, name, budget, varied)
     ready = fit_specs.ready(search.found[:top], head, folder, budget)
@@ -176,11 +175,6 @@ def _varied(words: str) -> list[str]:
         if word not in VARIED:
             raise click.UsageError(f"{word!r} cannot be varied; {help_word(word, VARIED, 'there are').text}")
     return [each for each in VARIED if each in varied]
-
-
-def _shapes(search: "Search") -> str:
-    count = len(search.found)
-    return f"{count:,} combination{'s' * (count != 1)} of depth and input fit{'s' * (count == 1)} at some width"
 
 
 def _write_all(texts: Mapping[Path, str], force: bool) -> None:

@@ -12,7 +12,7 @@ from vggc.cli.common import FORMATS, SPEC, compiled, limits, overrides, report, 
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source, stock_names
+from vggc.frontend.sources import find_spec, is_spec, read_source, stock_names
 
 
 @click.command(short_help="Validate specs and infer their shapes.")
@@ -24,6 +24,7 @@ from vggc.frontend.sources import read_source, stock_names
     help="Switch a warning off, by name or code.",
 )  # fmt: skip
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Of the report.")
+@click.option("--only-specs", is_flag=True, help="Pass over YAML files without a line that begins with `vggc:`.")
 @click.option("--watch", is_flag=True, help="Check again whenever a spec or one of its parents is saved.")
 def check(
     specs: tuple[str, ...],
@@ -31,6 +32,7 @@ def check(
     max_memory: int,
     allow: tuple[str, ...],
     style: str,
+    only_specs: bool,
     watch: bool,
 ) -> None:
     """Validate specs and infer their shapes, without importing torch.
@@ -40,7 +42,8 @@ def check(
     _check_warnings(allow)
 
     def run() -> bool:
-        return _check(spec_files(specs), assignments, max_memory, allow, style)
+        files = [spec for spec in spec_files(specs) if not only_specs or is_spec(find_spec(spec))]
+        return _check(files, assignments, max_memory, allow, style)
 
     fine = run()
     if watch:
