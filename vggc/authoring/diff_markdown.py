@@ -37,7 +37,8 @@ def _lines(difference: Difference) -> Iterator[str]:
 def _keys(difference: Difference) -> Iterator[str]:
     if difference.keys:
         rows = ((code(key), _said(old), _said(new)) for key, old, new in difference.keys)
-        yield from _folded(f"{len(difference.keys)} keys besides the layers", ("key", "before", "after"), rows)
+        count = len(difference.keys)
+        yield from _folded(f"{count} key{'s' * (count != 1)} besides the layers", ("key", "before", "after"), rows)
 
 
 def _said(value: str | None) -> str:
@@ -53,7 +54,10 @@ def _layers(difference: Difference) -> Iterator[str]:
     yield f"Layers: {'; '.join(in_short(difference, _marked))}."
     yield ""
     rows = (_row(pair) for pair in differing)
-    yield from _folded(f"{len(differing)} layers that differ", ("", "layer", "what", "output"), rows)
+    count = len(differing)
+    yield from _folded(
+        f"{count} layer{'s' * (count != 1)} that differ{'s' * (count == 1)}", ("", "layer", "what", "output"), rows
+    )
 
 
 def _marked(words: str) -> str:

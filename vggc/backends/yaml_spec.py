@@ -121,4 +121,7 @@ def _joined(values: Iterable[object]) -> str:
     return ", ".join(value_text(each) for each in values)
 
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*|[0-9]+(\.[0-9]+)?[KMGT]")  # words, and amounts
+# Words, paths upwards, and amounts.
+_PLAIN = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*|(\.\./)+[A-Za-z_][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+)?[KMGT]"
+)
