@@ -20,23 +20,23 @@ SECONDS = re.compile(r"\bin \d+\.\d\d s\b")
 
 def answered(page: str, folder: Path) -> str:
     """A page with the answers that its commands give in a folder, one after the other."""
-    environment = _environment(folder)
+    commands = environment(folder)
     work = folder / "work"
     work.mkdir()
-    return BLOCK.sub(lambda block: f"```console\n{''.join(_answers(block[1], work, environment))}```", page)
+    return BLOCK.sub(lambda block: f"```console\n{''.join(_answers(block[1], work, commands))}```", page)
 
 
-def _answers(block: str, work: Path, environment: dict[str, str]) -> Iterator[str]:
+def _answers(block: str, work: Path, commands: dict[str, str]) -> Iterator[str]:
     for line in block.splitlines():
         if line.startswith("$ "):
             done = subprocess.run(
-                ["bash", "-c", line.removeprefix("$ ")], cwd=work, env=environment, text=True, check=False,
+                ["bash", "-c", line.removeprefix("$ ")], cwd=work, env=commands, text=True, check=False,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
             yield f"{line}\n{done.stdout}"
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """With this checkout's vggc as the command."""
     command = folder / "bin" / "vggc"
     command.parent.mkdir()

@@ -112,7 +112,7 @@ def summary(network: Network) -> str:
 
 def report(found: Sequence[Diagnostic], style: str) -> None:
     """Print diagnostics: for people to stderr, for programs to stdout."""
-    if style == "text" and not found:
+    if style in ("text", "github") and not found:
         return
     from vggc import reporters
 
