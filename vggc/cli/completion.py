@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:  # a command line that is run completes nothing
+    from click.shell_completion import CompletionItem
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_VGGC_COMPLETE"  # by which the shell's script asks for completions, as click names it
 SUFFIXES: Final = (".yaml", ".yml")
 
-Items = list[CompletionItem[Any]]
+Items = list["CompletionItem[Any]"]
 
 
 @click.command(short_help="Print the script that completes words in a shell.")
@@ -34,16 +36,15 @@ def completion(shell: str) -> None:
 def specs(incomplete: str) -> Items:
     """Stock names, spec files, and the folders on the way to more of them."""
     # Folders are left to the shell, which adds no space behind them. They come first: bash forgets what is before.
-    return [CompletionItem(incomplete, type="dir"), *_stock(incomplete), *_files(incomplete)]
+    from click.shell_completion import CompletionItem
 
-
-def _stock(incomplete: str) -> Iterator[CompletionItem[Any]]:
     from vggc.frontend.sources import stock_names
 
-    return (CompletionItem(name, help="stock spec") for name in stock_names() if name.startswith(incomplete))
+    stock = _beginning(incomplete, ((name, "stock spec") for name in stock_names()))
+    return [CompletionItem(incomplete, type="dir"), *stock, *map(CompletionItem, _files(incomplete))]
 
 
-def _files(incomplete: str) -> Iterator[CompletionItem[Any]]:
+def _files(incomplete: str) -> Iterator[str]:
     folder, begin = os.path.split(incomplete)
     try:
         names = sorted(os.listdir(folder or "."))
@@ -51,7 +52,7 @@ def _files(incomplete: str) -> Iterator[CompletionItem[Any]]:
         return
     for name in names:
         if name.startswith(begin) and name.endswith(SUFFIXES) and (begin or not name.startswith(".")):
-            yield CompletionItem(os.path.join(folder, name))
+            yield os.path.join(folder, name)
 
 
 def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
@@ -99,10 +100,11 @@ def figures(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The columns of a comparison; the last one of a list that is being written."""
     from vggc.authoring.figures import FIGURES
 
-    before, comma, last = incomplete.rpartition(",")
-    found = _beginning(last, ((key, figure.label) for key, figure in FIGURES.items()))
-    return [CompletionItem(f"{before}{comma}{item.value}", help=item.help) for item in found]
+    before, comma = incomplete.rpartition(",")[:2]
+    return _beginning(incomplete, ((f"{before}{comma}{key}", figure.label) for key, figure in FIGURES.items()))
 
 
 def _beginning(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(word, help=help) for word, help in words if word.startswith(incomplete)]
