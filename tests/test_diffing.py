@@ -133,6 +133,7 @@ def test_json_says_everything() -> None:
     assert (conv["before"], conv["options"]) == (None, {})
     assert conv["after"] == {
         "path": "features.7", "alias": "conv2_2", "kind": "conv2d", "in": [16, 16, 16], "out": [16, 16, 16],
+        "params": 2320, "macs": 589824,
     }  # fmt: skip
 
 

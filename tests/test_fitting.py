@@ -13,6 +13,7 @@ from tests.networks import PLAIN, SMALL, network
 from tests.test_cli import run
 from vggc.authoring import fit_specs, fitting
 from vggc.authoring.adapting import Changes
+from vggc.authoring.budget import STEP, Budget
 from vggc.authoring.counting import Counter
 from vggc.authoring.depths import Stages, depths, flat_items, group_of_item
 from vggc.authoring.figures import FIGURES
@@ -60,10 +61,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def search(
-    name: str, folder: Path, budget: fitting.Budget, vary: tuple[str, ...] = fitting.VARIED
+    name: str, folder: Path, limits: Budget, vary: tuple[str, ...] = fitting.VARIED
 ) -> tuple[fitting.Search, Changes]:
     head = fit_specs.head("fit", name if name in stock_names() else f"{name}.yaml", {})
-    return fitting.search(fit_specs.source(head, folder), budget, vary), head
+    return fitting.search(fit_specs.source(head, folder), limits, vary), head
 
 
 budgets = st.fixed_dictionaries(
@@ -119,7 +120,7 @@ def test_the_best_makes_the_most_of_the_budget_and_then_stays_near(folder: Path)
     first = [each for each in found.found if each.use > 0.95 * max(uses)]
     assert found.found[0] in first
     assert found.found[0].distance == min(each.distance for each in first)
-    steps = [int((1 - use / max(uses)) / fitting.STEP) for use in uses]
+    steps = [int((1 - use / max(uses)) / STEP) for use in uses]
     assert steps == sorted(steps)
 
 
@@ -134,6 +135,24 @@ def test_a_larger_width_would_not_have_fitted(folder: Path) -> None:
         if compiled.params <= 9_000:
             fitting_widths.append((compiled.params, i / 20))
     assert best.counts.params >= max(fitting_widths)[0]
+
+
+def test_channels_that_are_no_multiples_of_8_are_as_they_are_at_width_1(folder: Path) -> None:
+    """Any other width makes eight channels of the four and six of `plain`."""
+    compiled = vggc.compile(folder / "plain.yaml")
+    assert vggc.compile(folder / "plain.yaml", {"width": 0.01}).params > compiled.params
+    found, _ = search("plain", folder, {"params": compiled.params}, ("width",))
+    assert [each.changes for each in found.found] == [{}]
+    (folder / "scaled.yaml").write_text(PLAIN + "width: 2\n")
+    found, _ = search("scaled", folder, {"params": compiled.params}, ("width",))
+    assert [each.changes for each in found.found] == [{"width": 1.0}]
+
+
+def test_the_limit_of_all_specs_is_one_of_every_budget(folder: Path) -> None:
+    budget = {"params": 10**12}
+    found, head = search("vgg16", folder, budget, ("width",))
+    (ready,) = fit_specs.ready(found.found, head, folder, budget)
+    assert 7 * 2**30 < ready.network.weight_bytes <= 8 * 2**30
 
 
 def test_without_anything_to_change_the_parent_is_its_own_variant(folder: Path) -> None:

@@ -8,6 +8,7 @@ diffing     what differs between two networks, and diff_text, diff_markdown and 
 comparing   a table of many networks, and scatter, their picture
 depths      the layers of a spec by stage, with more of them or fewer
 counting    the figures of many networks that share their layers
+budget      what a budget is, and which variant makes the best of it
 fitting     the variants of a spec that stay within a budget, and fit_specs, which writes them
 
 Everything answers by analysis alone: nothing here imports torch, onnx or numpy.

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from vggc.authoring.diffing import Difference, Pair
-from vggc.ir import Network, ShapedLayer
+from vggc.backends.network_json import described
+from vggc.ir import Network
 
 
 def emit(difference: Difference) -> str:
@@ -32,19 +33,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
     return {
         "state": pair.state,
         "reshaped": pair.reshaped,
-        "before": _layer(pair.before),
-        "after": _layer(pair.after),
+        "before": None if pair.before is None else described(pair.before),
+        "after": None if pair.after is None else described(pair.after),
         "options": {name: {"before": old, "after": new} for name, (old, new) in pair.options.items()},
-    }
-
-
-def _layer(layer: ShapedLayer | None) -> dict[str, Any] | None:
-    if layer is None:
-        return None
-    return {
-        "path": layer.path,
-        "alias": layer.alias,
-        "kind": layer.kind,
-        "in": list(layer.input),
-        "out": list(layer.output),
     }

@@ -94,7 +94,8 @@ def in_short(difference: Difference, marked: Callable[[str], str] = str) -> list
     groups = difference.groups()
     first = sorted(groups, key=lambda what: -groups[what])[:MAX_GROUPS]
     words = [f"{groups[what]} x {marked(what)}" for what in groups if what in first]
-    return [*words, f"{len(groups) - len(first)} other changes"] if len(groups) > len(first) else words
+    rest = len(groups) - len(first)
+    return [*words, f"{rest} other change{'s' * (rest != 1)}"] if rest else words
 
 
 def _line(pair: Pair, width: int) -> str:

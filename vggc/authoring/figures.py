@@ -10,6 +10,8 @@ from vggc.ir import Network
 from vggc.layers.base import Shape
 from vggc.quantities import in_bytes
 
+MANIFOLD: Final = 20  # what grew by more than so many times itself is not told in percent
+
 Value = int | Shape | None
 
 
@@ -36,11 +38,16 @@ class Figure:
         if not isinstance(before, int) or not isinstance(after, int):
             return ""
         sign, by = "+" if after >= before else "-", abs(after - before)
-        percent = 100 * by / before if before else 0
-        share = (
-            f" ({sign}{percent:.1f} %)" if percent >= 0.1 else f" ({sign}{percent:.1g} %)" if percent > 0.001 else ""
-        )
-        return f"{sign}{self.words(by)}{share}"
+        return f"{sign}{self.words(by)}{_share(sign, by / before) if before else ''}"
+
+
+def _share(sign: str, share: float) -> str:
+    """How much that is of what there was: ` (+25.0 %)`; nothing for next to nothing, and ` (x 30)` for very much."""
+    if share >= MANIFOLD:
+        return f" (x {share + 1:,.0f})"
+    percent = 100 * share
+    words = f"{percent:.1f}" if percent >= 0.1 else f"{percent:.1g}" if percent > 0.001 else ""
+    return f" ({sign}{words} %)" if words else ""
 
 
 def _size(shape: Shape) -> str:

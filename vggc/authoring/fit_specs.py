@@ -8,9 +8,10 @@ from typing import Any, Final
 from vggc import shapes
 from vggc.authoring.adapting import Changes, restated
 from vggc.authoring.axes import amount
+from vggc.authoring.budget import Budget, Variant
 from vggc.authoring.child_text import keys
 from vggc.authoring.figures import FIGURES
-from vggc.authoring.fitting import Budget, Search, Variant
+from vggc.authoring.fitting import Search
 from vggc.diagnostics import Source, joined
 from vggc.errors import InternalError, ProductError
 from vggc.ir import Network

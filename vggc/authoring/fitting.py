@@ -3,15 +3,11 @@
 Three things are varied: the width of all layers, the number of convolutions in a stage, the size of the input. For
 every depth and input the largest width that fits is found by bisection, because all figures grow with it.
 
-The best variant makes the most of the budget: its use is the geometric mean of the shares of every limit that is set,
-so one that spends all of one limit and little of another comes behind one that spends most of both. Uses are told apart
-in steps of 5 % of the highest; among equals the one nearest to its parent is the better, where distance is the sum of
-the doublings or halvings of width, input and, on average, stages. A design that was tuned in its proportions keeps them
-as far as the budget allows.
+What is best is said in `budget`.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -20,6 +16,7 @@ from typing import Final
 
 from vggc import unroll
 from vggc.authoring.adapting import Changes, adapted
+from vggc.authoring.budget import Budget, Variant, fits, ranked, use
 from vggc.authoring.counting import Counter, Counts
 from vggc.authoring.depths import MAX_ITEMS, Depth, Stages, depths, flat_items, group_of_item
 from vggc.diagnostics import Source, SpecError
@@ -33,27 +30,11 @@ from vggc.progress import Progress, silent
 
 VARIED: Final = ("width", "depth", "input")
 WIDTHS: Final = (*(i / 1000 for i in range(10, 100)), *(i / 100 for i in range(10, 401)))
-STEP: Final = 0.05  # in which the uses of a budget are told apart
 MAX_INPUTS: Final = 16
 MAX_SHAPES: Final = 1200  # depths times inputs
 
 # What a variant does not need to be counted.
 _NEEDLESS: Final = ("init", "preprocess", "train", "expect", "allow")
-
-Budget = Mapping[str, int]  # the most that a figure may be, by its key
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A variant that fits: what it says besides its parent, and its figures.
-
-    `use` is the geometric mean of the shares of the budget, `distance` how far it is from its parent.
-    """
-
-    changes: Changes
-    counts: Counts
-    use: float
-    distance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +64,7 @@ def search(child: Source, budget: Budget, vary: Sequence[str], progress: Progres
     """
     started = time.perf_counter()
     variants = _Variants(child, budget, vary)
-    found = list(variants.found(progress))
-    most = max((each.use for each in found), default=1)
-    found.sort(key=lambda each: (int((1 - each.use / most) / STEP), each.distance, -each.use))
+    found = ranked(variants.found(progress))
     return Search(tuple(found), variants.tried, time.perf_counter() - started, variants.least)
 
 
@@ -125,13 +104,22 @@ class _Variants:
 
     @cached_property
     def widths(self) -> Sequence[float]:
-        """The widths to try, ascending; those alone that the groups of the convolutions allow."""
+        """The widths to try by bisection, ascending; those alone that the groups of the convolutions allow.
+
+        The parent's is not among them, nor is 1, at which channels need not be multiples of the divisor: with either,
+        a network may be smaller than with a width below.
+        """
         if "width" not in self.vary:
-            return (self.width,)
-        widths = sorted({*WIDTHS, self.width})
+            return ()
+        widths = [width for width in WIDTHS if width not in self.unrounded]
         if self._stages({}, widths[0]) is not None:
             return widths
         return [width for width in widths if self._stages({}, width) is not None]
+
+    @cached_property
+    def unrounded(self) -> tuple[float, ...]:
+        """The widths that are tried one by one, the parent's first."""
+        return tuple(dict.fromkeys((self.width, 1.0) if "width" in self.vary else (self.width,)))
 
     @cached_property
     def depth(self) -> Depth:
@@ -167,13 +155,23 @@ class _Variants:
     # --- one depth, one input ---
 
     def _widest(self, depth: Depth, changes: Changes) -> tuple[float, Counts] | None:
-        """The largest width that fits, and the figures there."""
-        best: tuple[float, Counts] | None = None
+        """The width that makes the most of the budget, the parent's if others are no better; and the figures there."""
+        fitting: list[tuple[float, Counts]] = []
+        for width in self.unrounded:
+            counts = self._count(depth, changes, width)
+            if counts is not None and fits(counts, self.budget):
+                fitting.append((width, counts))
+        fitting += self._bisected(depth, changes)
+        return max(fitting, key=lambda each: use(each[1], self.budget), default=None)
+
+    def _bisected(self, depth: Depth, changes: Changes) -> list[tuple[float, Counts]]:
+        """The largest of `widths` that fits, if one does."""
+        best: list[tuple[float, Counts]] = []
         low, high, position = 0, len(self.widths), 0  # the smallest first: where that does not fit, none does
         while low < high:
             counts = self._count(depth, changes, self.widths[position])
-            if counts is not None and self._fits(counts):
-                best, low = (self.widths[position], counts), position + 1
+            if counts is not None and fits(counts, self.budget):
+                best, low = [(self.widths[position], counts)], position + 1
             elif position == 0:
                 break
             else:
@@ -210,11 +208,7 @@ class _Variants:
             self.specs[key] = None if found else (typed, Stages.of(layers, lambda each: each.layer.group))
         return self.specs[key]
 
-    def _fits(self, counts: Counts) -> bool:
-        return all(getattr(counts, key) <= most for key, most in self.budget.items())
-
     def _variant(self, depth: Depth, changes: Changes, width: float, counts: Counts) -> Variant:
-        shares = [getattr(counts, key) / most for key, most in self.budget.items()]
         said = dict(changes)
         if width != self.width:
             said["width"] = width
@@ -222,7 +216,7 @@ class _Variants:
             items = plain(self.entries["features"].value)
             assert isinstance(items, list)
             said["features"] = Stages.of(list(flat_items(items)), group_of_item).at(depth)
-        return Variant(said, counts, prod(shares) ** (1 / len(shares)), self._distance(depth, changes, width))
+        return Variant(said, counts, use(counts, self.budget), self._distance(depth, changes, width))
 
     def _distance(self, depth: Depth, changes: Changes, width: float) -> float:
         stages = [abs(log2(after / before)) for before, after in zip(self.depth, depth, strict=True)]

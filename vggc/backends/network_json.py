@@ -54,6 +54,13 @@ def _field(field: tuple[ReceptiveField, ReceptiveField]) -> list[int] | None:
 
 
 def _layer(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> dict[str, Any]:
+    span = layer.node.span
+    place = {"file": span.source.name, "line": span.line + 1}
+    return {**described(layer), "receptive_field": _field(field), **place}
+
+
+def described(layer: ShapedLayer) -> dict[str, Any]:
+    """What a layer is called, takes, gives and costs."""
     return {
         "path": layer.path,
         "alias": layer.alias,
@@ -62,7 +69,4 @@ def _layer(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> 
         "out": list(layer.output),
         "params": layer.params,
         "macs": layer.macs,
-        "receptive_field": _field(field),
-        "file": layer.node.span.source.name,
-        "line": layer.node.span.line + 1,
     }

@@ -52,7 +52,7 @@ def new(
     _check_name(name)
     target = output or Path(f"{name}.yaml")
     source = read_source(parent)
-    if target.exists() and not force:
+    if target.is_file() and not force:
         raise ProductError(f"{target} is there already; --force replaces it, and -o writes elsewhere")
     if target.exists() and source.path is not None and target.samefile(source.path):
         raise click.UsageError(f"{target} cannot extend itself; write elsewhere with -o")
