@@ -19,14 +19,9 @@ def _lines(difference: Difference) -> Iterator[str]:
     if difference.equal:
         yield "No difference."
         return
-    differing = [each for each in difference.figures if each.before != each.after]
+    differing = difference.figure_rows()
     if differing:
-        figures = (
-            (each.figure.label, each.figure.shown(each.before), each.figure.shown(each.after),
-             each.figure.change(each.before, each.after))
-            for each in differing
-        )  # fmt: skip
-        yield from table(("", *map(code, difference.names), "change"), figures, "-rrr")
+        yield from table(("", *map(code, difference.names), "change"), differing, "-rrr")
     else:
         yield "No figure differs."
     yield ""

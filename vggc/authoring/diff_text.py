@@ -48,17 +48,11 @@ def _headline(network: Network) -> str:
 
 
 def _figures(difference: Difference) -> Iterator[str]:
-    differing = [each for each in difference.figures if each.before != each.after]
+    differing = difference.figure_rows()
     if differing:
         yield ""
-        rows = [
-            (each.figure.label, each.figure.shown(each.before), each.figure.shown(each.after),
-             each.figure.change(each.before, each.after))
-            for each in differing
-        ]  # fmt: skip
-        heading = ("", *difference.names, "change")
-        yield from aligned([heading, *rows], (False, True, True, True))
-    equal = [each.figure.label for each in difference.figures if each not in differing]
+        yield from aligned([("", *difference.names, "change"), *differing], (False, True, True, True))
+    equal = [each.figure.label for each in difference.figures if each.before == each.after]
     if equal:
         yield f"{'' if differing else chr(10)}equal: {', '.join(equal)}"
 

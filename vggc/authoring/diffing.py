@@ -115,6 +115,14 @@ class Difference:
         """All figures, whether they differ or not."""
         return tuple(FigureChange(each, each.of(self.before), each.of(self.after)) for each in FIGURES.values())
 
+    def figure_rows(self) -> list[tuple[str, str, str, str]]:
+        """The figures that differ, in words: the label, both values, the change."""
+        return [
+            (figure.label, figure.shown(before), figure.shown(after), figure.change(before, after))
+            for figure, before, after in self.figures
+            if before != after
+        ]
+
     @cached_property
     def keys(self) -> tuple[KeyChange, ...]:
         """The keys that differ."""

@@ -119,8 +119,8 @@ def diff(
 ) -> None:
     """Show what differs between the specs A and B: figures, keys, and layers.
 
-    B left out is A itself, changed by --set-b. A dash stands for standard input: git show HEAD:mine.yaml | vggc diff -
-    mine.yaml
+    B left out is A itself, changed by --set-b. A dash stands for standard input, as in `git show HEAD:mine.yaml | vggc
+    diff - mine.yaml`; what that extends is looked for beside the other spec.
     """
     if b is None and not assignments_b:
         raise click.UsageError("name a second spec, or say with --set-b what changes in the first")
@@ -131,14 +131,12 @@ def diff(
     from vggc.authoring.diffing import Difference
 
     source = _source(a, beside=b)
-    networks = [
-        pipeline.compile_source(each, [inherit.from_words(words) for words in said], until=until, max_memory=max_memory)
-        for each, said in (
-            (source, assignments),
-            (source if b is None else _source(b, beside=a), (*assignments, *assignments_b)),
-        )
-    ]
-    difference = Difference(*networks)
+    both = [inherit.from_words(each) for each in assignments]
+    alone = [inherit.from_words(each) for each in assignments_b]
+    before = pipeline.compile_source(source, both, until=until, max_memory=max_memory)
+    source = source if b is None else _source(b, beside=a)
+    after = pipeline.compile_source(source, [*both, *alone], until=until, max_memory=max_memory)
+    difference = Difference(before, after)
     emit = import_module(f"vggc.authoring.diff_{style}").emit
     click.echo(emit(difference, sys.stdout.isatty()) if style == "text" else emit(difference), nl=False)
     if exit_code and not difference.equal:
