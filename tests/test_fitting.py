@@ -195,7 +195,9 @@ def test_a_convolution_with_a_stride_is_not_repeated() -> None:
 
 def test_a_long_list_is_not_varied_in_depth(folder: Path) -> None:
     (folder / "long.yaml").write_text(SMALL.replace("[8, M, 16, M]", "[{repeat: {times: 300, layers: [8]}}, M]"))
-    found, _ = search("long", folder, {"params": 10**7}, ("width", "depth"))
+    with pytest.raises(vggc.ProductError, match="the spec has 907 layers, and depth is varied up to 500"):
+        search("long", folder, {"params": 10**7}, ("width", "depth"))
+    found, _ = search("long", folder, {"params": 10**7}, ("width",))
     assert len(found.found) == 1
 
 

@@ -113,7 +113,7 @@ def output(pair: Pair) -> str:
 
 def _as_before(run: Sequence[Pair], first: bool) -> str:
     """A run of layers that are as before, and the first of them whose shape is not."""
-    count = f"{len(run)} layer{'s' * (len(run) != 1)} as before"
+    count = f"{len(run):,} layer{'s' * (len(run) != 1)} as before"
     reshaped = next((pair for pair in run if pair.reshaped), None)
     if reshaped is None:
         return count

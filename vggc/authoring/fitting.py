@@ -20,6 +20,7 @@ from vggc.authoring.budget import Budget, Variant, fits, ranked, use
 from vggc.authoring.counting import Counter, Counts
 from vggc.authoring.depths import MAX_ITEMS, Depth, Stages, depths, flat_items, group_of_item
 from vggc.diagnostics import Source, SpecError
+from vggc.errors import ProductError
 from vggc.frontend import inherit, spec
 from vggc.frontend.document import Document, Entry, Leaf, Table, plain
 from vggc.frontend.items import Written
@@ -61,6 +62,7 @@ def search(child: Source, budget: Budget, vary: Sequence[str], progress: Progres
 
     Raises:
         SpecError: the spec to be varied is wrong.
+        ProductError: it has too many layers to be varied in depth.
     """
     started = time.perf_counter()
     variants = _Variants(child, budget, vary)
@@ -130,9 +132,14 @@ class _Variants:
 
     def _depths(self, most: int) -> list[Depth]:
         """The depths to try, at most so many."""
-        spread = self._stages({}, self.width)
-        if "depth" not in self.vary or spread is None or len(self.parent.layers) > MAX_ITEMS:
+        if "depth" not in self.vary:
             return [self.depth]
+        count = len(self.parent.layers)
+        if count > MAX_ITEMS:
+            message = f"the spec has {count:,} layers, and depth is varied up to {MAX_ITEMS}"
+            raise ProductError(f"{message}; vary the others: --vary width,input")
+        spread = self._stages({}, self.width)
+        assert spread is not None  # the parent compiles
         return depths(spread[1], most)
 
     def _inputs(self) -> Iterator[Changes]:
