@@ -11,13 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import build, check, compile, module, runtime, write
+from benchmarks import authoring, build, check, compile, module, runtime, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
 from vggc import __version__
 
 GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "check": check.rows,
+    "authoring": authoring.rows,
     "compile": compile.rows,
     "build": build.rows,
     "module": module.rows,

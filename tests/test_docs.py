@@ -5,16 +5,28 @@ from pathlib import Path
 
 import pytest
 
+import docs.console as console
 import docs.reference as reference
 from vggc import cli
+from vggc.authoring import scatter_svg
+from vggc.authoring.comparing import compare
 from vggc.codes import CODES
 from vggc.diagnostics import Source
+from vggc.frontend.sources import stock_names
 from vggc.ir import Network
 from vggc.matching import read_key_map
-from vggc.pipeline import compile_source
+from vggc.pipeline import compile, compile_source
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md", "docs/onnx.md"]
+PAGES = [
+    "README.md",
+    "docs/language.md",
+    "docs/bad-inputs.md",
+    "docs/onnx.md",
+    "docs/authoring.md",
+    "docs/ci.md",
+]
+OF_OTHER_TOOLS = ("hook", "workflow")  # kinds of YAML blocks; tests/test_ci.py tries them
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 Block = tuple[str, str, str, str]
@@ -52,7 +64,7 @@ def test_every_yaml_block_compiles(block: Block, tmp_path: Path) -> None:
         (tmp_path / "map.yaml").write_text(text)
         assert read_key_map(tmp_path / "map.yaml")
     else:
-        assert kind == "invalid"
+        assert kind in ("invalid", *OF_OTHER_TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +88,17 @@ def test_every_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     # What is written in the blocks is run on a network small enough for a test.
     exec(block[3].replace('"vgg16", overrides={', '"vgg11", overrides={"width": 0.125, '), {})
+
+
+@pytest.mark.parametrize("page", console.PAGES)
+def test_every_shown_answer_is_the_one_printed(page: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert console.without_seconds(console.answered(text, tmp_path)) == console.without_seconds(text)
+
+
+def test_the_shown_picture_is_current() -> None:
+    drawn = scatter_svg.emit(compare([compile(name) for name in stock_names()]))
+    assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == drawn
 
 
 def _generated() -> list[tuple[str, str]]:

@@ -9,6 +9,11 @@ from vggc.ir import Network
 from vggc.layers.base import Shape
 
 
+def broken(network: Network) -> list[Expectation]:
+    """The expectations that do not hold."""
+    return [each for each in network.spec.expect if not _holds(each, figure(network, each))]
+
+
 def check(network: Network) -> list[Diagnostic]:
     """What does not hold; nothing is asked of a network that was cut short."""
     if network.graph.until is not None:
@@ -32,12 +37,16 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
 
 
 def _expectations(network: Network) -> Iterator[Diagnostic]:
-    for expectation in network.spec.expect:
-        name = expectation.key.removeprefix("max_")
-        actual = getattr(network, name)
-        if not _holds(expectation, actual):
-            message = f"expected {_wanted(expectation, name)}; the network has {_shown(actual)}"
-            yield Diagnostic("E301", message, expectation.span, tuple(_reasons(network, expectation, actual)))
+    for expectation in broken(network):
+        name, actual = expectation.key.removeprefix("max_"), figure(network, expectation)
+        message = f"expected {_wanted(expectation, name)}; the network has {_shown(actual)}"
+        yield Diagnostic("E301", message, expectation.span, tuple(_reasons(network, expectation, actual)))
+
+
+def figure(network: Network, expectation: Expectation) -> int | Shape | None:
+    """What the expectation speaks of."""
+    actual: int | Shape | None = getattr(network, expectation.key.removeprefix("max_"))
+    return actual
 
 
 def _holds(expectation: Expectation, actual: int | Shape | None) -> bool:

@@ -5,6 +5,7 @@ onnx_model      Network -> an ONNX file
 python_source   Network -> the text of a Python module that needs torch alone
 svg_diagram     Network -> the text of a picture
 text_summary    Network -> a table
+html_table      Network -> picture and table for a notebook
 network_json    Network -> the same as data
 yaml_spec       Graph -> the canonical spec
 """
@@ -18,6 +19,7 @@ NAMES: Final = (
     "python_source",
     "svg_diagram",
     "text_summary",
+    "html_table",
     "network_json",
     "yaml_spec",
 )

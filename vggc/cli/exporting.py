@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggc.cli.common import Command, compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.common import SPEC, Command, compiled, limits, overrides, progress_bars, until_layer
 
 if TYPE_CHECKING:
     from vggc.matching import Matching
@@ -68,7 +68,7 @@ def passes(command: Command) -> Command:
 
 
 @click.command(short_help="Write a verified ONNX file.")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @click.option("--onnx", "as_onnx", is_flag=True, help="Export to ONNX; the one format there is.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; exports/NAME/NAME.onnx if left out.")
 @overrides
@@ -149,7 +149,7 @@ def export(
 
 @click.command(short_help="Verify an existing ONNX file.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @overrides
 @weights_file
 def verify(

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from vggc.cli.common import compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.common import SPEC, compiled, limits, overrides, progress_bars, until_layer
 from vggc.errors import ProductError
 from vggc.ir import Network
 
 
 @click.command(short_help="Compile to PyTorch; write source, picture, table.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
 @overrides
 @until_layer
 @limits

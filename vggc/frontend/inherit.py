@@ -91,6 +91,8 @@ def _wanted(value: Value) -> tuple[Span, str]:
 def _beside(source: Source, wanted: str) -> Path:
     """A file beside the child; a bare name that is no file there is a stock spec."""
     path = (source.path.parent if source.path else Path()) / wanted
+    if not os.path.exists(path):
+        path = Path(os.path.normpath(path))  # a spec that is not yet written may lie in a folder that is not yet there
     return path if os.path.exists(path) or wanted not in stock_names() else find_spec(wanted)
 
 
