@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",
+    "lsp": "editing:lsp",
 }
 
 

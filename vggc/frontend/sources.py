@@ -34,10 +34,11 @@ def find_spec(path_or_name: str | os.PathLike[str]) -> Path:
 def specs_below(path: Path) -> list[Path]:
     """The specs among the YAML files of a folder and its subfolders: those with a line that begins with `vggc:`."""
     files = sorted(each for suffix in ("yaml", "yml") for each in path.rglob(f"*.{suffix}") if each.is_file())
-    return [each for each in files if _says_vggc(each)]
+    return [each for each in files if is_spec(each)]
 
 
-def _says_vggc(path: Path) -> bool:
+def is_spec(path: Path) -> bool:
+    """Whether a file has a line that begins with `vggc:`, or cannot be read to see that it has none."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES)
@@ -59,15 +60,15 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
     if len(content) > MAX_BYTES:
-        raise too_long(Source(_shown(path), "", included_from, path))
+        raise too_long(Source(shown_path(path), "", included_from, path))
     try:
-        return Source(_shown(path), content.decode("utf-8-sig"), included_from, path)
+        return Source(shown_path(path), content.decode("utf-8-sig"), included_from, path)
     except UnicodeDecodeError as error:
-        shown = Source(_shown(path), content.decode("utf-8", errors="replace"), included_from, path)
+        shown = Source(shown_path(path), content.decode("utf-8", errors="replace"), included_from, path)
         raise SpecError([_not_text(shown, content, error)]) from None
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """Relative to the working folder where it lies inside it; the stock specs by the folder they are known by."""
     if path.is_absolute():
         if path.is_relative_to(Path.cwd()):
@@ -78,7 +79,7 @@ def _shown(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | None) -> Diagnostic:
-    name = _shown(path)
+    name = shown_path(path)
     if isinstance(error, FileNotFoundError):
         return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path, included_from),))
     if isinstance(error, IsADirectoryError):

@@ -1,0 +1,116 @@
+"""The layers that a place of the text stands for, and what is said of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from vggc.backends.text_summary import aligned, seen
+from vggc.diagnostics import Span
+from vggc.frontend.document import Items, Table, Value
+from vggc.geometry import ReceptiveField, receptive_fields
+from vggc.ir import Network, ShapedLayer
+from vggc.layers.base import Shape
+from vggc.lsp.analysis import Analysis
+
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+MOST: Final = 10  # rows of a table; the middle of a longer one is left out
+ENDS: Final = 4
+
+Path = Sequence[str | int]
+
+
+def by(shape: Shape) -> str:
+    """A shape as it is read in a line of code: 64x224x224, with a proper sign."""
+    return TIMES.join(map(str, shape))
+
+
+def value_at(tree: Table | None, path: Path) -> Value | None:
+    """The value at the end of a path, if the text has one there."""
+    value: Value | None = tree
+    for step in path:
+        if isinstance(value, Table) and step in value.entries:
+            value = value.entries[str(step)].value
+        elif isinstance(value, Items) and isinstance(step, int) and step < len(value.items):
+            value = value.items[step]
+        else:
+            return None
+    return value
+
+
+def item_path(path: Path) -> Path:
+    """The part of a path that leads to a layer: the innermost item, or `pool`."""
+    if path and path[0] == "pool":
+        return path[:1]
+    positions = [i for i, step in enumerate(path) if isinstance(step, int) and _holds_layers(path[:i])]
+    return path[: positions[-1] + 1] if positions else ()
+
+
+def _holds_layers(path: Path) -> bool:
+    return path[-1:] in (("features",), ("classifier",), ("layers",), ("insert",), ("with",))
+
+
+def layers_of(analysis: Analysis, path: Path) -> list[ShapedLayer]:
+    """The layers that come from the value at a path, or whose options it says, in the order of the data."""
+    value = value_at(analysis.tree, path)
+    if value is None:
+        return []
+    span = value.span
+    found = [layer for layer in analysis.layers if _within(analysis, layer.node.span, span)]
+    if found or path[:1] != ("defaults",):
+        return found
+    return [layer for layer in analysis.layers if any(_within(analysis, each, span) for each in _places(layer))]
+
+
+def _places(layer: ShapedLayer) -> Iterator[Span]:
+    written = layer.node.written
+    yield from written.options.values()
+    if written.origin is not None:
+        yield written.origin
+
+
+def _within(analysis: Analysis, inner: Span, outer: Span) -> bool:
+    """Whether a place lies in a stretch of this very text."""
+    if inner.source is not analysis.source:
+        return False
+    start, place = (outer.line, outer.column), (inner.line, inner.column)
+    return start <= place < (outer.end_line, outer.end_column)
+
+
+def fields_of(layers: Sequence[ShapedLayer], network: Network | None) -> dict[str, tuple[ReceptiveField, ...]]:
+    """The receptive fields by path; nothing where the network is not whole."""
+    if network is None:
+        return {}
+    found = zip(network.layers, receptive_fields(network), strict=True)
+    wanted = {layer.path for layer in layers}
+    return {layer.path: field for layer, field in found if layer.path in wanted}
+
+
+def table(layers: Sequence[ShapedLayer], network: Network | None) -> str:
+    """A line a layer: its names, what goes in and out, what it learns and costs, what it sees."""
+    fields = fields_of(layers, network)
+    header = ("layer", "path", "kind", "input", "output", "params", "MACs", "sees")
+    shown, hidden = _shortened(layers)
+    rows = [_row(layer, fields) for layer in shown]
+    lines = list(aligned([header, *rows], (False, False, False, True, True, True, True, True)))
+    if hidden:
+        lines.insert(2 + ENDS, f"... {hidden} more ...")
+    return "\n".join(lines)
+
+
+def _shortened(layers: Sequence[ShapedLayer]) -> tuple[list[ShapedLayer], int]:
+    if len(layers) <= MOST:
+        return list(layers), 0
+    return [*layers[:ENDS], *layers[-ENDS:]], len(layers) - 2 * ENDS
+
+
+def _row(layer: ShapedLayer, fields: dict[str, tuple[ReceptiveField, ...]]) -> tuple[str, ...]:
+    field = fields.get(layer.path)
+    return (
+        layer.alias, layer.path, layer.kind, by(layer.input), by(layer.output),
+        f"{layer.params:,}" if layer.params else "", f"{layer.macs:,}" if layer.macs else "",
+        seen((field[0], field[1])) if field is not None else "",
+    )  # fmt: skip
+
+
+def counted(layers: Iterable[ShapedLayer]) -> str:
+    """What layers learn together."""
+    return f"{sum(layer.params for layer in layers):,} params"
