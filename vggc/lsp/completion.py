@@ -1,7 +1,7 @@
 """What may be written at the cursor: keys, kinds, options, words, and the specs that there are to extend."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from vggc.frontend.sources import is_spec, stock_names
 from vggc.frontend.wording import is_choice
 from vggc.ir import Network
 from vggc.lsp import vocabulary
+from vggc.lsp.analysis import Analysis
 from vggc.lsp.context import Cursor, cursor_at
 from vggc.lsp.positions import Positions
 
@@ -29,7 +30,10 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A word that may stand here: what is written, what it is (a key of `_KINDS`), and what is said of it."""
+    """A word that may stand here: what is written, what it is (a key of `_KINDS`), and what is said of it.
+
+    In what is written, `$0` is where the cursor goes on.
+    """
 
     label: str
     insert: str
@@ -39,20 +43,38 @@ class Offer:
 
 
 def complete(
-    source: Source, line: int, column: int, sound: Network | None, positions: Positions
+    source: Source, line: int, column: int, sound: Analysis | None, positions: Positions, snippets: bool = False
 ) -> list[types.CompletionItem]:
-    """The items for a place of a text; `sound` is the network that it was when it last compiled."""
+    """The items for a place of a text.
+
+    Args:
+        source: the text.
+        line: of the cursor.
+        column: of the cursor, in code points.
+        sound: what was known of the text when it last compiled.
+        positions: in the units of the editor.
+        snippets: whether the editor can put the cursor into what it inserts.
+    """
     cursor = cursor_at(source.lines, line, column)
     if cursor is None:
         return []
+    cursor = replace(cursor, word=cursor.word[: column - cursor.start])
     found: dict[str, Offer] = {}
     for offer in _offers(cursor, source, sound):
         found.setdefault(offer.label, offer)
     place = positions.stretch(source.lines, line, cursor.start, column)
-    return [_item(offer, order, place) for order, offer in enumerate(found.values())]
+    return [_item(offer, order, place, snippets) for order, offer in enumerate(_sorted(found.values(), cursor))]
 
 
-def _item(offer: Offer, order: int, place: types.Range) -> types.CompletionItem:
+def _sorted(offers: Iterable[Offer], cursor: Cursor) -> list[Offer]:
+    """Kinds in the order of the language, whether they stand alone or not; everything else stays where it is."""
+    tables = [leaf["properties"] for leaf in vocabulary.at(cursor.path) if is_choice(leaf)]
+    rank = {name: position for table in tables for position, name in enumerate(table)}
+    return sorted(offers, key=lambda offer: rank.get(offer.label, -1))
+
+
+def _item(offer: Offer, order: int, place: types.Range, snippets: bool) -> types.CompletionItem:
+    snippet = snippets and "$0" in offer.insert
     meaning = types.MarkupContent(types.MarkupKind.Markdown, offer.meaning) if offer.meaning else None
     return types.CompletionItem(
         label=offer.label,
@@ -61,16 +83,19 @@ def _item(offer: Offer, order: int, place: types.Range) -> types.CompletionItem:
         documentation=meaning,
         sort_text=f"{order:04}",
         filter_text=offer.label,
-        text_edit=types.TextEdit(place, offer.insert),
+        insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
+        text_edit=types.TextEdit(place, offer.insert if snippet else offer.insert.replace("$0", "")),
     )
 
 
-def _offers(cursor: Cursor, source: Source, sound: Network | None) -> Iterator[Offer]:
+def _offers(cursor: Cursor, source: Source, sound: Analysis | None) -> Iterator[Offer]:
     if cursor.path == ("extends",):
         yield from _specs(cursor, source)
         return
-    if cursor.path[:1] == ("expect",) and len(cursor.path) == 2 and sound is not None:
-        yield from _figures(str(cursor.path[1]), sound)
+    if cursor.path[:1] == ("expect",) and len(cursor.path) == 2 and sound is not None and sound.network is not None:
+        yield from _figures(str(cursor.path[1]), sound.network)
+    if cursor.slot == "value" and isinstance(cursor.path[-1], str):
+        yield from _examples(cursor.path[:-1], cursor.path[-1])
     for leaf in vocabulary.at(cursor.path):
         if cursor.slot != "key":
             yield from _values(leaf, cursor)
@@ -102,15 +127,34 @@ def _keys(leaf: Schema, cursor: Cursor) -> Iterator[Offer]:
         if is_choice(leaf):
             yield _kind(name, schema, cursor)
         else:
-            yield Offer(name, f"{name}: ", "key", _detail(schema, name in needed), vocabulary.description(schema))
+            yield Offer(
+                name, _as_key(name, cursor), "key", _detail(schema, name in needed), vocabulary.description(schema)
+            )
+
+
+def _as_key(name: str, cursor: Cursor) -> str:
+    return name if cursor.colon else f"{name}: "
 
 
 def _kind(name: str, schema: Schema, cursor: Cursor) -> Offer:
     """A kind with its options behind it; between brackets it needs braces of its own."""
     meaning = vocabulary.summary(name) or vocabulary.description(schema)
-    inside = cursor.flow and cursor.slot == "either"
-    main = vocabulary.main_option(name)
-    return Offer(name, f"{{{name}: }}" if inside else f"{name}: ", "kind", f"{name}: {main or '{...}'}", meaning)
+    options = _skeleton(name, schema)
+    if cursor.colon:
+        insert = name
+    elif (cursor.flow and cursor.slot == "either") or cursor.slot == "value":
+        insert = f"{{{name}: {options}}}"
+    else:
+        insert = f"{name}: {options}".removesuffix("$0")
+    return Offer(name, insert, "kind", f"{name}: {vocabulary.main_option(name) or '{...}'}", meaning)
+
+
+def _skeleton(name: str, schema: Schema) -> str:
+    """What stands behind a kind: its main option, or those without which it cannot stand."""
+    needed = vocabulary.required(schema)
+    if set(needed) <= {vocabulary.main_option(name)}:
+        return "$0"
+    return f"{{{', '.join(f'{option}: $0' if option == needed[0] else f'{option}: ' for option in needed)}}}"
 
 
 def _detail(schema: Schema, needed: bool) -> str:
@@ -123,31 +167,33 @@ def _detail(schema: Schema, needed: bool) -> str:
 
 
 def _values(leaf: Schema, cursor: Cursor) -> Iterator[Offer]:
-    """The words and examples that a scalar may be."""
+    """The words that a scalar may be, and in one line with the key also the mappings that pick a kind."""
     for word in leaf.get("enum", ()):
         kind = "kind" if vocabulary.picks(leaf) else "word"
-        yield Offer(str(word), _written(word), kind, "", vocabulary.summary(str(word)) if kind == "kind" else "")
+        meaning = vocabulary.summary(str(word)) if kind == "kind" else ""
+        yield Offer(str(word), _written(word, cursor.quoted), kind, "", meaning)
     if leaf.get("type") == "boolean":
         yield Offer("true", "true", "word")
         yield Offer("false", "false", "word")
-    if "enum" not in leaf and cursor.slot == "value":
-        yield from _examples(leaf)
-    if leaf.get("type") == "object" and is_choice(leaf) and cursor.slot == "value":
+    if is_choice(leaf) and cursor.slot == "value":
         for name, schema in leaf["properties"].items():
-            meaning = vocabulary.summary(name) or vocabulary.description(schema)
-            yield Offer(name, f"{{{name}: }}", "kind", f"{{{name}: ...}}", meaning)
+            yield _kind(name, schema, cursor)
 
 
-def _written(word: object) -> str:
+def _written(word: object, quoted: bool) -> str:
     """A word as YAML; one that looks like a number in quotes."""
-    return f'"{word}"' if isinstance(word, str) and word.isdecimal() else str(word)
+    return f'"{word}"' if isinstance(word, str) and word.isdecimal() and not quoted else str(word)
 
 
-def _examples(leaf: Schema) -> Iterator[Offer]:
-    default = vocabulary.default(leaf)
-    if default is not None and leaf.get("type") in ("integer", "number", "string"):
-        yield Offer(default, default, "value", "what it is if left out")
-    for example in leaf.get("examples", ()):
+def _examples(path: Sequence[str | int], key: str) -> Iterator[Offer]:
+    """What a key is if it is left out, and the examples that the schema has for it."""
+    found = vocabulary.owner(path, key)
+    if found is None or vocabulary.picks(found[0]):
+        return
+    default = found[1].get("default")
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        yield Offer(str(default), str(default), "value", "what it is if left out")
+    for example in vocabulary.examples(found[1]):
         text = _flow(example)
         yield Offer(text, text, "value", "for example")
 
@@ -187,7 +233,7 @@ def _specs(cursor: Cursor, source: Source) -> Iterator[Offer]:
 def _beside(folder: Path, itself: Path | None) -> Sequence[str]:
     try:
         names = sorted(each.name for each in os.scandir(folder) if each.name.endswith((".yaml", ".yml")))
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the name holds a null character
         return ()
     paths = [folder / name for name in names[:MAX_FILES]]
     return [path.name for path in paths if path != itself and path.is_file() and is_spec(path)]

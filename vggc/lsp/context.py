@@ -18,6 +18,7 @@ class Cursor:
 
     `path` leads from the root to the mapping that the word is a key of, or to the value that it is (the start of). In
     the slot `either` it may be the value itself or the first key of one. `keys` are those that the mapping has besides.
+    `flow` says that it stands between brackets, `quoted` behind a quote, `colon` that a colon follows already.
     """
 
     path: tuple[str | int, ...]
@@ -27,6 +28,8 @@ class Cursor:
     start: int
     end: int
     flow: bool
+    quoted: bool
+    colon: bool
     keys: frozenset[str]
 
 
@@ -49,6 +52,7 @@ _TOKEN: Final = re.compile(
 )
 _COLON: Final = re.compile(r"\s*:(?=[\s,\[\]{}]|$)")
 _TOP_KEY: Final = re.compile(r"[A-Za-z_]\w*\s*:(?=\s|$)")
+_QUOTES: Final = ('"', "'")
 _WORD: Final = r"[^\s,\[\]{}:\"'#]"
 
 
@@ -174,9 +178,11 @@ class _Reader:
         keys = frozenset(self._keys(lines, line, end)) if slot == "key" else frozenset[str]()
         if slot == "key" and level is not None and level.step is not None:
             path = path[:-1]
-        if slot == "either" and _COLON.match(text, end + text[end:].startswith(('"', "'"))):
+        quoted = text[:start].endswith(_QUOTES)
+        colon = _COLON.match(text, end + text[end:].startswith(_QUOTES)) is not None
+        if slot == "either" and colon:
             slot = "key"
-        return Cursor(path, slot, text[start:end], line, start, end, self.in_flow, keys)
+        return Cursor(path, slot, text[start:end], line, start, end, self.in_flow, quoted, colon, keys)
 
     def _slot(self, text: str, start: int) -> Slot:
         before = text[:start].rstrip("\"'")

@@ -1,8 +1,7 @@
-"""Where a word leads: `extends` to the parent or to what is wrong in it, an alias to its anchor, a key to a parent's."""
+"""Where a word leads: `extends` to the parent or to a mistake there, an alias to its anchor, a key to a parent's."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from vggc.diagnostics import Source, Span
 from vggc.lsp.analysis import Analysis
@@ -45,13 +44,8 @@ def _parent(analysis: Analysis) -> Iterator[Span]:
     """What is wrong in the parents; where nothing is, the beginning of the nearest."""
     wrong = [each.span for each in analysis.diagnostics if each.span and each.span.source is not analysis.source]
     yield from wrong
-    if not wrong and analysis.parents and analysis.parents[0].is_file():
-        yield beginning(analysis.parents[0])
-
-
-def beginning(path: Path) -> Span:
-    """The first character of a file."""
-    return Span(Source(str(path), "", path=path), 0, 0, 0, 0)
+    if not wrong and analysis.texts:
+        yield Span(analysis.texts[0], 0, 0, 0, 0)
 
 
 def _overridden(analysis: Analysis, key: str) -> Iterator[Span]:

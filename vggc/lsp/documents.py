@@ -6,20 +6,19 @@ from pathlib import Path
 
 from vggc.diagnostics import Source, Span
 from vggc.frontend.sources import read_source, shown_path
-from vggc.ir import Network
 from vggc.lsp.analysis import Analysis, analyse, is_spec
 
 
 @dataclass(slots=True)
 class _Open:
-    """An open text; `path` is None where it has never been saved. `sound` is the last network that it compiled to."""
+    """An open text; `path` is None where it has never been saved. `sound` is the last reading with a whole network."""
 
     path: Path | None
     text: str
     version: int | None
     seconds: float = 0.0  # that the last reading took
     analysis: Analysis | None = None
-    sound: Network | None = None
+    sound: Analysis | None = None
 
 
 class Documents:
@@ -72,12 +71,13 @@ class Documents:
         if opened.analysis is None:
             name = shown_path(opened.path) if opened.path is not None else uri
             opened.analysis = analyse(Source(name, opened.text, path=opened.path), self._fetch)
-            opened.sound = opened.analysis.network or opened.sound
+            if opened.analysis.network is not None:
+                opened.sound = opened.analysis
             opened.seconds = opened.analysis.seconds
         return opened.analysis
 
-    def sound(self, uri: str) -> Network | None:
-        """The last network that a text compiled to, which is of use while the text is being changed."""
+    def sound(self, uri: str) -> Analysis | None:
+        """The last reading of a text that gave a whole network, which is of use while the text is being changed."""
         return self._open[uri].sound if uri in self._open else None
 
     def _fetch(self, path: Path, place: Span) -> Source:

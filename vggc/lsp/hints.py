@@ -6,7 +6,7 @@ apart. Such a line ends with the sizes on the way and the shape at the end; the 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from vggc.frontend.document import Table
 from vggc.ir import Network, ShapedLayer
@@ -24,12 +24,25 @@ class Hint:
     text: str
 
 
-def hints(analysis: Analysis, first: int, last: int) -> list[Hint]:
-    """The hints of the lines from `first` to `last`, which may be the same."""
+def hints(analysis: Analysis, sound: Analysis | None, first: int, last: int) -> list[Hint]:
+    """The hints of the lines from `first` to `last`, which may be the same.
+
+    Where the text is of no use at the moment, those above the first line that has changed since `sound` was read stay:
+    the shapes there do not depend on what is being written.
+    """
     found: dict[int, list[str]] = {}
     for line, text in (*_whole(analysis), *_lines(analysis), *_classifier(analysis)):
         found.setdefault(line, []).append(text)
+    if not analysis.layers and sound is not None:
+        unchanged = _unchanged(analysis, sound)
+        found = {line: [text] for line, text in _lines(sound) if line < unchanged}
     return [Hint(line, ", ".join(texts)) for line, texts in sorted(found.items()) if first <= line <= last]
+
+
+def _unchanged(analysis: Analysis, sound: Analysis) -> int:
+    """How many lines are the same from the beginning."""
+    pairs = zip(analysis.source.lines, sound.source.lines, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _whole(analysis: Analysis) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """What the word under the cursor means, and the shapes of the layers that it stands for."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from vggc.backends.text_summary import by as words_of
@@ -29,20 +30,34 @@ def _meaning(cursor: Cursor) -> Iterator[str]:
         found = vocabulary.owner(cursor.path, cursor.word)
         if found is not None:
             yield from _key(cursor, *found)
-        return
-    if any(vocabulary.picks(leaf) and _names(leaf, cursor.word) for leaf in vocabulary.at(cursor.path)):
-        kind = {"M": "max_pool2d"}.get(cursor.word, cursor.word)
-        found = vocabulary.owner(cursor.path, kind)
+    elif any(vocabulary.picks(leaf) and _names(leaf, cursor.word) for leaf in vocabulary.at(cursor.path)):
+        found = vocabulary.owner(cursor.path, cursor.word)
         yield from _kind(cursor.word, found[1] if found is not None else {})
-    elif cursor.word.isdecimal() and item_path(cursor.path) == cursor.path and cursor.path[0] != "pool":
-        unit = "fc" if cursor.path[0] == "classifier" else "conv"
-        yield f"`{cursor.word}`: a unit `{unit}` of so many {'features' if unit == 'fc' else 'channels'}"
-        yield vocabulary.summary(unit)
-    elif (key := next((step for step in reversed(cursor.path) if isinstance(step, str)), None)) is not None:
-        position = len(cursor.path) - 1 - list(reversed(cursor.path)).index(key)
-        found = vocabulary.owner(cursor.path[:position], key)
+    elif cursor.word.isdecimal() and _is_item(cursor.path):
+        yield from _unit(cursor)
+    else:
+        yield from _value(cursor)
+
+
+def _unit(cursor: Cursor) -> Iterator[str]:
+    """A bare number in a list of layers."""
+    unit = "fc" if cursor.path[0] == "classifier" else "conv"
+    yield f"`{cursor.word}`: a unit `{unit}` of so many {'features' if unit == 'fc' else 'channels'}"
+    yield vocabulary.summary(unit)
+
+
+def _value(cursor: Cursor) -> Iterator[str]:
+    """Any other value: what the option is that it belongs to."""
+    keys = [position for position, step in enumerate(cursor.path) if isinstance(step, str)]
+    if keys:
+        key = str(cursor.path[keys[-1]])
+        found = vocabulary.owner(cursor.path[: keys[-1]], key)
         if found is not None:
-            yield from _option(key, found[1])
+            yield from _key(replace(cursor, word=key), *found)
+
+
+def _is_item(path: Sequence[str | int]) -> bool:
+    return bool(path) and isinstance(path[-1], int) and item_path(path) == path
 
 
 def _names(leaf: Schema, word: str) -> bool:
@@ -100,7 +115,7 @@ def _here(analysis: Analysis, cursor: Cursor) -> Iterator[str]:
 def _place(cursor: Cursor) -> Sequence[str | int]:
     """The path of what the word stands for: the list that its key begins, a part of `defaults`, or the item around."""
     here = (*cursor.path, cursor.word) if cursor.slot == "key" else cursor.path
-    if here[:1] == ("defaults",) or (here[-1] == cursor.word and cursor.word in _LISTS):
+    if here[:1] == ("defaults",) or (here[-1:] == (cursor.word,) and cursor.word in _LISTS):
         return here
     return item_path(cursor.path)
 

@@ -37,11 +37,18 @@ def value_at(tree: Table | None, path: Path) -> Value | None:
 
 
 def item_path(path: Path) -> Path:
-    """The part of a path that leads to a layer: the innermost item, or `pool`."""
+    """The part of a path that leads to a layer: the innermost item, `pool`, or what a rewrite inserts."""
     if path and path[0] == "pool":
         return path[:1]
-    positions = [i for i, step in enumerate(path) if isinstance(step, int) and _holds_layers(path[:i])]
-    return path[: positions[-1] + 1] if positions else ()
+    ends = [end for end in range(1, len(path) + 1) if _is_layer(path[:end], path[end : end + 1])]
+    return path[: ends[-1]] if ends else ()
+
+
+def _is_layer(path: Path, more: Path) -> bool:
+    """Whether a layer stands at a path, of which `more` is the next step."""
+    if path[0] == "rewrite" and path[-1] in ("insert", "with"):
+        return not (more and isinstance(more[0], int))
+    return isinstance(path[-1], int) and _holds_layers(path[:-1])
 
 
 def _holds_layers(path: Path) -> bool:

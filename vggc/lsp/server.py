@@ -84,7 +84,7 @@ class SpecServer(LanguageServer):
 
 def _path(uri: str) -> Path | None:
     path = to_fs_path(uri) if uri.startswith("file:") else None
-    return Path(path) if path else None
+    return Path(path) if path and "\0" not in path else None
 
 
 # --- texts ---
@@ -151,7 +151,15 @@ def _completion(ls: SpecServer, params: types.CompletionParams) -> list[types.Co
     if place is None:
         return _first_line(ls, uri)
     analysis, line, column = place
-    return completion.complete(analysis.source, line, column, ls.documents.sound(uri), ls.positions)
+    return completion.complete(
+        analysis.source, line, column, ls.documents.sound(uri), ls.positions, _takes_snippets(ls.client_capabilities)
+    )
+
+
+def _takes_snippets(editor: types.ClientCapabilities) -> bool:
+    completion = editor.text_document.completion if editor.text_document is not None else None
+    item = completion.completion_item if completion is not None else None
+    return bool(item is not None and item.snippet_support)
 
 
 def _first_line(ls: SpecServer, uri: str) -> list[types.CompletionItem]:
@@ -174,7 +182,9 @@ def _hints(ls: SpecServer, params: types.InlayHintParams) -> list[types.InlayHin
     if analysis is None:
         return []
     lines = analysis.source.lines
-    found = hints.hints(analysis, params.range.start.line, params.range.end.line)
+    found = hints.hints(
+        analysis, ls.documents.sound(params.text_document.uri), params.range.start.line, params.range.end.line
+    )
     return [
         types.InlayHint(ls.positions.position(lines, each.line, len(lines[each.line])), each.text, padding_left=True)
         for each in found

@@ -1,7 +1,7 @@
 """What the schema says of a place: which keys and words may stand there, and what they mean."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from vggc.frontend.annotations import Schema
 from vggc.frontend.initializers import INITIALIZERS
@@ -64,11 +64,21 @@ def picks(leaf: Schema) -> bool:
 
 def description(schema: Schema) -> str:
     """What a key is for: its own words, or those of what it refers to."""
-    if "description" in schema:
-        return str(schema["description"])
+    return str(_said(schema, "description") or "")
+
+
+def examples(schema: Schema) -> list[object]:
+    """What the schema gives as examples of a value."""
+    return list(_said(schema, "examples") or ())
+
+
+def _said(schema: Schema, what: str) -> Any:
+    """A remark of a schema, or of what it refers to."""
+    if what in schema:
+        return schema[what]
     if "$ref" in schema:
-        return description(definition(schema["$ref"].rpartition("/")[2]))
-    return description(schema["allOf"][0]) if "allOf" in schema else ""
+        return _said(definition(schema["$ref"].rpartition("/")[2]), what)
+    return _said(schema["allOf"][0], what) if "allOf" in schema else None
 
 
 def type_of(schema: Schema) -> str:
