@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "check": "reading:check",
     "shapes": "reading:shapes",
     "expand": "reading:expand",
+    "draw": "editing:draw",
     "build": "making:build",
     "export": "making:export",
     "verify": "making:verify",
