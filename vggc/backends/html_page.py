@@ -47,7 +47,10 @@ td:nth-child(3){white-space:normal;min-width:13em}
 tr.chosen{background:var(--mark)}
 td:first-child::before{content:"";display:inline-block;width:9px;height:9px;border-radius:2px;margin-right:7px;
 background:var(--group)}
-@media (max-width:600px){body{padding:10px}th:nth-child(2),td:nth-child(2),th:nth-child(4),td:nth-child(4){display:none}}
+@media (max-width:600px){
+body{padding:10px}
+th:nth-child(2),td:nth-child(2),th:nth-child(4),td:nth-child(4){display:none}
+}
 """
 
 SCRIPT: Final = """

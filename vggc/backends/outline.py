@@ -4,7 +4,7 @@ A unit is a layer and the norm, activation and dropout behind it. A run is one u
 follow one another with the same options and the same shapes, which is how a repeat is seen.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,17 +92,25 @@ def units(network: Network) -> list[Unit]:
 
 def runs(found: Sequence[Unit], merge: bool = True) -> list[Run]:
     """The units as runs, as long as they go; each by itself where `merge` is False."""
-    numbers: dict[Hashable, int] = {}
-    keys = [numbers.setdefault(unit.likeness, len(numbers)) for unit in found]
+    alike = _numbered(unit.likeness for unit in found)
+    written = _numbered((unit.likeness, tuple(layer.node.span for layer in unit.layers)) for unit in found)
     made: list[Run] = []
     position = start = 0
     while position < len(found):
-        period, times = _repeat(keys, position) if merge else (1, 1)
+        period, times = _repeat(alike, position) if merge else (1, 1)
+        if period > 1 and _begins_later(written, position, period, times):
+            period, times = 1, 1
         whole = found[position : position + period * times]
         layers = tuple(layer for unit in whole for layer in unit.layers)
         made.append(Run(tuple(whole[:period]), tuple(whole[-period:]), times, start, layers))
         position, start = position + period * times, start + len(layers)
     return made
+
+
+def _numbered(keys: Iterable[Hashable]) -> list[int]:
+    """Equal keys as equal numbers."""
+    numbers: dict[Hashable, int] = {}
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _repeat(keys: Sequence[int], position: int) -> tuple[int, int]:
@@ -116,6 +124,13 @@ def _repeat(keys: Sequence[int], position: int) -> tuple[int, int]:
         if times > 1 and period * times > best[0] * best[1]:
             best = (period, times)
     return best
+
+
+def _begins_later(written: Sequence[int], position: int, period: int, times: int) -> bool:
+    """Whether the repeat is written from a later unit on, and only looks as if it began here: a b (c a b) (c a b)."""
+    if _repeat(written, position) == (period, times):
+        return False
+    return any(_repeat(written, position + shift) == (period, times) for shift in range(1, period))
 
 
 def elided(found: Sequence[Run], most: int) -> list[Run]:

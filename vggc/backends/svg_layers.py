@@ -95,11 +95,9 @@ def _words(unit: Unit) -> str:
     return "; ".join(layers)
 
 
-def _wrapped(layer: ShapedLayer, base: bool) -> list[str]:
-    """A layer in words, broken between its options where a line is full; the params find room behind each line."""
-    room = RIGHT - PADDING - LEFT - (INDENT if base else DOTTED) - text_length("123,456,789", SMALL)
-    if base:
-        room += 40  # its last line rarely is that of the card
+def _wrapped(layer: ShapedLayer, indent: float, right: str) -> list[str]:
+    """A layer in words, broken between its options where a line is full; `right` stands at the end of the last line."""
+    room = RIGHT - PADDING - LEFT - indent - (text_length(right, SMALL) + 8 if right else 0)
     lines = [""]
     for part in described(layer.layer).split(", "):
         longer = f"{lines[-1]}, {part}" if lines[-1] else part
@@ -188,8 +186,13 @@ class _Painter:
             self._bracket(run, top)
 
     def _card(self, card: _Card) -> None:
-        unit = card.unit
-        rows = [(layer, line) for layer in unit.layers for line in _wrapped(layer, layer is unit.base)]
+        unit, params = card.unit, f"{card.params:,}" if card.params else ""
+        rows = [
+            (layer, indent, line)
+            for layer in unit.layers
+            for indent in [INDENT if layer is unit.base else DOTTED]
+            for line in _wrapped(layer, indent, params if layer is unit.layers[-1] else "")
+        ]
         height = 2 * PADDING + LINE * (1 + len(rows)) - 4
         end = self.y + height + GAP
         data = f' class="vggc-block" data-layers="{card.start} {card.end}"' if self.spans else ""
@@ -198,12 +201,11 @@ class _Painter:
         self._board(height, unit.base.layer.group)
         self.y += PADDING
         self.pair(card.name, by(unit.output), LEFT + INDENT, NAME, "ink", bold=True)
-        for position, (layer, line) in enumerate(rows):
+        for position, (layer, indent, line) in enumerate(rows):
             self.y += LINE
-            if layer is not unit.base:
+            if layer is not unit.base and (position == 0 or rows[position - 1][0] is not layer):
                 self._dot(layer)
-            params = f"{card.params:,}" if card.params and position == len(rows) - 1 else ""
-            self.pair(line, params, LEFT + (INDENT if layer is unit.base else DOTTED), SMALL, "pale")
+            self.pair(line, params if position == len(rows) - 1 else "", LEFT + indent, SMALL, "pale")
         self.lines.append("</g>")
         self.y = end
 
