@@ -15,6 +15,7 @@ from typing import Final
 from tests import networks
 from vggc.cli import main
 from vggc.drawing import render
+from vggc.pipeline import compile
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VALID: Final = Path("tests/cases/valid")
@@ -49,8 +50,8 @@ def _regenerate(command: str, folder: Path, expected: int) -> None:
 
 
 def drawings() -> dict[Path, bytes]:
-    """The drawings of the small networks, by their files."""
-    found: dict[Path, bytes] = {}
+    """The drawings of the small networks, and the one that docs/drawing.md shows, by their files."""
+    found = {ROOT / "docs/alexnet.layers.svg": render(compile("alexnet"), ".svg", "layers")}
     for name, text in networks.ALL.items():
         network = networks.network(text)
         found[DRAWINGS / f"{name}.paper.svg"] = render(network, ".svg")

@@ -57,7 +57,16 @@ def test_drawings_are_the_committed_ones(file: Path) -> None:
 
 
 def test_no_drawing_is_left_over() -> None:
-    assert set(DRAWINGS.iterdir()) == set(drawings())
+    assert set(DRAWINGS.iterdir()) == {file for file in drawings() if file.parent == DRAWINGS}
+
+
+def test_the_page_about_drawing_shows_what_is_drawn() -> None:
+    page = (DRAWINGS.parents[1] / "docs" / "drawing.md").read_text(encoding="utf-8")
+    block = re.search(r"^```mermaid\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    assert block[1] == mermaid_diagram.emit(compile("vgg11"))
+    for picture in re.findall(r"\]\(([^):]+\.svg)\)", page):
+        assert (DRAWINGS.parents[1] / "docs" / picture).is_file(), picture
 
 
 # --- layer by layer ---
