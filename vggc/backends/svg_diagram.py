@@ -7,11 +7,10 @@ text is the same on every machine, needs nothing but itself, and follows the rea
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from vggc.backends.svg_blocks import BAND, Block, blocks, by
 from vggc.backends.svg_layout import FONT, SWATCH, Arrow, Diagram, Label, Mark, Solid, Style, Swatch, lay_out
-from vggc.backends.svg_theme import COLOURS, Theme, mixed, number, pale, paper, style, text_colour
+from vggc.backends.svg_theme import COLOURS, Theme, attribute, escaped, mixed, number, pale, paper, style, text_colour
 from vggc.ir import Network
 
 Point = tuple[float, float]
@@ -61,9 +60,9 @@ def _head(network: Network, diagram: Diagram, theme: Theme) -> Iterator[str]:
     title, description = f"{network.name}-title", f"{network.name}-desc"
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{text_colour(theme)}'
-    yield f' role="img" aria-labelledby={quoteattr(f"{title} {description}")}>'
-    yield f"<title id={quoteattr(title)}>{escape(network.name)}</title>"
-    yield f"<desc id={quoteattr(description)}>{escape(_described(network))}</desc>"
+    yield f' role="img" aria-labelledby={attribute(f"{title} {description}")}>'
+    yield f"<title id={attribute(title)}>{escaped(network.name)}</title>"
+    yield f"<desc id={attribute(description)}>{escaped(_described(network))}</desc>"
     yield f"<style>{style(theme)}</style>"
     # The fills here and at the arrows repeat the style's, for viewers that ignore it: theirs would be a black page.
     yield f'<rect class="vggc-paper" fill="{paper(theme)}" width="100%" height="100%"/>'
@@ -109,7 +108,7 @@ def _text(label: Label) -> str:
         where = f'transform="translate({x} {y}) rotate(-90)" text-anchor="end"'
     else:
         where = f'{_place(label.x, label.y + BASELINE * size)} text-anchor="{label.anchor}"'
-    return f"<text {where} {attributes}>{escape(label.text)}</text>"
+    return f"<text {where} {attributes}>{escaped(label.text)}</text>"
 
 
 def _arrow(arrow: Arrow, theme: Theme) -> Iterator[str]:
@@ -119,7 +118,7 @@ def _arrow(arrow: Arrow, theme: Theme) -> Iterator[str]:
 
 def _solid(solid: Solid) -> Iterator[str]:
     yield '<g stroke="#000" stroke-opacity=".4" stroke-width=".7" stroke-linejoin="round">'
-    yield f"<title>{escape(_words(solid.block))}</title>"
+    yield f"<title>{escaped(_words(solid.block))}</title>"
     yield from (_dots(solid) if solid.block.groups == ("ellipsis",) else _cuboid(solid))
     yield "</g>"
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from vggc.backends.outline import TIMES, Run, Unit, by, described, elided, runs, units
 from vggc.backends.svg_theme import (
     COLOURS,
     Theme,
+    attribute,
+    escaped,
     number,
     pale,
     paper,
@@ -57,10 +58,10 @@ def _head(network: Network, height: float, theme: Theme) -> Iterator[str]:
     title, description = f"{network.name}-layers-title", f"{network.name}-layers-desc"
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {size}'
     yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{text_colour(theme)}'
-    yield f' role="img" aria-labelledby={quoteattr(f"{title} {description}")}>'
-    yield f"<title id={quoteattr(title)}>{escape(network.name)}, layer by layer</title>"
+    yield f' role="img" aria-labelledby={attribute(f"{title} {description}")}>'
+    yield f"<title id={attribute(title)}>{escaped(network.name)}, layer by layer</title>"
     counts = f"{len(network.layers)} layers, {network.params:,} parameters, {network.macs:,} multiply-accumulates"
-    yield f"<desc id={quoteattr(description)}>{escape(counts)}, from top to bottom.</desc>"
+    yield f"<desc id={attribute(description)}>{escaped(counts)}, from top to bottom.</desc>"
     yield f"<style>{style(theme)}.vggc-card{{fill:{pale(theme)};fill-opacity:.1}}</style>"
     yield f'<rect class="vggc-paper" fill="{paper(theme)}" width="100%" height="100%"/>'
 
@@ -140,7 +141,7 @@ class _Painter:
         anchor = ' text-anchor="end"' if end else ""
         place = f'x="{number(x)}" y="{number(self.y + 0.8 * size)}"'
         self.lines.append(
-            f'<text {place} font-size="{number(size)}" class="vggc-{ink}"{weight}{anchor}>{escape(text)}</text>'
+            f'<text {place} font-size="{number(size)}" class="vggc-{ink}"{weight}{anchor}>{escaped(text)}</text>'
         )
 
     def pair(self, left: str, right: str, x: float, size: float, ink: str, bold: bool = False) -> None:
@@ -196,7 +197,7 @@ class _Painter:
         height = 2 * PADDING + LINE * (1 + len(rows)) - 4
         end = self.y + height + GAP
         data = f' class="vggc-block" data-layers="{card.start} {card.end}"' if self.spans else ""
-        self.lines.append(f"<g{data}><title>{escape(_words(unit))}</title>")
+        self.lines.append(f"<g{data}><title>{escaped(_words(unit))}</title>")
         self._strip(unit.base.input, unit.output, height + GAP, unit.base.layer.group)
         self._board(height, unit.base.layer.group)
         self.y += PADDING

@@ -26,6 +26,16 @@ NARROW: Final = frozenset(" ,.:;'|!()[]·fijlrt")
 WIDE: Final = frozenset("mwMW%@…\N{MULTIPLICATION SIGN}")
 
 
+def escaped(text: str) -> str:
+    """A text in XML; `xml.sax.saxutils` can do it too, and imports an HTTP client for that."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def attribute(text: str) -> str:
+    """A text as the value of an attribute, with its quotes."""
+    return '"' + escaped(text).replace('"', "&quot;") + '"'
+
+
 def style(theme: Theme) -> str:
     """The style sheet of a picture: one paper, or the one that the reader prefers."""
     if theme == "auto":
