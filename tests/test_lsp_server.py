@@ -108,6 +108,7 @@ def test_a_parent_on_the_disk_that_changes(editor: Client) -> None:
     parent.write_text(SMALL.replace("features", "featurs"))
     editor.tell("workspace/didChangeWatchedFiles", {"changes": [{"uri": parent.as_uri(), "type": 2}]})
     assert {each["code"] for each in editor.diagnostics("heir.yaml")} == {"E101"}
+    assert any(each["method"] == "workspace/inlayHint/refresh" for each in editor.requests)
     watched = next(each for each in editor.requests if each["method"] == "client/registerCapability")
     assert watched["params"]["registrations"][0]["method"] == "workspace/didChangeWatchedFiles"
 
@@ -138,6 +139,8 @@ def test_the_modeline_makes_a_spec_too(editor: Client) -> None:
 def test_an_empty_text_can_become_a_spec(editor: Client) -> None:
     editor.open("untitled:Untitled-1", "")
     assert [item["label"] for item in editor.at("completion", "untitled:Untitled-1", 0, 0)] == ["vggc: 1"]
+    editor.change("untitled:Untitled-1", "vg")
+    assert [item["label"] for item in editor.at("completion", "untitled:Untitled-1", 0, 2)] == ["vggc: 1"]
     editor.change("untitled:Untitled-1", "vggc: 1\nname: new\nextends: vgg16\n")
     assert editor.diagnostics("untitled:Untitled-1") == []
     editor.close("untitled:Untitled-1")

@@ -9,8 +9,8 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from vggc.backends.svg_blocks import BAND, Block, blocks, by
-from vggc.backends.svg_layout import FONT, SWATCH, Arrow, Diagram, Label, Mark, Solid, Style, Swatch, lay_out
-from vggc.backends.svg_theme import COLOURS, Theme, attribute, escaped, mixed, number, pale, paper, style, text_colour
+from vggc.backends.svg_layout import FONT, SWATCH, Arrow, Label, Mark, Solid, Style, Swatch, lay_out
+from vggc.backends.svg_theme import COLOURS, Theme, escaped, head, mixed, number, pale
 from vggc.ir import Network
 
 Point = tuple[float, float]
@@ -44,7 +44,8 @@ def emit(network: Network, theme: Theme = "auto", spans: bool = False) -> str:
     body = [line for mark in diagram.marks for line in _elements(mark, theme)]
     if spans:
         body = _with_spans(body, [mark.block for mark in diagram.marks if isinstance(mark, Solid)])
-    return "\n".join([*_head(network, diagram, theme), *body, "</svg>"]) + "\n"
+    size = diagram.width, diagram.height
+    return "\n".join([*head(network.name, network.name, _described(network), size, theme), *body, "</svg>"]) + "\n"
 
 
 def _with_spans(lines: Sequence[str], drawn: Sequence[Block]) -> list[str]:
@@ -52,20 +53,6 @@ def _with_spans(lines: Sequence[str], drawn: Sequence[Block]) -> list[str]:
     ends = list(accumulate((block.layers for block in drawn[1:]), initial=0))
     groups = iter(["<g", *(f'<g class="vggc-block" data-layers="{a} {b}"' for a, b in pairwise(ends))])
     return [next(groups) + line.removeprefix("<g") if line.startswith("<g ") else line for line in lines]
-
-
-def _head(network: Network, diagram: Diagram, theme: Theme) -> Iterator[str]:
-    width, height = number(diagram.width), number(diagram.height)
-    # A page may hold several pictures, and an id may occur only once.
-    title, description = f"{network.name}-title", f"{network.name}-desc"
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{text_colour(theme)}'
-    yield f' role="img" aria-labelledby={attribute(f"{title} {description}")}>'
-    yield f"<title id={attribute(title)}>{escaped(network.name)}</title>"
-    yield f"<desc id={attribute(description)}>{escaped(_described(network))}</desc>"
-    yield f"<style>{style(theme)}</style>"
-    # The fills here and at the arrows repeat the style's, for viewers that ignore it: theirs would be a black page.
-    yield f'<rect class="vggc-paper" fill="{paper(theme)}" width="100%" height="100%"/>'
 
 
 def _described(network: Network) -> str:

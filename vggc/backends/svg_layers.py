@@ -15,14 +15,10 @@ from vggc.backends.outline import TIMES, Run, Unit, by, described, elided, runs,
 from vggc.backends.svg_theme import (
     COLOURS,
     Theme,
-    attribute,
     escaped,
+    head,
     number,
-    pale,
-    paper,
     shortened,
-    style,
-    text_colour,
     text_length,
 )
 from vggc.ir import Network, ShapedLayer
@@ -50,20 +46,10 @@ def emit(network: Network, theme: Theme = "auto", spans: bool = False) -> str:
     drawn = elided(runs(found, merge=len(found) > MAX_CARDS), MOST_CARDS)
     painter = _Painter(network, spans)
     painter.paint(drawn)
-    return "\n".join([*_head(network, painter.y + MARGIN, theme), *painter.lines, "</svg>"]) + "\n"
-
-
-def _head(network: Network, height: float, theme: Theme) -> Iterator[str]:
-    size = f'viewBox="0 0 {number(WIDTH)} {number(height)}" width="{number(WIDTH)}" height="{number(height)}"'
-    title, description = f"{network.name}-layers-title", f"{network.name}-layers-desc"
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" {size}'
-    yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{text_colour(theme)}'
-    yield f' role="img" aria-labelledby={attribute(f"{title} {description}")}>'
-    yield f"<title id={attribute(title)}>{escaped(network.name)}, layer by layer</title>"
     counts = f"{len(network.layers)} layers, {network.params:,} parameters, {network.macs:,} multiply-accumulates"
-    yield f"<desc id={attribute(description)}>{escaped(counts)}, from top to bottom.</desc>"
-    yield f"<style>{style(theme)}.vggc-card{{fill:{pale(theme)};fill-opacity:.1}}</style>"
-    yield f'<rect class="vggc-paper" fill="{paper(theme)}" width="100%" height="100%"/>'
+    words = f"{network.name}, layer by layer", f"{counts}, from top to bottom."
+    start = head(f"{network.name}-layers", *words, (WIDTH, painter.y + MARGIN), theme)
+    return "\n".join([*start, *painter.lines, "</svg>"]) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,18 +207,16 @@ class _Painter:
         self.y += LINE + 4
 
     def _board(self, height: float, group: str) -> None:
-        size = f'width="{number(RIGHT - LEFT)}" height="{number(height)}"'
-        self.lines.append(
-            f'<rect class="vggc-card" fill-opacity=".1" x="{number(LEFT)}" y="{number(self.y)}" {size} rx="5"/>'
-        )
-        bar = f'x="{number(LEFT)}" y="{number(self.y)}" width="5" height="{number(height)}" rx="2.5"'
-        self.lines.append(f'<rect {bar} fill="{COLOURS[group]}"/>')
+        place = f'x="{number(LEFT)}" y="{number(self.y)}" height="{number(height)}"'
+        look = 'class="vggc-card vggc-pale" fill-opacity=".1"'
+        self.lines.append(f'<rect {look} {place} width="{number(RIGHT - LEFT)}" rx="5"/>')
+        self.lines.append(f'<rect fill="{COLOURS[group]}" {place} width="5" rx="2.5"/>')
 
     def _bracket(self, run: Run, top: float) -> None:
         """Around the cards of a repeat, with how often it is and what all of it learns."""
         x, bottom = LEFT - 5, self.y - GAP
         path = f"M{number(x + 3)} {number(top)}H{number(x)}V{number(bottom)}H{number(x + 3)}"
-        self.lines.append(f'<path class="vggc-arrow" fill="none" stroke-width="1.5" d="{path}"/>')
+        self.lines.append(f'<path class="vggc-arrow" stroke="#59636e" fill="none" stroke-width="1.5" d="{path}"/>')
         self.pair(f"{TIMES}{run.times:,}", f"{run.params:,} params", LEFT, NAME, "ink", bold=True)
         self.y += LINE + GAP
 

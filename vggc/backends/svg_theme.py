@@ -1,6 +1,6 @@
 """What all pictures share: the colours of the groups, light and dark paper, and the lengths of texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 Theme = Literal["auto", "light", "dark"]
@@ -43,18 +43,31 @@ def style(theme: Theme) -> str:
     return f"\n{_LIGHT if theme == 'light' else _DARK}\n"
 
 
-def paper(theme: Theme) -> str:
-    """The colour of the paper for viewers that ignore the style sheet: theirs would be a black page."""
-    return "#0d1117" if theme == "dark" else "#fff"
+def head(ids: str, title: str, description: str, size: tuple[float, float], theme: Theme) -> Iterator[str]:
+    """The beginning of an SVG file, up to its paper.
 
-
-def text_colour(theme: Theme) -> str:
-    """The attribute that does the same for texts, which are black without it."""
-    return ' fill="#f0f6fc"' if theme == "dark" else ""
+    Args:
+        ids: what the ids in it begin with; a page may hold several pictures, and an id may occur only once.
+        title: of the picture.
+        description: the picture in words, for those who do not see it.
+        size: width and height.
+        theme: of paper and texts.
+    """
+    width, height = map(number, size)
+    named, said = f"{ids}-title", f"{ids}-desc"
+    # The fill of the paper repeats the style's, for viewers that ignore it: theirs would be a black page.
+    texts = ' fill="#f0f6fc"' if theme == "dark" else ""
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{texts}'
+    yield f' role="img" aria-labelledby={attribute(f"{named} {said}")}>'
+    yield f"<title id={attribute(named)}>{escaped(title)}</title>"
+    yield f"<desc id={attribute(said)}>{escaped(description)}</desc>"
+    yield f"<style>{style(theme)}</style>"
+    yield f'<rect class="vggc-paper" fill="{"#0d1117" if theme == "dark" else "#fff"}" width="100%" height="100%"/>'
 
 
 def pale(theme: Theme) -> str:
-    """The colour of lines, for the same viewers."""
+    """The colour of lines, for viewers that ignore the style sheet."""
     return "#9198a1" if theme == "dark" else "#59636e"
 
 

@@ -10,6 +10,7 @@ from lsprotocol import types
 
 from vggc.diagnostics import Source
 from vggc.frontend.annotations import Schema
+from vggc.frontend.shown import in_flow
 from vggc.frontend.sources import is_spec, stock_names
 from vggc.frontend.wording import is_choice
 from vggc.ir import Network
@@ -194,24 +195,15 @@ def _examples(path: Sequence[str | int], key: str) -> Iterator[Offer]:
     if isinstance(default, int | float) and not isinstance(default, bool):
         yield Offer(str(default), str(default), "value", "what it is if left out")
     for example in vocabulary.examples(found[1]):
-        text = _flow(example)
+        text = in_flow(example)
         yield Offer(text, text, "value", "for example")
-
-
-def _flow(value: object) -> str:
-    """A value of the schema's examples in YAML."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_flow, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_flow(each)}' for key, each in value.items())}}}"
-    return str(value)
 
 
 def _figures(key: str, network: Network) -> Iterator[Offer]:
     """What the network has now, for `expect`."""
     name = key.removeprefix("max_")
     if name in ("params", "macs", "flatten", "output") and (actual := getattr(network, name)) is not None:
-        text = _flow(list(actual)) if isinstance(actual, tuple) else str(actual)
+        text = in_flow(list(actual)) if isinstance(actual, tuple) else str(actual)
         yield Offer(text, text, "value", "what the network has now")
 
 

@@ -25,6 +25,7 @@ from vggc.lsp.positions import Positions
 from vggc.version import __version__
 
 WATCHED: Final = "**/*.{yaml,yml}"
+BEGINNING: Final = "vggc: 1"
 LONGEST_WAIT: Final = 0.5  # seconds
 
 
@@ -50,15 +51,24 @@ class SpecServer(LanguageServer):
 
     # --- diagnostics ---
 
-    def check_soon(self, uris: Iterable[str]) -> None:
-        """Publish the diagnostics of specs in a moment, once for all changes until then."""
-        loop = asyncio.get_running_loop()
-        for uri in uris:
-            if uri in self._waiting:
-                self._waiting.pop(uri).cancel()
-            self._waiting[uri] = loop.call_later(min(self.documents.seconds(uri), LONGEST_WAIT), self._publish, uri)
+    def check_soon(self, uri: str, heirs: Iterable[str] = ()) -> None:
+        """Publish the diagnostics of a text and of the specs that extend it; once for all changes until then."""
+        self._wait(uri, inherited=False)
+        for heir in heirs:
+            self._wait(heir, inherited=True)
 
-    def _publish(self, uri: str) -> None:
+    def check_heirs(self, path: Path | None) -> None:
+        """Read the specs again that extend a file, which has changed on the disk."""
+        for heir in self.documents.forget(path):
+            self._wait(heir, inherited=True)
+
+    def _wait(self, uri: str, inherited: bool) -> None:
+        if uri in self._waiting:
+            self._waiting.pop(uri).cancel()
+        seconds = min(self.documents.seconds(uri), LONGEST_WAIT)
+        self._waiting[uri] = asyncio.get_running_loop().call_later(seconds, self._publish, uri, inherited)
+
+    def _publish(self, uri: str, inherited: bool) -> None:
         """Publish what is wrong with a text; nothing for one that is no spec, and was none."""
         self._waiting.pop(uri, None)
         analysis = self.documents.analysis(uri)
@@ -72,11 +82,11 @@ class SpecServer(LanguageServer):
         self.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(uri, found, version=self.documents.version(uri))
         )
-        if analysis is not None:
+        if inherited:
             self._refresh_hints()
 
     def _refresh_hints(self) -> None:
-        """Ask the editor to ask again: a parent may have changed the shapes of this spec."""
+        """Ask the editor to ask again, which it does by itself only for a text that was typed in."""
         workspace = self.client_capabilities.workspace
         if workspace is not None and workspace.inlay_hint is not None and workspace.inlay_hint.refresh_support:
             self.workspace_inlay_hint_refresh(None)
@@ -100,22 +110,20 @@ def _changed(ls: SpecServer, params: types.DidChangeTextDocumentParams) -> None:
 
 
 def _put(ls: SpecServer, uri: str, text: str, version: int | None) -> None:
-    heirs = ls.documents.put(uri, _path(uri), text, version)
-    ls.check_soon([uri, *heirs])
+    ls.check_soon(uri, ls.documents.put(uri, _path(uri), text, version))
 
 
 def _saved(ls: SpecServer, params: types.DidSaveTextDocumentParams) -> None:
-    ls.check_soon(ls.documents.forget(_path(params.text_document.uri)))
+    ls.check_heirs(_path(params.text_document.uri))
 
 
 def _closed(ls: SpecServer, params: types.DidCloseTextDocumentParams) -> None:
-    heirs = ls.documents.close(params.text_document.uri)
-    ls.check_soon([params.text_document.uri, *heirs])
+    ls.check_soon(params.text_document.uri, ls.documents.close(params.text_document.uri))
 
 
 def _files_changed(ls: SpecServer, params: types.DidChangeWatchedFilesParams) -> None:
     for change in params.changes:
-        ls.check_soon(ls.documents.forget(_path(change.uri)))
+        ls.check_heirs(_path(change.uri))
 
 
 def _initialized(ls: SpecServer, _: types.InitializedParams) -> None:
@@ -163,10 +171,10 @@ def _takes_snippets(editor: types.ClientCapabilities) -> bool:
 
 
 def _first_line(ls: SpecServer, uri: str) -> list[types.CompletionItem]:
-    """In an empty text: the line that makes it a spec."""
-    if (ls.documents.text(uri) or "").strip():
+    """In a text that is empty, or no more than its beginning: the line that makes it a spec."""
+    if not BEGINNING.startswith((ls.documents.text(uri) or "").strip()):
         return []
-    return [types.CompletionItem("vggc: 1", kind=types.CompletionItemKind.Snippet, detail="begin a spec")]
+    return [types.CompletionItem(BEGINNING, kind=types.CompletionItemKind.Snippet, detail="begin a spec")]
 
 
 def _definition(ls: SpecServer, params: types.DefinitionParams) -> list[types.Location]:
