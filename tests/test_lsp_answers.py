@@ -1,6 +1,7 @@
 """What the editor is told: hover, completion, definition, hints, outline, fixes."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,32 @@ def test_a_child_shows_what_it_has_become() -> None:
     }
 
 
+def test_a_long_spec_is_answered_fast() -> None:
+    """Five thousand items, two layers each: the whole outline in less than the reading took."""
+    text = HEAD + "features:\n" + "  - 8\n" * 5000 + "classifier: none\nallow: [deep_without_norm]\n"
+    analysis = analysed(text)
+    assert len(analysis.layers) == 10_000
+    started = time.perf_counter()
+    symbols(analysis, Positions())
+    assert len(hints(analysis, None, 0, 10_000)) == 5000
+    assert "conv1_5000" in hovered(text.replace("  - 8\nclassifier", "  - |8\nclassifier"))
+    assert time.perf_counter() - started < 2 + 3 * analysis.seconds
+
+
+def test_the_heirs_of_an_heir_are_read_again() -> None:
+    documents = Documents()
+    for name, parent in (("b", "a"), ("c", "b")):
+        documents.put(name, UNSAVED.with_name(f"{name}.yaml"), f"vggc: 1\nname: {name}\nextends: {parent}.yaml\n")
+    documents.put("a", UNSAVED.with_name("a.yaml"), SMALL)
+    read = {name: documents.analysis(name) for name in "abc"}
+    assert all(each is not None and each.network is not None for each in read.values())
+    assert sorted(documents.put("a", UNSAVED.with_name("a.yaml"), SMALL.replace("8, M", "4, M"))) == ["b", "c"]
+    (first, _) = (found.layers[0].output for name in "cb" if (found := documents.analysis(name)) is not None)
+    assert first == (4, 16, 16)
+    assert documents.close("b") == ["c"]
+    assert documents.forget(None) == []
+
+
 def test_hints_above_what_is_being_written_stay() -> None:
     text = HEAD + "features:\n  - 8\n  - M\n  - 16\nclassifier: none\n"
     sound, now = analysed(text), analysed(text.replace("- 16", "- ma"))
@@ -371,7 +398,7 @@ def test_it_says_what_the_command_line_says(name: str) -> None:
 def test_broken_texts_are_answered(seed: int) -> None:
     """Mutated specs, every other cut off somewhere: nothing may fail, and every range must lie in the text."""
     mutator, documents, positions = Mutator(seed, fuzzing.corpus()), Documents(), Positions()
-    for number in range(150):
+    for number in range(300):
         text = mutator.tree() if number % 3 == 0 else mutator.text()
         text = text[: mutator.place(text)] if number % 2 else text
         documents.put("u", UNSAVED, text if "vggc:" in text else f"vggc: 1\n{text}")

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,9 @@ _SPEC: Final = re.compile(r"^(vggc\s*:|#\s*yaml-language-server:\s*\$schema=\S*v
 def is_spec(text: str) -> bool:
     """Whether a text is meant for vggc: it has a line that begins with `vggc:`, or names the schema."""
     return _SPEC.search(text) is not None
+
+
+Place = tuple[int, int]  # line and column
 
 
 @dataclass(eq=False)
@@ -44,6 +48,17 @@ class Analysis:
     def tree(self) -> Table | None:
         """The text itself, without its ancestors; None where it is not YAML."""
         return _read(self.source)
+
+    @cached_property
+    def _placed(self) -> list[tuple[Place, int]]:
+        """Where the layers of this very text are written, in the order of the text, and their positions."""
+        own = ((layer.node.span, position) for position, layer in enumerate(self.layers))
+        return sorted(((s.line, s.column), position) for s, position in own if s.source is self.source)
+
+    def layers_between(self, start: Place, end: Place) -> list[ShapedLayer]:
+        """The layers that are written in a stretch of this text, in the order of the data."""
+        first, last = (bisect_left(self._placed, (place, -1)) for place in (start, end))
+        return [self.layers[position] for position in sorted(position for _, position in self._placed[first:last])]
 
     @cached_property
     def ancestors(self) -> list[Table]:

@@ -60,26 +60,25 @@ def layers_of(analysis: Analysis, path: Path) -> list[ShapedLayer]:
     value = value_at(analysis.tree, path)
     if value is None:
         return []
-    span = value.span
-    found = [layer for layer in analysis.layers if _within(analysis, layer.node.span, span)]
+    start, end = (value.span.line, value.span.column), (value.span.end_line, value.span.end_column)
+    if value.span.source is not analysis.source:
+        return []
+    found = analysis.layers_between(start, end)
     if found or path[:1] != ("defaults",):
         return found
-    return [layer for layer in analysis.layers if any(_within(analysis, each, span) for each in _places(layer))]
+    return [
+        layer
+        for layer in analysis.layers
+        if any(start <= (each.line, each.column) < end for each in _own_places(layer, analysis))
+    ]
 
 
-def _places(layer: ShapedLayer) -> Iterator[Span]:
+def _own_places(layer: ShapedLayer, analysis: Analysis) -> Iterator[Span]:
+    """Where this text says what the layer is."""
     written = layer.node.written
-    yield from written.options.values()
-    if written.origin is not None:
-        yield written.origin
-
-
-def _within(analysis: Analysis, inner: Span, outer: Span) -> bool:
-    """Whether a place lies in a stretch of this very text."""
-    if inner.source is not analysis.source:
-        return False
-    start, place = (outer.line, outer.column), (inner.line, inner.column)
-    return start <= place < (outer.end_line, outer.end_column)
+    for place in (*written.options.values(), written.origin):
+        if place is not None and place.source is analysis.source:
+            yield place
 
 
 def fields_of(layers: Sequence[ShapedLayer], network: Network | None) -> dict[str, tuple[ReceptiveField, ...]]:
