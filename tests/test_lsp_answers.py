@@ -365,6 +365,14 @@ END = "\nclassifier: [{linear: classes}]\n"
         ("features: [8]\nclassifier:\n- linear:\n    out_features: classes\n    in_features: 3\nallow: [uneven_pool]\n",
          "remove in_features",
          "features: [8]\nclassifier:\n- linear:\n    out_features: classes\nallow: [uneven_pool]\n"),
+        ("features: [8]\nclassifier:\n- linear: {out_features: classes,\n    in_features: 3}\n", "remove in_features",
+         "features: [8]\nclassifier:\n- linear: {out_features: classes}\n"),
+        ("features:\n- conv:\n    in_channels: 9\n    out_channels: 8" + END, "remove in_channels",
+         "features:\n- conv:\n    out_channels: 8" + END),
+        ("features: [8]\nexpect: {params: 3, max_params: 1M}" + END, "expect params 8420",
+         "features: [8]\nexpect: {params: 8420, max_params: 1M}" + END),
+        ("features: [8]\nexpect: {output: [3]}" + END, "expect output [4]",
+         "features: [8]\nexpect: {output: [4]}" + END),
         ("features: [8]\npool: 2\nclassifier: none\n", "remove pool", "features: [8]\nclassifier: none\n"),
     ],
 )  # fmt: skip
@@ -378,6 +386,16 @@ def test_a_warning_can_be_allowed(allow: str) -> None:
     text = HEAD + f"{allow}defaults: {{conv: {{norm: batch_norm}}}}\nfeatures: [8]\nclassifier: [{{linear: classes}}]\n"
     assert [each.code for each in analysed(text).diagnostics] == ["W404"]
     assert analysed(fixed(text, "allow needless_bias in this spec")).diagnostics == []
+
+
+def test_an_allowed_warning_keeps_those_that_the_parent_allows(tmp_path: Path) -> None:
+    (tmp_path / "parent.yaml").write_text(SMALL.replace("needless_bias", "uneven_pool"))
+    documents = Documents()
+    documents.put("u", tmp_path / "child.yaml", "vggc: 1\nname: child\nextends: parent.yaml\nfeatures: [8, 8]\n")
+    analysis = documents.analysis("u")
+    assert analysis is not None
+    (fix,) = (fix for each in analysis.diagnostics for fix in fixes(analysis, each))
+    assert fix.text == "\nallow: [uneven_pool, needless_bias]"
 
 
 # --- all of it ---

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from vggc import backends
-from vggc.backends.svg_theme import Theme as Theme
+from vggc.backends.svg_theme import Theme
 from vggc.errors import ProductError
 from vggc.files import write_bytes
 from vggc.ir import Network

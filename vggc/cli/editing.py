@@ -10,7 +10,8 @@ from vggc.cli.common import compiled, limits, overrides, until_layer
 from vggc.errors import ProductError
 
 if TYPE_CHECKING:
-    from vggc.drawing import Style, Theme
+    from vggc.backends.svg_theme import Theme
+    from vggc.drawing import Style
 
 
 @click.command(short_help="Answer an editor over the Language Server Protocol.")

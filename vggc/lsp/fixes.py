@@ -8,6 +8,8 @@ from typing import Final
 from vggc.codes import CODES
 from vggc.diagnostics import Diagnostic, Span
 from vggc.frontend.document import Entry, Items, Table, Value
+from vggc.frontend.shown import in_flow
+from vggc.ir import Network
 from vggc.lsp.analysis import Analysis
 
 # The notes that say what to write instead; `tests/test_lsp_fixes.py` holds them against what the messages say.
@@ -41,6 +43,8 @@ def fixes(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Fix]:
             yield from _removal(analysis, span)
     if diagnostic.code in _NEEDLESS:
         yield from _removal(analysis, span)
+    if analysis.network is not None:
+        yield from _figure(analysis.network, span)
     if (name := CODES[diagnostic.code].name) is not None:
         yield _silence(analysis, name)
 
@@ -65,10 +69,10 @@ def _removal(analysis: Analysis, span: Span) -> Iterator[Fix]:
     if analysis.tree is None:
         return
     for table in _tables(analysis.tree):
-        entries = [(name, each) for name, each in table.entries.items() if each.key.source is analysis.source]
-        for position, (name, entry) in enumerate(entries):
+        for position, (name, entry) in enumerate(table.entries.items()):
             if span in (entry.key, entry.value.span):
-                yield from _without([each for _, each in entries], position, name)
+                remove = _between_braces if _is_flow(table) else _from_lines
+                yield from remove(list(table.entries.values()), position, f"remove {name}")
                 return
 
 
@@ -82,19 +86,44 @@ def _tables(value: Value) -> Iterator[Table]:
             yield from _tables(each)
 
 
-def _without(entries: Sequence[Entry], position: int, name: str) -> Iterator[Fix]:
-    """Without one entry of a mapping: with its comma between braces, with its lines elsewhere."""
-    entry, lines = entries[position], entries[position].key.source.lines
-    key, value = entry.key, entry.value.span
+def _is_flow(table: Table) -> bool:
+    """Whether a mapping stands between braces."""
+    text = table.span.source.lines[table.span.line][table.span.column :]
+    return re.match(r"(?:&\S+\s+)?\{", text) is not None
+
+
+def _between_braces(entries: Sequence[Entry], position: int, title: str) -> Iterator[Fix]:
+    """Without an entry and its comma; one that is alone stays, for nothing would be left."""
+    value = entries[position].value.span
+    if position > 0:
+        before = entries[position - 1].value.span
+        yield Fix(title, (before.end_line, before.end_column), (value.end_line, value.end_column), "")
+    elif len(entries) > 1:
+        key, behind = entries[0].key, entries[1].key
+        yield Fix(title, (key.line, key.column), (behind.line, behind.column), "")
+
+
+def _from_lines(entries: Sequence[Entry], position: int, title: str) -> Iterator[Fix]:
+    """Without the lines of an entry; the first of an item leaves the dash before it to the next."""
+    key, value, lines = entries[position].key, entries[position].value.span, entries[position].key.source.lines
     if not lines[key.line][: key.column].strip():
         end = value.end_line if value.end_column == 0 else value.end_line + 1
-        yield Fix(f"remove {name}", (key.line, 0), (min(max(end, key.line + 1), len(lines) - 1), 0), "")
-    elif position > 0:
-        before = entries[position - 1].value.span
-        yield Fix(f"remove {name}", (before.end_line, before.end_column), (value.end_line, value.end_column), "")
+        yield Fix(title, (key.line, 0), (min(max(end, key.line + 1), len(lines) - 1), 0), "")
     elif len(entries) > 1:
         behind = entries[1].key
-        yield Fix(f"remove {name}", (key.line, key.column), (behind.line, behind.column), "")
+        yield Fix(title, (key.line, key.column), (behind.line, behind.column), "")
+
+
+# --- a figure ---
+
+
+def _figure(network: Network, span: Span) -> Iterator[Fix]:
+    """What the network has in the place of what was expected; a limit is left to its author."""
+    for each in network.spec.expect:
+        actual = None if each.key.startswith("max_") else getattr(network, each.key)
+        if each.span == span and actual is not None:
+            text = in_flow(list(actual)) if isinstance(actual, tuple) else str(actual)
+            yield Fix(f"expect {each.key} {text}", (span.line, span.column), (span.end_line, span.end_column), text)
 
 
 # --- a warning ---
@@ -110,6 +139,7 @@ def _silence(analysis: Analysis, name: str) -> Fix:
         block = lines[last.line][: last.column].lstrip() == "- "
         text = f"\n{lines[last.line][: last.column]}{name}" if block else f", {name}"
         return Fix(title, (last.end_line, last.end_column), (last.end_line, last.end_column), text)
+    inherited = analysis.network.spec.allow if analysis.network is not None else ()  # which a list here replaces
     filled = max((line for line, text in enumerate(lines) if text.strip()), default=0)
     end = (filled, len(lines[filled]))
-    return Fix(title, end, end, f"\nallow: [{name}]")
+    return Fix(title, end, end, f"\nallow: [{', '.join([*inherited, name])}]")

@@ -83,14 +83,10 @@ def _option(key: str, schema: Schema) -> Iterator[str]:
 def _kind(kind: str, schema: Schema) -> Iterator[str]:
     """A kind: what it is, its options, how it is written."""
     yield f"`{kind}`: {vocabulary.summary(kind) or vocabulary.description(schema)}"
-    options, needed, main = (
-        vocabulary.options(schema),
-        vocabulary.required(schema),
-        vocabulary.main_option(kind),
-    )
-    if options and kind != "M":
+    if options := vocabulary.options(schema):
+        needed = vocabulary.required(schema)
         yield "options: " + ", ".join(_brief(name, each, name in needed) for name, each in options.items())
-    if main is not None:
+    if (main := vocabulary.main_option(kind)) is not None:
         yield f"a bare value is its `{main}`"
     if (example := vocabulary.example_of(kind)) is not None:
         yield f"```yaml\n- {example}\n```"
