@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authoring, build, check, compile, module, runtime, write
+from benchmarks import authoring, build, check, compile, editor, module, runtime, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
 from vggc import __version__
@@ -20,6 +20,7 @@ GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "check": check.rows,
     "authoring": authoring.rows,
     "compile": compile.rows,
+    "editor": editor.rows,
     "build": build.rows,
     "module": module.rows,
     "write": write.rows,

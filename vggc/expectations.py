@@ -28,7 +28,7 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
     last = network.layers[-1]
     ending = "flatten" if network.output == (classes.count, 1, 1) else "linear: classes"
     notes = (
-        Note("note", f"the last layer is {last.alias}, at {last.node.span}"),
+        Note("note", f"the last layer is {last.alias}, at {last.node.span}", last.node.span),
         Note("help", f"end the classifier with `{ending}`"),
     )
     given = " x ".join(str(size) for size in network.output)
@@ -80,4 +80,4 @@ def _reasons(network: Network, expectation: Expectation, actual: int | Shape | N
         yield Note("note", "nothing is flattened without a classifier")
     if expectation.key == "output":
         last = network.layers[-1]
-        yield Note("note", f"the last layer is {last.alias}, at {last.node.span}")
+        yield Note("note", f"the last layer is {last.alias}, at {last.node.span}", last.node.span)

@@ -88,7 +88,16 @@ def write_text(target: Path, text: str) -> None:
     Raises:
         ProductError: it could not be written.
     """
+    write_bytes(target, text.encode())
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write a whole file, or nothing.
+
+    Raises:
+        ProductError: it could not be written.
+    """
     with staging(target) as folder:
         staged = folder / target.name
-        staged.write_text(text, encoding="utf-8", newline="\n")
+        staged.write_bytes(content)
         move_into_place(staged, target)

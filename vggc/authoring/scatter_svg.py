@@ -7,8 +7,9 @@ from xml.sax.saxutils import escape
 from vggc.authoring.axes import amount
 from vggc.authoring.comparing import Comparison
 from vggc.authoring.scatter import FRAME, HEIGHT, RADIUS, WIDTH, Label, Point, Scatter, lay_out
-from vggc.backends.svg_diagram import BASELINE, COLOURS, STYLE
+from vggc.backends.svg_diagram import BASELINE
 from vggc.backends.svg_layout import FONT, LINE, MARGIN
+from vggc.backends.svg_theme import COLOURS, style
 
 GRID: Final = 'stroke="#808080" stroke-opacity=".25"'
 LINK: Final = 'class="vggc-arrow" stroke="#59636e" stroke-opacity=".6" stroke-width=".8"'
@@ -27,7 +28,7 @@ def _head(scatter: Scatter) -> Iterator[str]:
     yield f' height="{HEIGHT:g}" style="max-width:100%;height:auto" font-family="system-ui, sans-serif" role="img">'
     yield f"<title>{_title(scatter)}</title>"
     yield f"<desc>{'; '.join(_words(point) for point in scatter.points)}</desc>"
-    yield f"<style>{STYLE}</style>"
+    yield f"<style>{style('auto')}</style>"
     # The fills repeat the style's, for viewers that ignore it.
     yield '<rect class="vggc-paper" fill="#fff" width="100%" height="100%"/>'
 

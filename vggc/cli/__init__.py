@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "diff": "authoring:diff",
     "compare": "choosing:compare",
     "fit": "choosing:fit",
+    "draw": "editing:draw",
     "build": "making:build",
     "export": "exporting:export",
     "verify": "exporting:verify",
@@ -33,6 +34,7 @@ COMMANDS: Final = {
     "schema": "reading:schema",
     "explain": "reading:explain",
     "completion": "completion:completion",
+    "lsp": "editing:lsp",
 }
 
 

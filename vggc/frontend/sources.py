@@ -60,7 +60,7 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
-    return _decoded(_shown(path), content, included_from, path)
+    return _decoded(shown_path(path), content, included_from, path)
 
 
 def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
@@ -82,7 +82,7 @@ def _decoded(name: str, content: bytes, included_from: Span | None, path: Path) 
         raise SpecError([_not_text(shown, content, error)]) from None
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """Relative to the working folder where it lies inside it; the stock specs by the folder they are known by."""
     if path.is_absolute():
         if path.is_relative_to(Path.cwd()):
@@ -93,7 +93,7 @@ def _shown(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | None) -> Diagnostic:
-    name = _shown(path)
+    name = shown_path(path)
     if isinstance(error, FileNotFoundError):
         return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path, included_from),))
     if isinstance(error, IsADirectoryError):
