@@ -1,8 +1,10 @@
 """The pre-commit hook and the workflow of docs/ci.md, tried out in a real repository."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from vggc.cli.exits import Exit
 ROOT = Path(__file__).parents[1]
 
 
+INSTALLED = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """A repository with two specs and two other YAML files, and a path with the command vggc."""
@@ -33,6 +38,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **{f"GIT_{who}_{what}": "a@b.c" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "HOME": str(tmp_path),
+        "INSTALLED": INSTALLED,
         "WORK": str(work),
     }
     shell("git init -q -b main . && git add -A && git commit -qm first", environment)
@@ -85,16 +91,16 @@ def test_the_entry_run_as_pre_commit_runs_it(environment: dict[str, str]) -> Non
     assert "did you mean `small.yaml`?" in out
 
 
-@pytest.mark.skipif(shutil.which("pre-commit") is None, reason="pre-commit is not installed")
+@pytest.mark.skipif(shutil.which("pre-commit", path=INSTALLED) is None, reason="pre-commit is not installed")
 def test_the_hook_in_pre_commit_itself(environment: dict[str, str]) -> None:
     """With the language `system`, so that nothing has to be installed; all else is the hook's own."""
     config = {"repos": [{"repo": "local", "hooks": [{**hook(), "language": "system"}]}]}
     (Path(environment["WORK"]) / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
-    out = shell("git add -A && pre-commit run --all-files --verbose", environment)
+    out = shell("export PATH=$PATH:$INSTALLED; git add -A && pre-commit run --all-files --verbose", environment)
     assert "small is fine" in out
     assert "compose.yaml" not in out
     shell("sed -i 's/features/featurs/' specs/small.yaml && git add -A", environment)
-    out = shell("pre-commit run", environment, code=1)
+    out = shell("export PATH=$PATH:$INSTALLED; pre-commit run", environment, code=1)
     assert "did you mean `features`?" in out
 
 
