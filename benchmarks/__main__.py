@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authoring, build, check, compile, editor, module, runtime, write
+from benchmarks import authoring, build, check, compile, editor, module, runtime, variants, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
 from vggc import __version__
@@ -25,6 +25,7 @@ GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "module": module.rows,
     "write": write.rows,
     "runtime": runtime.rows,
+    "variants": variants.rows,
 }
 LIBRARIES: Final = ("torch", "onnx", "onnxruntime", "safetensors", "jsonschema", "PyYAML")
 
