@@ -19,16 +19,15 @@ KILLED: Final = -signal.SIGKILL
 
 def in_child(function: Callable[..., object], *arguments: object) -> int:
     """The exit code of a process that calls a function of a module: 0 when it returned, 1 when it raised."""
-    process = _SERVER.Process(target=_call, args=(function, arguments))
-    process.start()
+    process = start(function, *arguments)
     process.join(60)
     assert process.exitcode is not None, "the process hangs"
     return process.exitcode
 
 
 def start(function: Callable[..., object], *arguments: object) -> Any:
-    """The same process, not waited for."""
-    process = _SERVER.Process(target=_call, args=(function, arguments))
+    """The same process, not waited for; it is ended with the tests, whatever became of them."""
+    process = _SERVER.Process(target=_call, args=(function, arguments), daemon=True)
     process.start()
     return process
 

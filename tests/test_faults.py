@@ -12,6 +12,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -278,7 +279,7 @@ def hold_a_staging_folder(target: Path, ready: Path, end: Path) -> None:
         (folder / "half").write_bytes(b"half")
         ready.write_text(str(folder))
         while not end.exists():
-            pass
+            time.sleep(0.01)
 
 
 def test_the_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
@@ -290,7 +291,8 @@ def test_the_folder_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     write_text(target, "new")
     assert (held / "half").read_bytes() == b"half"
     end.touch()
-    process.join()
+    process.join(60)
+    assert process.exitcode == 0
     assert contents(target.parent) == {"x.txt": b"new"}
 
 

@@ -269,6 +269,16 @@ def test_torchs_own_exporter_as_a_second_opinion(tmp_path: Path) -> None:
     assert not (tmp_path / "y.onnx").exists()
 
 
+def test_the_first_difference_is_found_in_a_model_whose_weights_are_in_a_file_beside(tmp_path: Path) -> None:
+    path = vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", external_data=True).path
+    model = onnx.load(str(path), load_external_data=False)
+    attribute(model, "features.1", "epsilon").f = 0.5
+    path.write_bytes(model.SerializeToString())
+    culprit = mismatch(path).report.culprit
+    assert culprit is not None
+    assert culprit.path == "features.1"
+
+
 def test_a_frozen_batch_is_found(file: Path) -> None:
     def change(model: onnx.ModelProto) -> None:
         model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
