@@ -1,0 +1,151 @@
+"""The random changes of a recipe, for a whole batch at once and from numbers that were drawn before.
+
+What happens to a sample in an epoch follows from the seed, the epoch and the sample alone: `numbers` draws for all
+samples of the data set, and each change has a stream of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from vggc.errors import ProductError
+from vggc.frontend.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
+from vggc.layers.base import pair
+from vggc.records import Named
+
+# Share of the image and height over width of an erased rectangle: Zhong et al., arXiv:1708.04896, and torchvision.
+ERASED_AREA: Final = (0.02, 0.33)
+ERASED_RATIO: Final = (0.3, 3.3)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A batch in the making: `pixels` (B, C, H, W) in 0 to 255, and where it was erased, bool (B, 1, H, W)."""
+
+    pixels: torch.Tensor
+    erased: torch.Tensor | None = None
+
+    def map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Canvas":
+        """Move pixels and erased places alike."""
+        return Canvas(change(self.pixels), None if self.erased is None else change(self.erased))
+
+
+def numbers(seed: int, epoch: int, stream: int, samples: int, columns: int) -> torch.Tensor:
+    """Uniform numbers in [0, 1), float64 (samples, columns), a function of the arguments alone.
+
+    `stream` tells draws apart: 0 is the order of the samples, n the n-th augmentation.
+    """
+    return torch.from_numpy(np.random.default_rng((seed, epoch, stream)).random((samples, columns)))
+
+
+def _up_to(u: torch.Tensor, most: torch.Tensor | int) -> torch.Tensor:
+    """Whole numbers from 0 to `most`, each as likely."""
+    return (u * (most + 1)).floor().long()
+
+
+def random_crop(crop: RandomCrop, canvas: Canvas, u: torch.Tensor) -> Canvas:
+    """A window at a random place of each image."""
+    height, width = pair(crop.size)
+    room = [have + 2 * crop.padding - want for have, want in zip(canvas.pixels.shape[2:], (height, width), strict=True)]
+    top, left = (_up_to(u[:, axis], room[axis]).to(canvas.pixels.device) for axis in (0, 1))
+    sample = torch.arange(len(top), device=top.device)
+
+    def window(images: torch.Tensor) -> torch.Tensor:
+        if crop.padding:
+            images = nn.functional.pad(images, (crop.padding,) * 4)
+        return images.unfold(2, height, 1).unfold(3, width, 1)[sample, :, top, left]  # a view of all, a copy of one
+
+    return canvas.map(window)
+
+
+def random_horizontal_flip(flip: RandomHorizontalFlip, canvas: Canvas, u: torch.Tensor) -> Canvas:
+    """Some images mirrored."""
+    flipped = (u[:, 0] < flip.p).to(canvas.pixels.device).view(-1, 1, 1, 1)
+    return canvas.map(lambda images: torch.where(flipped, images.flip(-1), images))
+
+
+def random_erasing(erasing: RandomErasing, canvas: Canvas, u: torch.Tensor) -> Canvas:
+    """A rectangle of some images marked as erased.
+
+    Its area is uniform, the logarithm of its ratio is uniform among the ratios with which it fits into the image.
+    """
+    extent = canvas.pixels.shape[2:]
+    area = (ERASED_AREA[0] + u[:, 1] * (ERASED_AREA[1] - ERASED_AREA[0])) * extent[0] * extent[1]
+    least = (area / extent[1] ** 2).clamp(min=ERASED_RATIO[0]).log()
+    most = (extent[0] ** 2 / area).clamp(max=ERASED_RATIO[1]).log()
+    ratio = (least + u[:, 2] * (most - least)).exp()
+    erased = (u[:, 0] < erasing.p).view(-1, 1, 1, 1)
+    for axis, side in enumerate(((area * ratio).sqrt(), (area / ratio).sqrt())):
+        length = side.round().long().clamp(1, extent[axis])
+        start = _up_to(u[:, 3 + axis], extent[axis] - length)
+        place = torch.arange(extent[axis])
+        inside = (place >= start[:, None]) & (place < (start + length)[:, None])
+        erased = erased & inside[:, None].unsqueeze(3 - axis)
+    erased = erased.to(canvas.pixels.device)
+    return Canvas(canvas.pixels, erased if canvas.erased is None else canvas.erased | erased)
+
+
+# How many numbers a change takes for each sample, and the change.
+_CHANGES: Final[Mapping[type[Named], tuple[int, Callable[[Any, Canvas, torch.Tensor], Canvas]]]] = {
+    RandomCrop: (2, random_crop),
+    RandomHorizontalFlip: (1, random_horizontal_flip),
+    RandomErasing: (5, random_erasing),
+}
+
+
+class Augmentation:
+    """The changes of a recipe in their order, under a seed, for a data set of so many samples."""
+
+    def __init__(self, changes: tuple[Named, ...], seed: int, samples: int) -> None:
+        self._changes = changes
+        self._seed = seed
+        self._samples = samples
+        self._drawn: list[torch.Tensor] = []
+
+    def draw(self, epoch: int) -> None:
+        """Draw the numbers of an epoch, for all samples."""
+        self._drawn = [
+            numbers(self._seed, epoch, place, self._samples, _CHANGES[type(change)][0])
+            for place, change in enumerate(self._changes, start=1)
+        ]
+
+    def __call__(self, pixels: torch.Tensor, indices: torch.Tensor) -> Canvas:
+        """Change a batch (B, C, H, W) of the samples with these indices (B,), which are on the CPU."""
+        canvas = Canvas(pixels)
+        for change, drawn in zip(self._changes, self._drawn, strict=True):
+            canvas = _CHANGES[type(change)][1](change, canvas, drawn[indices])
+        return canvas
+
+
+def has_random_crop(changes: tuple[Named, ...]) -> bool:
+    """Whether a random crop takes the place of the centre crop."""
+    return any(isinstance(change, RandomCrop) for change in changes)
+
+
+def check_sizes(changes: tuple[Named, ...], start: tuple[int, int], network: str, wanted: tuple[int, int]) -> None:
+    """Follow height and width through the changes, before the first step.
+
+    Raises:
+        ProductError: a crop is larger than what it is cut from, or the last one does not make the network's input.
+    """
+    height, width = start
+    for change in changes:
+        if not isinstance(change, RandomCrop):
+            continue
+        crop = pair(change.size)
+        room = height + 2 * change.padding, width + 2 * change.padding
+        if crop[0] > room[0] or crop[1] > room[1]:
+            raise ProductError(
+                f"random_crop: a crop of {crop[0]}x{crop[1]} does not fit into images of {height}x{width} with padding "
+                f"{change.padding}; add `padding`, or `preprocess: {{resize: ...}}`"
+            )
+        height, width = crop
+    if (height, width) != wanted:
+        raise ProductError(
+            f"`augment` makes images of {height}x{width}, and the input of {network} is {wanted[0]}x{wanted[1]}; "
+            f"write `random_crop: {wanted[0] if wanted[0] == wanted[1] else list(wanted)}`"
+        )

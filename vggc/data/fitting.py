@@ -1,0 +1,81 @@
+"""Whether a network and a source of images belong together, said before the first step."""
+
+import warnings
+
+from vggc.data.base import Images, Source, Split
+from vggc.data.preparation import unfit
+from vggc.errors import ProductError
+from vggc.frontend.recipe import Preprocess
+from vggc.ir import Network
+from vggc.layers.base import pair
+
+_COLOURS = {1: "grey", 3: "RGB"}
+
+
+def check_fits(network: Network, source: Source) -> None:
+    """Hold channels, classes and the size of the first images against the network.
+
+    Class names that differ are a warning (`UserWarning`): the trained network would give its classes the spec's names.
+
+    Raises:
+        ProductError: they do not fit; the message holds the assignment that mends it.
+    """
+    _check_channels(network, source)
+    _check_classes(network, source)
+    splits: tuple[Split, ...] = ("train", "test")
+    for split in splits:
+        _check_size(network, source.images(split))
+
+
+def _check_channels(network: Network, source: Source) -> None:
+    channels, height, width = network.input
+    if channels != source.channels:
+        raise ProductError(
+            f"the images of {source.words} are {_coloured(source.channels)}, and the input of {network.name} is "
+            f"{_coloured(channels)}: --set input=[{source.channels},{height},{width}]"
+        )
+
+
+def _coloured(channels: int) -> str:
+    count = f"{channels} channel{'s' * (channels != 1)}"
+    return f"{_COLOURS[channels]} ({count})" if channels in _COLOURS else f"of {count}"
+
+
+def _check_classes(network: Network, source: Source) -> None:
+    classes, count = network.spec.classes, len(source.classes)
+    if classes is None:
+        raise ProductError(f"{network.name} has no classes; add `classes: {count}` and a classifier to train it")
+    if classes.count != count:
+        raise ProductError(
+            f"{source.words} has {count} classes, and {network.name} has {classes.count}: --set classes={count}"
+        )
+    if network.output != (count,):
+        raise ProductError(
+            f"the output of {network.name} is {' x '.join(map(str, network.output))}, and a classifier of {count} "
+            f"classes is needed; end `classifier` with `linear: classes`"
+        )
+    if classes.names is not None and classes.names != source.classes:
+        warnings.warn(_renamed(network.name, classes.names, source), stacklevel=3)
+
+
+def _renamed(network: str, names: tuple[str, ...], source: Source) -> str:
+    """The sentence on names that differ: the first of them, and whether they are the same in another order."""
+    place = next(i for i, (ours, theirs) in enumerate(zip(names, source.classes, strict=True)) if ours != theirs)
+    how = "in another order" if sorted(names) == sorted(source.classes) else "differently"
+    return (
+        f"{network} names the classes {how}: class {place} is {source.classes[place]!r} in {source.words} and "
+        f"{names[place]!r} in the spec; to take the names of the images: --set classes=[{','.join(source.classes)}]"
+    )
+
+
+def _check_size(network: Network, images: Images) -> None:
+    """The first image stands for all here; every other one is held against it when it is decoded."""
+    steps = network.spec.preprocess or Preprocess()
+    if steps.resize is not None or not len(images):
+        return
+    wanted = network.input[1], network.input[2]
+    height, width = images.size(0)
+    crop = pair(steps.crop) if steps.crop is not None else None
+    fits = (height, width) == wanted if crop is None else height >= crop[0] and width >= crop[1]
+    if not fits:
+        raise ProductError(unfit(images.place(0), (height, width), network.name, wanted))

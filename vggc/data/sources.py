@@ -1,0 +1,24 @@
+"""The formats by the word before the colon: `digits`, `cifar10:PATH`, `parquet:PATH`, `folder:PATH`."""
+
+from typing import Final
+
+from vggc.data.base import Source
+from vggc.data.digits import Digits
+from vggc.diagnostics import nearest
+from vggc.errors import ProductError
+
+SOURCES: Final = {each.prefix: each for each in (Digits,)}
+
+
+def open_source(words: str) -> Source:
+    """The source that words such as `digits` or `folder:photos` name; labels and headers are read, no image is decoded.
+
+    Raises:
+        ProductError: there is no such format, or nothing of the kind at the path.
+    """
+    prefix, _, path = words.partition(":")
+    if prefix not in SOURCES:
+        meant = nearest(prefix, SOURCES)
+        hint = f"; did you mean {meant}?" if meant else f"; there are {', '.join(SOURCES)}"
+        raise ProductError(f"{words}: there is no source of images called {prefix!r}{hint}")
+    return SOURCES[prefix](words, path)
