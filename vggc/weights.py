@@ -106,7 +106,12 @@ def assign(module: "nn.Sequential", state: "Mapping[str, torch.Tensor]", name: s
 
 
 def save_weights(module: "nn.Sequential", path: Path) -> None:
-    """Write the state dict as safetensors or, by the suffix `.pt`, as torch does.
+    """Write the state dict as `save_state` does."""
+    save_state(module.state_dict(), path)
+
+
+def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
+    """Write a state dict as safetensors or, by the suffix `.pt`, as torch does.
 
     Raises:
         ProductError: the suffix is neither, or the file could not be written.
@@ -120,9 +125,9 @@ def save_weights(module: "nn.Sequential", path: Path) -> None:
         staged = folder / path.name
         try:
             if path.suffix == ".pt":
-                torch.save(module.state_dict(), staged)
+                torch.save(dict(state), staged)
             else:
-                safetensors.torch.save_file(module.state_dict(), staged)
+                safetensors.torch.save_file(dict(state), staged)
         except (RuntimeError, safetensors.SafetensorError) as error:  # how both report a full disk
             raise ProductError(f"{path} could not be written: {str(error).splitlines()[0]}") from error
         move_into_place(staged, path)
