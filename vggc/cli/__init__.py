@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "build": "making:build",
     "export": "making:export",
     "verify": "making:verify",
+    "stats": "images:stats",
+    "predict": "images:predict",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",

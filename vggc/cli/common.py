@@ -61,6 +61,16 @@ def until_layer(command: Command) -> Command:
     return decorate(command)
 
 
+def data_source(command: Command) -> Command:
+    """`--data SOURCE`, as `data`."""
+    decorate = click.option(
+        "--data", default="digits", show_default=True, metavar="SOURCE",
+        help="The images: digits (scikit-learn's, bundled), cifar10:PATH (the official archive or its folder), "
+             "parquet:PATH (as on the Hugging Face hub), or folder:PATH (a folder for each class).",
+    )  # fmt: skip
+    return decorate(command)
+
+
 def compiled(spec: str, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY) -> Network:
     """The network of a path or stock name, with the assignments of `--set` on top; raises SpecError."""
     tables = [inherit.from_words(each) for each in assignments]

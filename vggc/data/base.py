@@ -1,13 +1,15 @@
 """A source of labelled images, and one split of it."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 
+from vggc.decoding import Pixels
+
+__all__ = ["ArrayImages", "Images", "Pixels", "Source", "Split", "Subset"]
+
 Split = Literal["train", "test"]
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class Images(ABC):

@@ -3,13 +3,12 @@
 import warnings
 
 from vggc.data.base import Images, Source, Split
-from vggc.data.preparation import unfit
+from vggc.data.preparation import too_small_or_large
+from vggc.decoding import coloured
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
 from vggc.ir import Network
 from vggc.layers.base import pair
-
-_COLOURS = {1: "grey", 3: "RGB"}
 
 
 def check_fits(network: Network, source: Source) -> None:
@@ -20,25 +19,25 @@ def check_fits(network: Network, source: Source) -> None:
     Raises:
         ProductError: they do not fit; the message holds the assignment that mends it.
     """
-    _check_channels(network, source)
+    check_channels(network, source)
     _check_classes(network, source)
     splits: tuple[Split, ...] = ("train", "test")
     for split in splits:
         _check_size(network, source.images(split))
 
 
-def _check_channels(network: Network, source: Source) -> None:
+def check_channels(network: Network, source: Source) -> None:
+    """Hold the channels of the images against those of the input.
+
+    Raises:
+        ProductError: they differ.
+    """
     channels, height, width = network.input
     if channels != source.channels:
         raise ProductError(
-            f"the images of {source.words} are {_coloured(source.channels)}, and the input of {network.name} is "
-            f"{_coloured(channels)}: --set input=[{source.channels},{height},{width}]"
+            f"the images of {source.words} are {coloured(source.channels)}, and the input of {network.name} is "
+            f"{coloured(channels)}: --set input=[{source.channels},{height},{width}]"
         )
-
-
-def _coloured(channels: int) -> str:
-    count = f"{channels} channel{'s' * (channels != 1)}"
-    return f"{_COLOURS[channels]} ({count})" if channels in _COLOURS else f"of {count}"
 
 
 def _check_classes(network: Network, source: Source) -> None:
@@ -78,4 +77,4 @@ def _check_size(network: Network, images: Images) -> None:
     crop = pair(steps.crop) if steps.crop is not None else None
     fits = (height, width) == wanted if crop is None else height >= crop[0] and width >= crop[1]
     if not fits:
-        raise ProductError(unfit(images.place(0), (height, width), network.name, wanted))
+        raise too_small_or_large(images.place(0), (height, width), network.name, wanted)

@@ -15,9 +15,8 @@ from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
 from vggc.ir import Network
 from vggc.layers.base import pair
+from vggc.preprocessing import Extent, unfit
 from vggc.progress import Progress, silent
-
-Extent = tuple[int, int]  # height and width
 
 _FLOAT_BYTES: Final = 4
 
@@ -63,7 +62,7 @@ class Preparation:
         if self.crop_image is not None and _covers(stored, self.crop_image):
             stored = centre_cropped(stored, self.crop_image)
         if stored.shape[1:] != self.stored:
-            raise ProductError(unfit(place, (pixels.shape[0], pixels.shape[1]), self.network, self.stored))
+            raise too_small_or_large(place, (pixels.shape[0], pixels.shape[1]), self.network, self.stored)
         return stored
 
     def batch(self, stored: torch.Tensor) -> torch.Tensor:
@@ -140,14 +139,11 @@ def _common_size(images: Images, indices: torch.Tensor, progress: Progress) -> E
     return first
 
 
-def unfit(place: str, size: Extent, network: str, wanted: Extent) -> str:
-    """The sentence on an image whose size is wrong."""
-    height, width = wanted
-    value = height if height == width else f"[{height},{width}]"
-    return (
-        f"{place} is {size[0]}x{size[1]} (height x width), and {network} needs {height}x{width}: "
-        f"--set preprocess.resize={value}, or `preprocess: {{resize: {value}}}` in the spec"
-    )
+def too_small_or_large(place: str, size: Extent, network: str, wanted: Extent) -> ProductError:
+    """The error on an image whose size is wrong."""
+    value = wanted[0] if wanted[0] == wanted[1] else f"[{wanted[0]},{wanted[1]}]"
+    way_out = f"--set preprocess.resize={value}, or `preprocess: {{resize: {value}}}` in the spec"
+    return ProductError(f"{unfit(place, size, network, wanted)}: {way_out}")
 
 
 def _covers(image: torch.Tensor, size: Extent) -> bool:

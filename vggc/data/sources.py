@@ -3,11 +3,14 @@
 from typing import Final
 
 from vggc.data.base import Source
+from vggc.data.cifar10 import Cifar10
 from vggc.data.digits import Digits
+from vggc.data.folder import Folder
+from vggc.data.parquet import Parquet
 from vggc.diagnostics import nearest
 from vggc.errors import ProductError
 
-SOURCES: Final = {each.prefix: each for each in (Digits,)}
+SOURCES: Final[dict[str, type[Source]]] = {each.prefix: each for each in (Digits, Cifar10, Parquet, Folder)}
 
 
 def open_source(words: str) -> Source:

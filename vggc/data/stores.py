@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from vggc.data import parallel
 from vggc.data.base import Images
 from vggc.data.preparation import Preparation
 from vggc.errors import ProductError
@@ -15,7 +16,6 @@ from vggc.progress import Progress
 
 MAX_IN_MEMORY: Final = 2 * 2**30  # bytes of stored images
 _MAX_WORKERS: Final = 8
-_CHUNK: Final = 256  # images decoded between two reports of progress
 
 
 class Store(Protocol):
@@ -44,20 +44,14 @@ class InMemory:
 def _decoded(images: Images, indices: torch.Tensor, preparation: Preparation, progress: Progress) -> torch.Tensor:
     dtype = torch.uint8 if preparation.resize_image is None else torch.float32
     stored = torch.empty((len(indices), preparation.channels, *preparation.stored), dtype=dtype)
-    chunks = range(0, len(indices), _CHUNK)
-
-    def decode(start: int) -> None:
-        for row, index in enumerate(indices[start : start + _CHUNK].tolist(), start):
-            stored[row] = preparation.image(images.pixels(index), images.place(index))
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        try:
-            for start, _ in zip(chunks, pool.map(decode, chunks), strict=True):
-                progress("decoding images", min(start + _CHUNK, len(indices)), len(indices))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    decoded = parallel.each(partial(_decode, images, preparation), indices, "decoding images", progress)
+    for row, image in enumerate(decoded):
+        stored[row] = image
     return stored
+
+
+def _decode(images: Images, preparation: Preparation, index: int) -> torch.Tensor:
+    return preparation.image(images.pixels(index), images.place(index))
 
 
 class Streaming:
@@ -97,9 +91,7 @@ class _Samples(Dataset[torch.Tensor | str]):
 
     def __getitems__(self, indices: list[int]) -> torch.Tensor | str:
         try:
-            return torch.stack(
-                [self._preparation.image(self._images.pixels(index), self._images.place(index)) for index in indices]
-            )
+            return torch.stack([_decode(self._images, self._preparation, index) for index in indices])
         except ProductError as error:
             return str(error)
 
