@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "expand": "reading:expand",
     "build": "making:build",
     "export": "making:export",
+    "train": "training:train",
+    "eval": "training:evaluate",
     "verify": "making:verify",
     "stats": "images:stats",
     "predict": "images:predict",

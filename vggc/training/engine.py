@@ -3,12 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from vggc.data import Batches, Source, check_fits, open_source, split_indices
+from vggc.data import Batches, Source, open_source, split_indices
 from vggc.errors import ProductError
 from vggc.extras import require
 from vggc.frontend.recipe import Train
@@ -51,10 +51,12 @@ def train(request: Request, talk: Talk) -> RunFolder:
     """
     for package in ("lightning", "torchmetrics", "tensorboard", "matplotlib"):
         require(package, extra="train")
+    from vggc.training import evaluation
+
     recipe = request.recipe
     request.machine.check(recipe.precision)
     source = open_source(request.data)
-    check_fits(request.network, source)
+    warnings = evaluation.fitting_warnings(request.network, source)
     split = _split(source, recipe)
     _check_resumption(request, split)
     module = _module(request)
@@ -64,9 +66,13 @@ def train(request: Request, talk: Talk) -> RunFolder:
         folder = _prepare_folder(request, split) if fabric.is_global_zero else None
         with explained(fabric, folder, talk):
             fabric.launch()
-            folder = RunFolder(fabric.broadcast(folder.path if folder is not None else None))
+            path = fabric.broadcast(folder.path if folder is not None else None)
+            assert path is not None
+            folder = RunFolder(path)
             talk = talk if fabric.is_global_zero else Talk()
             _introduce(request, source, split, folder, fabric, talk)
+            for warning in warnings:
+                talk.say(f"warning: {warning}")
             learner = _learner(request, source, split, module, folder, fabric, talk)
             _fit(learner, folder)
             if fabric.is_global_zero:
@@ -132,9 +138,7 @@ def _prepare_folder(request: Request, split: Split) -> RunFolder:
     return folder
 
 
-def _introduce(
-    request: Request, source: Source, split: Split, folder: RunFolder, fabric: "Fabric", talk: Talk
-) -> None:
+def _introduce(request: Request, source: Source, split: Split, folder: RunFolder, fabric: "Fabric", talk: Talk) -> None:
     """Say what is about to happen."""
     recipe, network = request.recipe, request.network
     counts = f"{len(split.training):,} training, {len(split.held_out):,} validation images"
@@ -149,7 +153,9 @@ def _introduce(
         f"seed {recipe.seed}, precision {recipe.precision}, on {device}{several}"
     )
     if request.machine.deterministic:
-        talk.say("deterministic: the same numbers on every run; slower on a GPU, where it rules the fastest kernels out")
+        talk.say(
+            "deterministic: the same numbers on every run; slower on a GPU, where it rules the fastest kernels out"
+        )
     if fabric.world_size > 1 and any(layer.kind == "batch_norm" for layer in network.layers):
         shared = "over all processes" if fabric.device.type == "cuda" else "in each process by its own images"
         talk.say(f"note: batch norm normalises {shared}")
@@ -173,17 +179,27 @@ def _learner(
 
     recipe, images = request.recipe, source.images("train")
     together = request.machine.strategy != "fsdp"
-    common: dict[str, Any] = {"batch_size": recipe.batch_size, "seed": recipe.seed, "device": fabric.device,
-                              "progress": talk.progress}  # fmt: skip
-    ranks = {"rank": fabric.global_rank, "world_size": fabric.world_size}
-    batches = Batches(
-        images, split.training, request.network, augment=recipe.augment, shuffle=True, **common, **ranks
-    )
-    held_out = None
-    if len(split.held_out):
-        held_out = Batches(images, split.held_out, request.network, **common, **(ranks if together else {}))
+
+    def batches_of(indices: torch.Tensor, *, for_training: bool) -> Batches:
+        share = for_training or together
+        return Batches(
+            images,
+            indices,
+            request.network,
+            batch_size=recipe.batch_size,
+            augment=recipe.augment if for_training else (),
+            shuffle=for_training,
+            seed=recipe.seed,
+            device=fabric.device,
+            rank=fabric.global_rank if share else 0,
+            world_size=fabric.world_size if share else 1,
+            progress=talk.progress,
+        )
+
+    batches = batches_of(split.training, for_training=True)
+    held_out = batches_of(split.held_out, for_training=False) if len(split.held_out) else None
     if fabric.device.type == "cuda" and fabric.world_size > 1:
-        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
     classifier = Classifier(module, recipe)
     plain = classifier.configure_optimizers()
     rate = LearningRate(plain, recipe, len(batches))

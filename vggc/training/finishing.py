@@ -9,6 +9,7 @@ from vggc.training.evaluation import Evaluation, evaluate, module_forward
 from vggc.training.history import History
 from vggc.training.request import Request
 from vggc.training.run_folder import RunFolder
+from vggc.training.scores import percent
 from vggc.weights import load_weights
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ def finish(learner: "Learner", request: Request, source: Source, folder: RunFold
     images = source.images("test")
     evaluation = test(request, folder, images, learner)
     summary = summarize(request, source, history, evaluation, str(learner.fabric.device), folder)
-    figures.draw_all(folder, history, evaluation, images, learner.recipe, request.network)
+    figures.draw_all(folder, history, learner.watch.chance, evaluation, images)
     folder.write_json("test.json", evaluation.scores.to_json())
     folder.write_json("summary.json", summary)
-    folder.write("report.html", report.page(folder, summary, history, evaluation.scores))
+    folder.write("report.html", report.page(folder, request.network, summary, history, evaluation.scores))
     talk.say(_result(history, evaluation))
-    for line in ("", "next:", *(f"  {command}" for command in report.commands(folder, request.network))):
+    for line in ("", "next:", *(f"  {command}" for command in report.commands(folder, request.network.stem))):
         talk.say(line)
 
 
@@ -82,5 +83,6 @@ def _result(history: History, evaluation: Evaluation) -> str:
     assert best is not None
     chosen = f"of epoch {best.epoch}"
     if best.validation_accuracy is not None:
-        chosen += f", the best by validation ({best.validation_accuracy:.2%})"
-    return f"test: {scores.accuracy:.2%} of {scores.images:,} images, loss {scores.loss:.4f}, with the weights {chosen}"
+        chosen += f", the best by validation ({percent(best.validation_accuracy)})"
+    result = f"{percent(scores.accuracy)} of {scores.images:,} images, loss {scores.loss:.4f}"
+    return f"test: {result}, with the weights {chosen}"

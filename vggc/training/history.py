@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, fields
 from io import StringIO
 from typing import Any
 
+from vggc.training.scores import percent
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -27,9 +29,12 @@ class Epoch:
     def line(self, epochs: int) -> str:
         """The epoch on a line, as one of so many."""
         place = f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
-        parts = [f"{place}  lr {self.rate:<8.3g}", f"training: loss {self.train_loss:.4f}, {self.train_accuracy:6.2%}"]
+        parts = [
+            f"{place}  lr {self.rate:<8.3g}",
+            f"training: loss {self.train_loss:.4f}, {percent(self.train_accuracy):>7}",
+        ]
         if self.validation_accuracy is not None:
-            parts.append(f"validation: loss {self.validation_loss:.4f}, {self.validation_accuracy:6.2%}")
+            parts.append(f"validation: loss {self.validation_loss:.4f}, {percent(self.validation_accuracy):>7}")
         return "  ".join([*parts, f"{self.seconds + self.validation_seconds:.1f} s, {self.speed:,.0f} images/s"])
 
 

@@ -107,7 +107,7 @@ class Learner:
             if (place + 1) % flush_every == 0 or place + 1 == total:
                 self._flush(tally, number, place + 1, batch)
             self.talk.progress(what, place + 1, total)
-        return self._summed(tally.correct)
+        return int(self._reduced(tally.correct, "sum"))
 
     def _images_of(self, place: int) -> int:
         """How many images the whole batch holds, those of all processes together."""
@@ -120,7 +120,7 @@ class Learner:
     def _flush(self, tally: "Tally", number: int, done: int, batch: Batch) -> None:
         """Fetch the losses of the last steps, write them down, and look at them."""
         since = len(self.history.losses)
-        fresh = self.fabric.all_reduce(tally.losses[tally.fetched : done], reduce_op="mean").tolist()
+        fresh = self._reduced(tally.losses[tally.fetched : done], "mean").tolist()
         tally.fetched = done
         self.history.losses += fresh
         self.watch.losses(self.history, since, len(self.batches))
@@ -150,8 +150,7 @@ class Learner:
         step = self.classifier.validation_step if self.together else self.model.validation_step
         confusion, loss = confuse(step, self.classifier, self.held_out, len(self._names), self.fabric)
         if self.together:
-            confusion = self.fabric.all_reduce(confusion, reduce_op="sum")
-            loss = self.fabric.all_reduce(loss, reduce_op="sum")
+            confusion, loss = self._reduced(confusion, "sum"), self._reduced(loss, "sum")
         return Scores.of(self._names, confusion, float(loss))
 
     @property
@@ -166,8 +165,11 @@ class Learner:
             for buffer in self.classifier.buffers():
                 buffer.copy_(self.fabric.broadcast(buffer))
 
-    def _summed(self, count: torch.Tensor) -> int:
-        return int(self.fabric.all_reduce(count, reduce_op="sum"))
+    def _reduced(self, values: torch.Tensor, operation: str) -> torch.Tensor:
+        """Over all processes."""
+        reduced = self.fabric.all_reduce(values, reduce_op=operation)
+        assert isinstance(reduced, torch.Tensor)
+        return reduced
 
 
 class Tally:
@@ -211,4 +213,3 @@ def _seed(seed: int, epoch: int, rank: int) -> None:
     """
     mixed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(seed)))
     torch.manual_seed(mixed + 1_000_003 * epoch + 7_919 * rank)
-

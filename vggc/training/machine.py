@@ -57,7 +57,7 @@ class Machine:
             ProductError: Lightning cannot provide it.
         """
         from lightning.fabric import Fabric
-        from lightning.fabric.strategies import FSDPStrategy
+        from lightning.fabric.strategies.fsdp import FSDPStrategy
 
         strategy: Any = FSDPStrategy(state_dict_type="full") if self.strategy == "fsdp" else self.strategy
         try:
@@ -93,5 +93,5 @@ def versions() -> dict[str, str]:
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
         found["cuda"] = str(torch.version.cuda)
-        found["cudnn"] = str(torch.backends.cudnn.version())
+        found["cudnn"] = str(torch.backends.cudnn.version())  # type: ignore[no-untyped-call]
     return found

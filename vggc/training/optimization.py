@@ -96,7 +96,7 @@ class LearningRate:
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int, steps_per_epoch: int) -> Any:
-    """torch's scheduler; what it wants to know of the length of the run is filled in."""
+    """Torch's scheduler; what it wants to know of the length of the run is filled in."""
     arguments: dict[str, Any] = schedule.changed()
     match schedule:
         case ReduceLROnPlateau():

@@ -14,13 +14,13 @@ class Recorder:
         self._folder = folder
         self._steps = len(history.losses)
         purge = self._steps or None
-        self._events = SummaryWriter(str(folder.path / "tensorboard"), purge_step=purge)  # type: ignore[no-untyped-call]
+        self._events = SummaryWriter(str(folder.path / "tensorboard"), purge_step=purge)
 
     def epoch(self, history: History) -> None:
         """Write down an epoch that is finished."""
         epoch, add = history.epochs[-1], self._events.add_scalar
         for step, loss in enumerate(history.losses[self._steps :], start=self._steps + 1):
-            add("loss/batch", loss, step)  # type: ignore[no-untyped-call]
+            add("loss/batch", loss, step)
         self._steps = len(history.losses)
         figures = {
             "loss/training": epoch.train_loss, "loss/validation": epoch.validation_loss,
@@ -29,11 +29,11 @@ class Recorder:
         }  # fmt: skip
         for name, value in figures.items():
             if value is not None:
-                add(name, value, self._steps)  # type: ignore[no-untyped-call]
-        self._events.flush()  # type: ignore[no-untyped-call]
+                add(name, value, self._steps)
+        self._events.flush()
         self._folder.write("metrics.csv", history.metrics_csv())
         self._folder.write("losses.csv", history.losses_csv())
 
     def close(self) -> None:
         """Close the events."""
-        self._events.close()  # type: ignore[no-untyped-call]
+        self._events.close()

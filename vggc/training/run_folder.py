@@ -101,7 +101,9 @@ class RunFolder:
         try:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except OSError as error:
-            raise ProductError(f"{self.path / name} cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise ProductError(
+                f"{self.path / name} cannot be read: {(error.strerror or str(error)).lower()}"
+            ) from error
         except ValueError as error:
             raise ProductError(f"{self.path / name} is no JSON: {error}") from error
 

@@ -7,6 +7,11 @@ from typing import Any
 import torch
 
 
+def percent(share: float) -> str:
+    """A share in percent, with two decimals."""
+    return f"{100 * share:.2f} %"
+
+
 @dataclass(frozen=True)
 class ClassScores:
     """A class: how many images of it there are (`support`), were called so (`predicted`), and rightly (`correct`)."""
@@ -81,20 +86,21 @@ class Scores:
 
     def __str__(self) -> str:
         right = round(self.accuracy * self.images)
-        lines = [f"accuracy {self.accuracy:.2%} ({right:,} of {self.images:,} images), loss {self.loss:.4f}", ""]
+        lines = [f"accuracy {percent(self.accuracy)} ({right:,} of {self.images:,} images), loss {self.loss:.4f}", ""]
         return "\n".join([*lines, *self._table(), "", *self._matrix()])
 
     def _table(self) -> Iterator[str]:
         width = max(len("class"), *(len(name) for name in self.names))
-        yield f"{'class':{width}}  support  precision  recall      f1"
+        yield f"{'class':{width}}  support  precision    recall        f1"
         for row in self.classes:
-            yield f"{row.name:{width}}  {row.support:7,}  {row.precision:9.2%}  {row.recall:6.2%}  {row.f1:6.2%}"
+            shares = "  ".join(f"{percent(each):>8}" for each in (row.recall, row.f1))
+            yield f"{row.name:{width}}  {row.support:7,}  {percent(row.precision):>9}  {shares}"
 
     def _matrix(self) -> Iterator[str]:
-        """Rows are what the images are, columns what they were called; columns go by the number before the name."""
+        """Rows are true classes, columns predicted ones; columns go by the number before the name."""
         width = max(len(f"{max(map(max, self.confusion)):,}"), len(str(len(self.names) - 1))) + 1
         label = max(len(name) for name in self.names) + len(str(len(self.names) - 1)) + 1
-        yield "confusion: a row for each class, a column for what its images were called"
+        yield "confusion: a row for each true class, a column for each predicted one"
         yield " " * label + "".join(f"{column:{width}}" for column in range(len(self.names)))
         for i, (name, row) in enumerate(zip(self.names, self.confusion, strict=True)):
             place = f"{i:{len(str(len(self.names) - 1))}} {name}"

@@ -1,11 +1,11 @@
 """What a run says while it happens: lines for people, lines for its log, and how far it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from vggc.progress import Progress, silent
-from collections.abc import Callable
 
 
 def _nothing(line: str) -> None:

@@ -26,7 +26,8 @@ class Watch:
     """Looks at what a run measures, and puts what it says into the history, each thing once."""
 
     def __init__(self, network: Network, recipe: Train, labels: torch.Tensor, warm_steps: int) -> None:
-        """
+        """Begin with what a run is about to do.
+
         Args:
             network: whose spec names the likely causes.
             recipe: the same network's.
