@@ -54,7 +54,7 @@ def train(request: Request, talk: Talk) -> RunFolder:
     from vggc.training import evaluation
 
     recipe = request.recipe
-    request.machine.check(recipe.precision)
+    request.machine.check(recipe)
     source = open_source(request.data)
     warnings = evaluation.fitting_warnings(request.network, source)
     split = _split(source, recipe)
@@ -96,7 +96,7 @@ def _split(source: Source, recipe: Train) -> Split:
 
 
 def _check_resumption(request: Request, split: Split) -> None:
-    """A run that is resumed sees the images that it saw, and has epochs left."""
+    """A run that is resumed sees the images that it saw, has epochs left, and a checkpoint that is one."""
     if request.folder is None:
         return
     if request.folder.is_complete(request.recipe.epochs):
@@ -106,6 +106,8 @@ def _check_resumption(request: Request, split: Split) -> None:
         )
     if request.folder.read_json("split.json")["labels_sha256"] != split.fingerprint:
         raise ProductError(f"{request.data} are not the images that {request.folder.path} was begun with")
+    if request.folder.last.exists():
+        checkpoints.read(request.folder.last)
 
 
 def _module(request: Request) -> nn.Sequential:

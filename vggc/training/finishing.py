@@ -48,7 +48,6 @@ def summarize(
     """The run as data."""
     best, recipe = history.best, request.recipe
     assert best is not None
-    before = folder.read_json("summary.json") if (folder.path / "summary.json").exists() else None
     scores = evaluation.scores
     return {
         "name": request.network.name,
@@ -67,7 +66,7 @@ def summarize(
         "test_accuracy": scores.accuracy,
         "test_loss": scores.loss,
         "test_images": scores.images,
-        "test_used": (before["test_used"] if before is not None else 0) + 1,
+        "test_used": folder.summary().get("test_used", 0) + 1,
         "seconds": history.seconds,
         "images_per_second": sum(each.speed * each.seconds for each in history.epochs)
         / sum(each.seconds for each in history.epochs),

@@ -46,21 +46,31 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
         yield
     except (KeyboardInterrupt, SystemExit):
         _stop_others(fabric)
+        _write_down(folder, talk, "interrupted")
         if folder is not None:
             talk.say(_way_on(folder))
         raise
     except ProductError as error:
         _stop_others(fabric)
-        talk.log(f"error: {error}")
+        _write_down(folder, talk, "failed", str(error))
         raise
     except RuntimeError as error:
         _stop_others(fabric)
-        talk.log(f"error: {error}")
+        _write_down(folder, talk, "failed", str(error))
         if (known := _known(str(error))) is not None:
             raise ProductError(known) from error
         raise
     finally:
         talk.close()
+
+
+def _write_down(folder: RunFolder | None, talk: Talk, status: str, error: str | None = None) -> None:
+    """Leave the state in the log and the summary, beside what an earlier sitting has written there."""
+    if folder is None:
+        return
+    if error is not None:
+        talk.log(f"error: {error}")
+    folder.write_json("summary.json", {**folder.summary(), "status": status, "error": error})
 
 
 def _stop_others(fabric: "Fabric") -> None:

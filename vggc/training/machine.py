@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import torch
 
 from vggc.errors import ProductError
+from vggc.frontend.recipe import Train
 from vggc.version import __version__
 
 if TYPE_CHECKING:
@@ -38,14 +39,16 @@ class Machine:
         """How many there are in all."""
         return self.devices * self.num_nodes
 
-    def check(self, precision: str) -> None:
+    def check(self, recipe: Train) -> None:
         """Raise ProductError for what this machine cannot do; before anything is launched or written."""
+        if recipe.batch_size < 2 * self.processes and self.processes > 1:
+            raise ProductError(f"a batch of {recipe.batch_size} cannot be shared by {self.processes} processes")
         gpus = torch.cuda.device_count()
         if self.accelerator == "gpu" and not gpus:
             raise ProductError("torch sees no GPU here; leave --accelerator out, or write --accelerator cpu")
         if self.on_gpu and self.devices > gpus:
             raise ProductError(f"--devices {self.devices}: torch sees {gpus} here")
-        if not self.on_gpu and precision == "16-mixed":
+        if not self.on_gpu and recipe.precision == "16-mixed":
             raise ProductError("precision 16-mixed needs a GPU; on the CPU: --precision bf16-mixed, or 32")
         if self.strategy == "fsdp" and not self.on_gpu:
             raise ProductError("--strategy fsdp shards weights over GPUs; on the CPU: --strategy ddp")

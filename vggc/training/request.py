@@ -85,14 +85,16 @@ def check_resumable(folder: RunFolder, wanted: Network) -> None:
     old, new = before.spec.train, wanted.spec.train
     if old is None or new is None:
         raise ProductError(f"{folder.path}: the recipe is gone from the spec")
-    for was, now in zip(_lines(before), _lines(wanted), strict=False):
-        if was != now:
-            raise ProductError(
-                f"{folder.path} was begun with `{was.strip()}`, and this says `{now.strip()}`: a run goes on with its "
-                f"own spec, and only `train.epochs` may grow; to begin another run leave --resume out"
-            )
-    if len(_lines(before)) != len(_lines(wanted)):
-        raise ProductError(f"{folder.path} was begun with another spec; to begin another run leave --resume out")
+    was, now = _lines(before), _lines(wanted)
+    differences = [
+        *(f"it was begun with `{line.strip()}`" for line in was if line not in now),
+        *(f"this says `{line.strip()}`" for line in now if line not in was),
+    ]
+    if was != now:
+        raise ProductError(
+            f"{folder.path} is a run of another spec: {'; '.join(differences[:4]) or 'the order differs'}. "
+            "A run goes on with its own, and only `train.epochs` may grow; to begin another run leave --resume out"
+        )
     if new.epochs < old.epochs:
         raise ProductError(f"{folder.path} was begun for {old.epochs} epochs, and cannot be resumed for {new.epochs}")
     if new.epochs > old.epochs and old.schedule is not None and old.schedule.whole_run:

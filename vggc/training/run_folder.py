@@ -77,12 +77,15 @@ class RunFolder:
         """Everything on one page."""
         return self.path / "report.html"
 
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` holds; nothing where there is none yet."""
+        found: dict[str, Any] = self.read_json("summary.json") if (self.path / "summary.json").is_file() else {}
+        return found
+
     def is_complete(self, epochs: int) -> bool:
         """Whether the run was finished, with so many epochs or an early stop."""
-        if not (self.path / "summary.json").is_file():
-            return False
-        summary = self.read_json("summary.json")
-        return summary["status"] in ("complete", "stopped early") and summary["planned_epochs"] >= epochs
+        summary = self.summary()
+        return summary.get("status") in ("complete", "stopped early") and summary["planned_epochs"] >= epochs
 
     def write(self, name: str, text: str) -> None:
         """Write a text file."""

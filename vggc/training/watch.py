@@ -13,12 +13,13 @@ from vggc.frontend.schedules import OneCycleLR
 from vggc.ir import Network
 from vggc.lints import LINTS
 from vggc.training.history import History
-from vggc.training.scores import Scores
+from vggc.training.scores import ClassScores, Scores
 
 STUCK_STEPS: Final = 100  # steps behind the warm-up before a loss counts as stuck
 STUCK_WINDOW: Final = 50  # steps whose mean is looked at
 STUCK_SHARE: Final = 0.005  # how near to chance, as a share of it
 BLIND_EPOCHS: Final = 2  # epochs after which every class ought to be recognised at least once
+RARE_SHARE: Final = 0.5  # of an even share of the training images, below which a class is called rare
 DEAD_SHARE: Final = 0.9  # units of a layer that give nothing for any image, from which on the layer is called dead
 
 
@@ -76,14 +77,11 @@ class Watch:
         """Look at the validation of an epoch."""
         if scores is None or self._stuck or len(history.epochs) != BLIND_EPOCHS:
             return
-        blind = [row.label for row in scores.classes if row.support and row.correct == 0]
+        blind = [row for row in scores.classes if row.support and row.correct == 0]
         if blind:
-            names = ", ".join(scores.classes[label].name for label in blind[:5])
-            more = f" and {len(blind) - 5} more" if len(blind) > 5 else ""
-            yield (
-                f"after {BLIND_EPOCHS} epochs not one validation image of {names}{more} is recognised. "
-                f"{self._why_blind(blind)}"
-            )
+            names = ", ".join(row.name for row in blind[:5]) + (f" and {len(blind) - 5} more" if len(blind) > 5 else "")
+            said = f"after {BLIND_EPOCHS} epochs not one validation image of {names} is recognised. "
+            yield said + self._why_blind(blind, scores)
 
     def _cause(self, dead: tuple[str, float] | None) -> str:
         if found := next(LINTS["W401"](self._network), None):
@@ -96,11 +94,19 @@ class Watch:
             )
         return f"Likely cause: a learning rate that does not suit; lower it ({self._lower_rate()}), or add `warmup: 1`"
 
-    def _why_blind(self, blind: Sequence[int]) -> str:
-        fewest = min(float(self._shares[label]) for label in blind)
-        if fewest < 0.5 / len(self._shares):
-            return f"Likely cause: few training images of it, {fewest:.1%} of all"
-        return f"Likely cause: a learning rate that is too high; lower it ({self._lower_rate()})"
+    def _why_blind(self, blind: Sequence[ClassScores], scores: Scores) -> str:
+        if scores.loss > (1 - STUCK_SHARE) * self.chance:
+            return self._cause(None)
+        rarest = min(blind, key=lambda row: float(self._shares[row.label]))
+        share = float(self._shares[rarest.label])
+        if share < RARE_SHARE / len(self._shares):
+            return f"Likely cause: few training images, {share:.1%} of all are of {rarest.name}"
+        row = scores.confusion[blind[0].label]
+        taken_for = scores.names[row.index(max(row))]
+        return (
+            f"Images of {blind[0].name} are called {taken_for} most often. Likely cause: a learning rate that is too "
+            f"high for small differences; where it stays so, lower it ({self._lower_rate()})"
+        )
 
     def _diverged(self, loss: float, step: int, epoch: int) -> str:
         ways = [f"lower the learning rate ({self._lower_rate()})"]
