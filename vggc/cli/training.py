@@ -84,7 +84,6 @@ def _request(
 ) -> "Request":
     """What is asked for; a run that is resumed says itself what is left open."""
     network = compiled(spec, assignments) if spec is not None else None
-    require("lightning", extra="train")
     from vggc.training.machine import Machine
     from vggc.training.request import Request, check_resumable
     from vggc.training.run_folder import RunFolder

@@ -13,7 +13,6 @@ from vggc.errors import ProductError
 from vggc.extras import require
 from vggc.frontend.recipe import Train
 from vggc.training import checkpoints
-from vggc.training.history import History
 from vggc.training.interruptions import explained, quiet_lightning
 from vggc.training.machine import set_determinism, versions
 from vggc.training.request import Request, spec_text
@@ -49,7 +48,7 @@ def train(request: Request, talk: Talk) -> RunFolder:
         ProductError: it cannot be trained like this, or training came to nothing; the message says what to do.
         SpecError: the spec has no recipe.
     """
-    for package in ("lightning", "torchmetrics", "tensorboard", "matplotlib"):
+    for package in ("matplotlib", "tensorboard", "torchmetrics", "lightning"):
         require(package, extra="train")
     from vggc.training import evaluation
 
@@ -174,10 +173,7 @@ def _learner(
     talk: Talk,
 ) -> "Learner":
     """Data, model, optimizer and schedule, in the state in which the run begins or goes on."""
-    from vggc.training.classifier import Classifier
     from vggc.training.loop import Learner
-    from vggc.training.optimization import LearningRate
-    from vggc.training.watch import Watch
 
     recipe, images = request.recipe, source.images("train")
     together = request.machine.strategy != "fsdp"
@@ -198,25 +194,19 @@ def _learner(
             progress=talk.progress,
         )
 
-    batches = batches_of(split.training, for_training=True)
-    held_out = batches_of(split.held_out, for_training=False) if len(split.held_out) else None
-    if fabric.device.type == "cuda" and fabric.world_size > 1:
-        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
-    classifier = Classifier(module, recipe)
-    plain = classifier.configure_optimizers()
-    rate = LearningRate(plain, recipe, len(batches))
-    model, optimizer = fabric.setup(classifier, plain)
-    history = History()
+    made = Learner.prepare(
+        fabric,
+        request.network,
+        module,
+        batches_of(split.training, for_training=True),
+        split.labels[split.training],
+        batches_of(split.held_out, for_training=False) if len(split.held_out) else None,
+        together=together,
+        talk=talk,
+    )
     if request.folder is not None and folder.last.exists():
-        rest = fabric.load(folder.last, {"model": model, "optimizer": optimizer}, weights_only=True)
-        rate.load_state_dict(rest["rate"])
-        history = History.from_state(rest["history"])
-    watch = Watch(request.network, recipe, split.labels[split.training], recipe.warmup * len(batches))
-    return Learner(
-        fabric=fabric, network=request.network, recipe=recipe, classifier=classifier, model=model, optimizer=optimizer,
-        rate=rate, batches=batches, images=len(split.training), held_out=held_out, together=together, history=history,
-        watch=watch, talk=talk,
-    )  # fmt: skip
+        made.restore(folder.last)
+    return made
 
 
 # --- epochs ------------------------------------------------------------------------------------------------------
@@ -235,17 +225,8 @@ def _fit(learner: "Learner", folder: RunFolder) -> None:
             talk.say(f"stopped early: {history.waited} epochs without a better validation accuracy")
             break
         learner.epoch(number)
-        checkpoints.save(
-            learner.fabric,
-            folder,
-            {
-                "model": learner.model,
-                "optimizer": learner.optimizer,
-                "rate": learner.rate.state_dict(),
-                "history": history.state_dict(),
-            },
-            best=history.best is history.epochs[-1],
-        )
+        is_best = history.best is history.epochs[-1]
+        checkpoints.save(learner.fabric, folder, learner.state(), best=is_best)
         if recorder is not None:
             recorder.epoch(history)
         talk.say(history.epochs[-1].line(recipe.epochs))

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from torch import nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from vggc.data import Batches
@@ -48,6 +50,60 @@ class Learner:
     watch: Watch
     talk: Talk
     _last_rate: float = 0.0
+
+    @classmethod
+    def prepare(
+        cls,
+        fabric: "Fabric",
+        network: Network,
+        module: nn.Sequential,
+        batches: Batches,
+        labels: torch.Tensor,
+        held_out: Batches | None = None,
+        *,
+        together: bool = True,
+        talk: Talk | None = None,
+    ) -> "Learner":
+        """A learner in its first state.
+
+        Args:
+            fabric: launched.
+            network: with its recipe.
+            module: the network's, with the weights to begin with.
+            batches: of the training images.
+            labels: int64 (N,), of the training images.
+            held_out: batches of the validation images.
+            together: whether the processes share the validation images.
+            talk: who listens.
+        """
+        recipe = network.spec.train
+        assert recipe is not None
+        if fabric.device.type == "cuda" and fabric.world_size > 1:
+            module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        classifier = Classifier(module, recipe)
+        plain = classifier.configure_optimizers()
+        rate = LearningRate(plain, recipe, len(batches))
+        model, optimizer = fabric.setup(classifier, plain)
+        watch = Watch(network, recipe, labels, recipe.warmup * len(batches))
+        return cls(
+            fabric, network, recipe, classifier, model, optimizer, rate, batches, len(labels), held_out, together,
+            History(), watch, talk or Talk(),
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "rate": self.rate.state_dict(),
+            "history": self.history.state_dict(),
+        }
+
+    def restore(self, checkpoint: Path) -> None:
+        """Go on from a checkpoint."""
+        rest = self.fabric.load(checkpoint, {"model": self.model, "optimizer": self.optimizer}, weights_only=True)
+        self.rate.load_state_dict(rest["rate"])
+        self.history = History.from_state(rest["history"])
 
     # --- an epoch ---
 
@@ -92,10 +148,11 @@ class Learner:
         tally = Tally(total, fabric.device)
         flush_every = 1 if fabric.device.type == "cpu" and fabric.world_size == 1 else FLUSH_EVERY
         what = f"epoch {number + 1}/{recipe.epochs}"
+        training_step = model.training_step
         for place, batch in enumerate(self.batches):
             share = self._images_of(place) / fabric.world_size
             with fabric.autocast():
-                step = model.training_step(batch, share)
+                step = training_step(batch, share)
             fabric.backward(step["loss"])
             if recipe.gradient_clip is not None:
                 fabric.clip_gradients(model, optimizer, max_norm=recipe.gradient_clip)
@@ -189,7 +246,7 @@ class Tally:
 
 def confuse(
     step: Callable[[Batch], dict[str, torch.Tensor]],
-    module: torch.nn.Module,
+    module: nn.Module,
     batches: Batches,
     classes: int,
     fabric: "Fabric",
