@@ -154,7 +154,7 @@ def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress =
     labels = images.labels.tolist()
     decoded = ((images.place(index), images.pixels(index)) for index in range(len(images)))
     predicted, total_loss = [], 0.0
-    for done, (_, candidates) in enumerate(classifier.predict(decoded, count)):
+    for done, (_, candidates) in enumerate(classifier.predict(decoded, count + 1)):
         if len(candidates) != count:
             raise ProductError(f"{source.words} has {count} classes, and {path} has {len(candidates)}")
         probability = next(each.probability for each in candidates if each.index == labels[done])

@@ -185,8 +185,8 @@ class Learner:
             if place % LOG_EVERY == 0:
                 loss = fresh[place - done]
                 self.talk.log(f"epoch {number + 1}/{self.recipe.epochs}, batch {place}/{tally.steps}: loss {loss:.4f}")
-        if self.watch.is_stuck(self.history):
-            self._warn(self.watch.stuck(self.history, self._dead_units(batch)))
+        if self.watch.is_hopeless(self.history):
+            self._warn(self.watch.hopeless(self.history, self._dead_units(batch)))
 
     def _dead_units(self, batch: Batch) -> tuple[str, float] | None:
         """Looks into the module itself, which is whole on every process unless it is sharded."""

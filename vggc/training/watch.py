@@ -17,7 +17,8 @@ from vggc.training.scores import ClassScores, Scores
 
 STUCK_STEPS: Final = 100  # steps behind the warm-up before a loss counts as stuck
 STUCK_WINDOW: Final = 50  # steps whose mean is looked at
-STUCK_SHARE: Final = 0.005  # how near to chance, as a share of it
+STUCK_BETWEEN: Final = (0.999, 1.005)  # times chance; a little below it, something is being learned
+DIVERGED: Final = 3.0  # how many times chance
 BLIND_EPOCHS: Final = 2  # epochs after which every class ought to be recognised at least once
 RARE_SHARE: Final = 0.5  # of an even share of the training images, below which a class is called rare
 DEAD_SHARE: Final = 0.9  # units of a layer that give nothing for any image, from which on the layer is called dead
@@ -41,7 +42,7 @@ class Watch:
         shares = torch.bincount(labels).double() / len(labels)
         self._shares = shares
         self.chance = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
-        self._stuck = False
+        self._hopeless = False
 
     def losses(self, history: History, since: int, steps_per_epoch: int) -> None:
         """Look at the losses of the steps from `since` on.
@@ -53,29 +54,28 @@ class Watch:
             if not isfinite(loss):
                 raise ProductError(self._diverged(loss, step, 1 + (step - 1) // steps_per_epoch))
 
-    def is_stuck(self, history: History) -> bool:
-        """Whether the loss has just turned out to be what guessing gives; True once."""
+    def is_hopeless(self, history: History) -> bool:
+        """Whether the loss has just turned out to be what guessing gives, or far above it; True once."""
         steps = len(history.losses) - self._warm_steps
-        if self._stuck or steps < STUCK_STEPS:
+        if self._hopeless or steps < STUCK_STEPS:
             return False
-        recent = history.losses[-STUCK_WINDOW:]
-        self._stuck = abs(sum(recent) / len(recent) - self.chance) < STUCK_SHARE * self.chance
-        return self._stuck
+        times = _recent(history) / self.chance
+        self._hopeless = STUCK_BETWEEN[0] < times < STUCK_BETWEEN[1] or times > DIVERGED
+        return self._hopeless
 
-    def stuck(self, history: History, dead: tuple[str, float] | None) -> str:
+    def hopeless(self, history: History, dead: tuple[str, float] | None) -> str:
         """What to say of it. `dead` names the first layer whose units are dead, and their share."""
-        recent = history.losses[-STUCK_WINDOW:]
-        classes = len(self._shares)
+        mean, classes = _recent(history), len(self._shares)
         even = abs(self.chance - log(classes)) < 1e-3
-        guessing = f"ln({classes})" if even else "the entropy of the labels"
-        return (
-            f"the loss is {sum(recent) / len(recent):.4f} after {len(history.losses)} steps, and {guessing} = "
-            f"{self.chance:.4f} is what guessing gives: the network has learned nothing. {self._cause(dead)}"
-        )
+        guessing = f"{f'ln({classes})' if even else 'the entropy of the labels'} = {self.chance:.4f}"
+        said = f"the loss is {mean:.4f} after {len(history.losses)} steps, and {guessing} is what guessing gives: "
+        if mean > DIVERGED * self.chance:
+            return f"{said}training diverges. Likely cause: a learning rate that is too high; {self._lower_rate()}"
+        return f"{said}the network has learned nothing. {self._cause(dead)}"
 
     def epoch(self, history: History, scores: Scores | None) -> Iterator[str]:
         """Look at the validation of an epoch."""
-        if scores is None or self._stuck or len(history.epochs) != BLIND_EPOCHS:
+        if scores is None or self._hopeless or len(history.epochs) != BLIND_EPOCHS:
             return
         blind = [row for row in scores.classes if row.support and row.correct == 0]
         if blind:
@@ -90,12 +90,12 @@ class Watch:
             alias, share = dead
             return (
                 f"Likely cause: dead units, {share:.0%} of those of {alias} give 0 for every image; "
-                f"lower the learning rate ({self._lower_rate()}), or use `activation: leaky_relu`"
+                f"{self._lower_rate()}, or use `activation: leaky_relu`"
             )
-        return f"Likely cause: a learning rate that does not suit; lower it ({self._lower_rate()}), or add `warmup: 1`"
+        return f"Likely cause: a learning rate that does not suit; {self._lower_rate()}, or add `warmup: 1`"
 
     def _why_blind(self, blind: Sequence[ClassScores], scores: Scores) -> str:
-        if scores.loss > (1 - STUCK_SHARE) * self.chance:
+        if scores.loss > STUCK_BETWEEN[0] * self.chance:
             return self._cause(None)
         rarest = min(blind, key=lambda row: float(self._shares[row.label]))
         share = float(self._shares[rarest.label])
@@ -105,11 +105,11 @@ class Watch:
         taken_for = scores.names[row.index(max(row))]
         return (
             f"Images of {blind[0].name} are called {taken_for} most often. Likely cause: a learning rate that is too "
-            f"high for small differences; where it stays so, lower it ({self._lower_rate()})"
+            f"high for small differences; where it stays so, {self._lower_rate()}"
         )
 
     def _diverged(self, loss: float, step: int, epoch: int) -> str:
-        ways = [f"lower the learning rate ({self._lower_rate()})"]
+        ways = [self._lower_rate().replace("lower it", "lower the learning rate")]
         if self._recipe.precision == "16-mixed":
             ways.append("take a precision with a wider range (--precision bf16-mixed, or 32)")
         if self._recipe.gradient_clip is None:
@@ -121,8 +121,13 @@ class Watch:
     def _lower_rate(self) -> str:
         schedule, optimizer = self._recipe.schedule, self._recipe.optimizer
         if isinstance(schedule, OneCycleLR):
-            return f"--set train.schedule.one_cycle_lr.max_lr={schedule.max_lr / 10:g}"
-        return f"--set train.optimizer.{optimizer.kind}.lr={optimizer.lr / 10:g}"
+            return f"lower it: --set train.schedule.one_cycle_lr.max_lr={schedule.max_lr / 10:g}"
+        return f"lower it: --set train.optimizer.{optimizer.kind}.lr={optimizer.lr / 10:g}"
+
+
+def _recent(history: History) -> float:
+    recent = history.losses[-STUCK_WINDOW:]
+    return sum(recent) / len(recent)
 
 
 def dead_units(network: Network, module: nn.Module, inputs: torch.Tensor) -> tuple[str, float] | None:
