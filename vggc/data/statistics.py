@@ -123,9 +123,9 @@ def report(source: Source, split: Split, network: Network | None, found: Statist
     lines = [f"{source.words}: {found.images:,} images in the split {split}{where}", *source.notes]
     lines += ["", *_sizes(found.sizes), "", *_per_class(source.classes, found.per_class), ""]
     names = _CHANNELS.get(source.channels, tuple(map(str, range(source.channels))))
-    lines.append(f"{'channel':8}{'mean':>8}{'std':>10}")
+    lines.append(f"{'channel':7}  {'mean':>6}  {'std':>6}")
     lines += [
-        f"{name:8}{mean:8.4f}{std:10.4f}"
+        f"{name:7}  {mean:6.4f}  {std:6.4f}"
         for name, mean, std in zip(names, found.sums.mean, found.sums.std, strict=True)
     ]
     return "\n".join([*lines, "", *_to_paste(network, found.sums)])
