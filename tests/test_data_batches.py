@@ -92,6 +92,16 @@ def test_no_images_are_no_batches() -> None:
     assert (len(batches), list(batches)) == (0, [])
 
 
+def test_resizing_to_the_size_that_images_have_changes_nothing() -> None:
+    resized, as_they_are = (
+        Batches(IMAGES, EVERY, small(f"{{{steps}std: [0.2, 0.3, 0.4]}}"), batch_size=23)
+        for steps in ("resize: 8, ", "")
+    )
+    assert same(by_index(resized), by_index(as_they_are))
+    floats = torch.from_numpy(IMAGES.pixels(3)).permute(2, 0, 1)[None].float()
+    assert torch.equal(torch.nn.functional.interpolate(floats, (8, 8), mode="bilinear", antialias=True), floats)
+
+
 def test_images_of_all_sizes_are_resized() -> None:
     found = by_index(Batches(MIXED, torch.arange(10), small("{resize: [8, 8]}"), batch_size=4))
     for index, image in found.items():
