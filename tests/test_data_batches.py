@@ -1,5 +1,6 @@
 """Batches: the same images whatever the batch size, memory, workers and ranks; in a new order every epoch."""
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -307,6 +308,21 @@ def test_what_goes_wrong_in_a_worker_is_said_in_its_words(workers: int) -> None:
     with pytest.raises(ProductError) as error:
         list(batches)
     assert str(error.value).startswith("image 4 is 8x7 (height x width), and small needs 8x8: --set")
+
+
+class Deadly(Mixed):
+    """Ends the process that decodes it, as the kernel does when memory runs out."""
+
+    def pixels(self, index: int) -> Pixels:
+        os._exit(1)
+
+
+def test_a_worker_that_dies_is_an_error_of_ours() -> None:
+    batches = Batches(Deadly([(8, 8)] * 4), torch.arange(4), small(), batch_size=2, in_memory=False, workers=1)
+    with pytest.raises(
+        ProductError, match=r"a process that decodes images has ended, .*; take fewer workers: DataLoader"
+    ):
+        list(batches)
 
 
 def test_a_crop_of_the_wrong_size() -> None:

@@ -1,6 +1,7 @@
 """Parquet as on the Hugging Face hub: shards, columns and names as its library writes them, made up and smaller."""
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,12 @@ def test_worker_processes_read_the_same(shards: Path) -> None:
         list(Batches(images, torch.arange(7), small, batch_size=3, in_memory=held, workers=2)) for held in (True, False)
     )
     assert all(torch.equal(ours[0], theirs[0]) for ours, theirs in zip(first, second, strict=True))
+
+
+def test_images_travel_to_processes_that_share_no_memory(shards: Path) -> None:
+    images = open_source(f"parquet:{shards}").images("train")
+    copied = pickle.loads(pickle.dumps(images))
+    assert np.array_equal(copied.pixels(6), images.pixels(6))
 
 
 # --- what is refused ---

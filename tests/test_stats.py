@@ -184,6 +184,19 @@ def test_a_constant_channel_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
 
 
+def test_a_split_without_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("ant", "bee"):
+        save(tmp_path / name / "1.png", noise(4, 4, 1))
+    assert run("--data", f"folder:{tmp_path}", "--split", "test") == Exit.FAILED
+    assert capsys.readouterr().err == f"error: folder:{tmp_path} has no images in the split test\n"
+
+
+def test_the_home_folder_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "photos" / "ant" / "1.png", noise(4, 4, 1))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run("--data", "folder:~/photos") == Exit.FINE
+
+
 def test_many_classes_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for i in range(21):
         for copy in range(1 + (i == 7)):

@@ -13,6 +13,7 @@ from vggc.data import parallel
 from vggc.data.base import Images, Source, Split
 from vggc.data.fitting import check_channels
 from vggc.data.preparation import Preparation, prepare
+from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 
@@ -89,11 +90,13 @@ def measure(
         progress: told the images done.
 
     Raises:
-        ProductError: an image cannot be decoded, or does not fit the network.
+        ProductError: there are no images, one cannot be decoded, or it does not fit the network.
     """
     if network is not None:
         check_channels(network, source)
     images = source.images(split)
+    if not len(images):
+        raise ProductError(f"{source.words} has no images in the split {split}")
     every = torch.arange(len(images))
     steps = None if network is None else prepare(network, images, every, progress=progress)
     sizes: Counter[tuple[int, int]] = Counter()
