@@ -154,12 +154,20 @@ def said(watched: Watch, history: History, scores: Scores | None) -> list[str]:
 
 def test_a_class_that_nothing_is_recognised_of() -> None:
     even = torch.arange(300) % 3
-    (warning,) = said(watch(labels=even), History([], epochs(2)), blind())
+    watched = watch(labels=even)
+    assert said(watched, History([], epochs(1)), blind()) == [], "too early"
+    (warning,) = said(watched, History([], epochs(2)), blind())
     assert warning.startswith("after 2 epochs not one validation image of bee is recognised.")
     assert "Images of bee are called cow most often" in warning
-    assert said(watch(labels=even), History([], epochs(1)), blind()) == []
-    assert said(watch(labels=even), History([], epochs(3)), blind()) == [], "said once"
+    assert said(watched, History([], epochs(3)), blind()) == [], "said once"
     assert said(watch(labels=even), History([], epochs(2)), None) == []
+
+
+def test_validation_that_lags_behind_training_says_nothing_yet() -> None:
+    lagging = Scores(("ant", "bee", "cow"), ((1, 9, 0), (0, 0, 10), (10, 0, 0)), 5.0)
+    watched = watch(labels=torch.arange(300) % 3)
+    assert said(watched, History([], epochs(2)), lagging) == []
+    assert len(said(watched, History([], epochs(3)), blind())) == 1, "it is looked at when it means something"
 
 
 def test_a_rare_class_is_called_rare() -> None:

@@ -42,7 +42,9 @@ def read_pixels(file: Path | bytes, place: str) -> Pixels:
         ProductError: it is unreadable, corrupt, or nothing that can be taken as it is.
     """
     with _opened(file, place) as image:
-        pixels = np.array(_plain(_upright(image), place))
+        _check_depth(image, place)
+        _turn_upright(image)
+        pixels = np.array(_plain(image, place))
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
 
 
@@ -76,16 +78,21 @@ def _opened(file: Path | bytes, place: str) -> "Iterator[Image]":
         raise ProductError(f"{place} cannot be read: {reason.lower()}") from error
 
 
-def _upright(image: "Image") -> "Image":
+def _check_depth(image: "Image", place: str) -> None:
+    """Refuse more than 8 bits a channel; of colours Pillow would keep the upper 8, and tell nobody."""
+    stored = [str(tile) for tile in getattr(image, "tile", ())]
+    if image.mode[:1] in ("I", "F") or any(";16" in each for each in stored):
+        raise ProductError(f"{place} has more than 8 bits a channel; convert it to 8 bits")
+
+
+def _turn_upright(image: "Image") -> None:
     from PIL import ImageOps
 
-    return ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
 
 
 def _plain(image: "Image", place: str) -> "Image":
     """The image in mode L or RGB."""
-    if any(";16" in str(tile) for tile in getattr(image, "tile", ())) or image.mode[:1] in ("I", "F"):
-        raise ProductError(f"{place} has more than 8 bits a channel; convert it to 8 bits")
     if image.mode.endswith(("A", "a")) or "transparency" in image.info:
         image = _opaque(image, place)
     if image.mode in ("1", "P"):

@@ -41,11 +41,9 @@ def preprocessed(
     """
     x = pixels.astype(np.float32)
     if steps.resize is not None:
-        x = resized(x, pair(steps.resize))
+        x = _resized(x, pair(steps.resize))
     if steps.crop is not None:
-        crop = pair(steps.crop)
-        check_size(x[: crop[0], : crop[1]], place, network, crop)
-        x = centre_cropped(x, crop)
+        x = _cropped(x, pair(steps.crop), place, network)
     check_size(x, place, network, wanted)
     x /= np.float32(255)
     if steps.mean is not None:
@@ -55,7 +53,7 @@ def preprocessed(
     return np.ascontiguousarray(x.transpose(2, 0, 1))
 
 
-def resized(x: Floats, size: Extent) -> Floats:
+def _resized(x: Floats, size: Extent) -> Floats:
     """(H, W, C) -> (*size, C): bilinear with antialiasing and half-pixel centres, not rounded."""
     images = require("PIL.Image", extra=None, by="resizing images")
     channels = [
@@ -65,8 +63,10 @@ def resized(x: Floats, size: Extent) -> Floats:
     return np.stack(channels, axis=-1)
 
 
-def centre_cropped(x: Floats, size: Extent) -> Floats:
+def _cropped(x: Floats, size: Extent, place: str, network: str) -> Floats:
     """(H, W, C) -> (*size, C); where the centre cannot be exact, it lies half a pixel nearer to the top and left."""
+    if x.shape[0] < size[0] or x.shape[1] < size[1]:
+        check_size(x, place, network, size)
     top, left = (x.shape[0] - size[0]) // 2, (x.shape[1] - size[1]) // 2
     return x[top : top + size[0], left : left + size[1]]
 

@@ -169,13 +169,17 @@ def _unpacked(content: bytes, file: str) -> tuple[Pixels, Any]:
     return _images(rows[:, 1:], rows[:, 0].astype(np.int64), file)
 
 
+_DAMAGE: Final = (pickle.UnpicklingError, ValueError, TypeError, LookupError, EOFError, AttributeError, OverflowError,
+                  MemoryError)  # what damaged pickles end in  # fmt: skip
+
+
 def _unpickled(content: bytes, file: str) -> tuple[Pixels, Any]:
     """A python batch: a pickled dictionary with `data`, uint8 (rows, 3072), and `labels`."""
     try:
         found = _Unpickler(io.BytesIO(content), encoding="bytes").load()
     except ProductError as error:
         raise ProductError(f"{file}: {error}") from error
-    except (pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError) as error:
+    except _DAMAGE as error:
         raise ProductError(f"{file} is no batch of CIFAR-10: {error}; unpack the archive again") from error
     pixels, labels = (found.get(key) for key in (b"data", b"labels")) if isinstance(found, dict) else (None, None)
     wanted = (ROWS, int(np.prod(SHAPE)))

@@ -1,6 +1,9 @@
 """Whether a network and a source of images belong together, said before the first step."""
 
+import json
+import shlex
 import warnings
+from typing import Final
 
 from vggc.data.base import Images, Source, Split
 from vggc.data.preparation import too_small_or_large
@@ -9,6 +12,8 @@ from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
 from vggc.ir import Network
 from vggc.layers.base import pair
+
+_MAX_NAMES: Final = 100  # in a message
 
 
 def check_fits(network: Network, source: Source) -> None:
@@ -63,8 +68,14 @@ def _renamed(network: str, names: tuple[str, ...], source: Source) -> str:
     how = "in another order" if sorted(names) == sorted(source.classes) else "differently"
     return (
         f"{network} names the classes {how}: class {place} is {source.classes[place]!r} in {source.words} and "
-        f"{names[place]!r} in the spec; to take the names of the images: --set classes=[{','.join(source.classes)}]"
+        f"{names[place]!r} in the spec; to take the names of the images: --set {_assignment(source.classes)}"
     )
+
+
+def _assignment(names: tuple[str, ...]) -> str:
+    """The names as a word for the shell; of a great many, an example."""
+    listed = json.dumps(names, ensure_ascii=False)
+    return shlex.quote(f"classes={listed}") if len(names) <= _MAX_NAMES else "classes=[NAME, NAME...]"
 
 
 def _check_size(network: Network, images: Images) -> None:

@@ -30,8 +30,10 @@ class Folder(Source):
     def __init__(self, words: str, path: str) -> None:
         self.words = words
         root = Path(path)
-        if not path or not root.is_dir():
-            raise ProductError(f"{words}: there is no folder {path or 'named'}; write --data folder:PATH")
+        if not path:
+            raise ProductError(f"{words}: write --data folder:PATH, with a folder for each class")
+        if not root.is_dir():
+            raise ProductError(f"{words}: there is no folder {path}")
         train = root / _TRAIN if (root / _TRAIN).is_dir() else root
         tests = [] if train is root else [root / each for each in _TESTS if (root / each).is_dir()]
         self._train = _listed(train, words)

@@ -1,5 +1,7 @@
 """The formats by the word before the colon: `digits`, `cifar10:PATH`, `parquet:PATH`, `folder:PATH`."""
 
+import os
+from pathlib import Path
 from typing import Final
 
 from vggc.data.base import Source
@@ -21,7 +23,13 @@ def open_source(words: str) -> Source:
     """
     prefix, _, path = words.partition(":")
     if prefix not in SOURCES:
-        meant = nearest(prefix, SOURCES)
-        hint = f"; did you mean {meant}?" if meant else f"; there are {', '.join(SOURCES)}"
-        raise ProductError(f"{words}: there is no source of images called {prefix!r}{hint}")
-    return SOURCES[prefix](words, path)
+        raise ProductError(f"{words}: there is no source of images called {prefix!r}; {_hint(words, prefix)}")
+    return SOURCES[prefix](words, os.path.expanduser(path))  # behind a colon a shell leaves ~ as it is
+
+
+def _hint(words: str, prefix: str) -> str:
+    """What was probably meant: a path without its format, or a misspelt format."""
+    if Path(words).exists():
+        return f"did you mean {Folder.prefix if Path(words).is_dir() else Parquet.prefix}:{words}?"
+    meant = nearest(prefix, SOURCES)
+    return f"did you mean {meant}?" if meant else f"there are {', '.join(SOURCES)}"

@@ -20,6 +20,7 @@ STUCK_WINDOW: Final = 50  # steps whose mean is looked at
 STUCK_BETWEEN: Final = (0.999, 1.005)  # times chance; a little below it, something is being learned
 DIVERGED: Final = 3.0  # how many times chance
 BLIND_EPOCHS: Final = 2  # epochs after which every class ought to be recognised at least once
+LAGGING: Final = 0.5  # times the training accuracy, below which validation says nothing of classes yet
 RARE_SHARE: Final = 0.5  # of an even share of the training images, below which a class is called rare
 DEAD_SHARE: Final = 0.9  # units of a layer that give nothing for any image, from which on the layer is called dead
 
@@ -43,6 +44,7 @@ class Watch:
         self._shares = shares
         self.chance = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
         self._hopeless = False
+        self._looked = False
 
     def losses(self, history: History, since: int, steps_per_epoch: int) -> None:
         """Look at the losses of the steps from `since` on.
@@ -74,13 +76,18 @@ class Watch:
         return f"{said}the network has learned nothing. {self._cause(dead)}"
 
     def epoch(self, history: History, scores: Scores | None) -> Iterator[str]:
-        """Look at the validation of an epoch."""
-        if scores is None or self._hopeless or len(history.epochs) != BLIND_EPOCHS:
+        """Look at the classes once, at the first epoch from the second on whose validation means something: far below
+        the training accuracy, it is the running statistics of a norm that lag behind.
+        """
+        if scores is None or self._hopeless or self._looked or len(history.epochs) < BLIND_EPOCHS:
             return
+        if scores.accuracy < LAGGING * history.epochs[-1].train_accuracy:
+            return
+        self._looked = True
         blind = [row for row in scores.classes if row.support and row.correct == 0]
         if blind:
             names = ", ".join(row.name for row in blind[:5]) + (f" and {len(blind) - 5} more" if len(blind) > 5 else "")
-            said = f"after {BLIND_EPOCHS} epochs not one validation image of {names} is recognised. "
+            said = f"after {len(history.epochs)} epochs not one validation image of {names} is recognised. "
             yield said + self._why_blind(blind, scores)
 
     def _cause(self, dead: tuple[str, float] | None) -> str:
