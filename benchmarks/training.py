@@ -110,11 +110,12 @@ def _plain(module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", batche
 
 
 def _engine(network: "Network", images: "Images", batches: Any) -> Callable[[], object]:
-    from vggc.training.loop import Learner
+    from vggc.training.learner import Learner
+    from vggc.training.loop import run_epoch
     from vggc.training.machine import Machine
 
     fabric = Machine(accelerator="cpu").fabric("32")
     fabric.launch()
     learner = Learner.prepare(fabric, network, network.module(), batches, images.labels)
     numbers = count()
-    return lambda: learner.epoch(next(numbers))
+    return lambda: run_epoch(learner, next(numbers))

@@ -22,7 +22,7 @@ from vggc.training.talk import Talk
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-    from vggc.training.loop import Learner
+    from vggc.training.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Split:
         return hashlib.sha256(self.labels.numpy().tobytes()).hexdigest()
 
 
-def train(request: Request, talk: Talk) -> RunFolder:
+def train(request: Request, talk: Talk) -> RunFolder | None:
     """Train a network by its recipe, test it once, and write down everything.
 
-    With several processes each of them runs this; only the first one writes and speaks.
+    With several processes each of them runs this; only the first one writes, speaks, and returns the folder.
 
     Raises:
         ProductError: it cannot be trained like this, or training came to nothing; the message says what to do.
@@ -74,11 +74,12 @@ def train(request: Request, talk: Talk) -> RunFolder:
                 talk.say(f"warning: {warning}")
             learner = _learner(request, source, split, module, folder, fabric, talk)
             _fit(learner, folder)
-            if fabric.is_global_zero:
-                from vggc.training.finishing import finish
+            if not fabric.is_global_zero:
+                return None
+            from vggc.training.finishing import finish
 
-                finish(learner, request, source, folder)
-    return folder
+            finish(learner, request, source, folder)
+            return folder
 
 
 # --- before the first step ---------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def _learner(
     talk: Talk,
 ) -> "Learner":
     """Data, model, optimizer and schedule, in the state in which the run begins or goes on."""
-    from vggc.training.loop import Learner
+    from vggc.training.learner import Learner
 
     recipe, images = request.recipe, source.images("train")
     together = request.machine.strategy != "fsdp"
@@ -214,6 +215,7 @@ def _learner(
 
 def _fit(learner: "Learner", folder: RunFolder) -> None:
     """Every epoch that is left, with a checkpoint behind each."""
+    from vggc.training.loop import run_epoch
     from vggc.training.recording import Recorder
 
     history, recipe, talk = learner.history, learner.recipe, learner.talk
@@ -224,7 +226,7 @@ def _fit(learner: "Learner", folder: RunFolder) -> None:
         if history.waited >= (recipe.early_stop or recipe.epochs):
             talk.say(f"stopped early: {history.waited} epochs without a better validation accuracy")
             break
-        learner.epoch(number)
+        run_epoch(learner, number)
         is_best = history.best is history.epochs[-1]
         checkpoints.save(learner.fabric, folder, learner.state(), best=is_best)
         if recorder is not None:

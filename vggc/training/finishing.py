@@ -13,7 +13,7 @@ from vggc.training.scores import percent
 from vggc.weights import load_weights
 
 if TYPE_CHECKING:
-    from vggc.training.loop import Learner
+    from vggc.training.learner import Learner
 
 
 def finish(learner: "Learner", request: Request, source: Source, folder: RunFolder) -> None:
