@@ -5,7 +5,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Plan, in_turn, once, ratios
+from benchmarks.measure import Plan, in_turn, once, quickest, ratios
 from benchmarks.row import Row
 
 if TYPE_CHECKING:
@@ -19,13 +19,14 @@ SAME: str = "a plain loop over the same batches"
 
 SMALL: str = "a small VGG, 8x8 digits"
 NARROW: str = "vgg11_bn, a quarter as wide, 32x32"
+BUDGET: float = 1.0  # seconds of each side in a round, of which the quickest epoch counts
 
 
 def rows(plan: Plan) -> Iterator[Row]:
     """An epoch of each network; the plain loops have the same batch size, model, loss and optimizer."""
-    for what, network, images in ((SMALL, _small(), 1024), (NARROW, _narrow(), 256 if plan.quick else 1024)):
-        sides = _sides(network, _images(network, images))
-        engine, loader, batches = in_turn(f"training: {what}", plan.rounds(15), *(once(side) for side in sides))
+    for what, network, images in ((SMALL, _small(), 1024), (NARROW, _narrow(), 256)):
+        sides = [quickest(once(side), BUDGET) for side in _sides(network, _images(network, images))]
+        engine, loader, batches = in_turn(f"training: {what}", plan.rounds(15), *sides)
         yield Row(f"{what}: an epoch", PEER, 1.0, ratios(engine, loader), note=_speed(images, engine))
         yield Row("", SAME, 1.0, ratios(engine, batches))
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 LOG_EVERY: Final = 100  # batches between two lines in the log
-FLUSH_EVERY: Final = 50  # steps whose losses are fetched from a GPU, or shared between processes, at once
+FLUSH_EVERY: Final = 50  # steps whose losses are fetched from the device, and shared between processes, at once
+FLUSH_AFTER: Final = 1.0  # seconds after which a process that is alone fetches them anyway
 
 
 def run_epoch(learner: Learner, number: int) -> Scores | None:
@@ -76,14 +77,26 @@ class Tally:
         self.steps = steps
         self.losses = torch.zeros(steps, device=device)
         self.correct = torch.zeros((), dtype=torch.long, device=device)
-        self.fetched = 0
         self.rate = 0.0
+        self.fetched = 0
+        self._fetched_at = time.perf_counter()
 
     def add(self, place: int, step: dict[str, torch.Tensor], rate: float) -> None:
         """Count a step."""
         self.losses[place] = step["loss"].detach()
         self.correct += step["correct"]
         self.rate = rate
+
+    @property
+    def seconds(self) -> float:
+        """Since losses were fetched."""
+        return time.perf_counter() - self._fetched_at
+
+    def fetch(self, done: int) -> torch.Tensor:
+        """The losses of the steps up to `done` that were not fetched yet."""
+        losses = self.losses[self.fetched : done]
+        self.fetched, self._fetched_at = done, time.perf_counter()
+        return losses
 
 
 def _train(learner: Learner, number: int) -> Tally:
@@ -93,12 +106,12 @@ def _train(learner: Learner, number: int) -> Tally:
     batches.set_epoch(number)
     model.train()
     tally = Tally(len(batches), fabric.device)
-    flush_every = 1 if fabric.device.type == "cpu" and fabric.world_size == 1 else FLUSH_EVERY
+    processes = fabric.world_size
     what = f"epoch {number + 1}/{recipe.epochs}"
     for place, batch in enumerate(batches):
         together = min(batches.batch_size, learner.images - place * batches.batch_size)
         with fabric.autocast():
-            step = training_step(batch, together / fabric.world_size)
+            step = training_step(batch, together / processes)
         fabric.backward(step["loss"])
         if recipe.gradient_clip is not None:
             fabric.clip_gradients(model, optimizer, max_norm=recipe.gradient_clip)
@@ -107,7 +120,7 @@ def _train(learner: Learner, number: int) -> Tally:
         optimizer.zero_grad()
         learner.rate.after_step()
         done = place + 1
-        if done % flush_every == 0 or done == tally.steps:
+        if done % FLUSH_EVERY == 0 or done == tally.steps or (processes == 1 and tally.seconds > FLUSH_AFTER):
             _flush(learner, tally, number, done, batch)
         learner.talk.progress(what, done, tally.steps)
     return tally
@@ -117,8 +130,7 @@ def _flush(learner: Learner, tally: Tally, number: int, done: int, batch: Batch)
     """Fetch the losses of the last steps, write them down, and look at them."""
     history, watch = learner.history, learner.watch
     first, since = tally.fetched, len(history.losses)
-    fresh = learner.reduced(tally.losses[first:done], "mean").tolist()
-    tally.fetched = done
+    fresh = learner.reduced(tally.fetch(done), "mean").tolist()
     history.losses += fresh
     watch.losses(history, since, tally.steps)
     for place, loss in enumerate(fresh, start=first):
