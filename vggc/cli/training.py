@@ -123,24 +123,28 @@ def _terminal() -> "Iterator[Talk]":
         TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task("", total=None)
-        current = ""
+    bars = Progress(*columns, console=console, transient=True)
+    task = bars.add_task("")
+    current = ""
 
-        def advance(what: str, done: int, total: int) -> None:
-            nonlocal current
-            if what != current:
-                bars.reset(task, description=what, total=total)
-                current = what
-            bars.update(task, completed=done)
+    def advance(what: str, done: int, total: int) -> None:
+        nonlocal current
+        if what != current:
+            bars.reset(task, description=what, total=total)
+            current = what
+        bars.update(task, completed=done)
+        bars.start()  # only now: a process that never has anything to say must not draw over the one that has
 
-        def show(line: str) -> None:
-            if sys.stdout.isatty():
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-            else:
-                click.echo(line)
+    def show(line: str) -> None:
+        if sys.stdout.isatty():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(line)
 
+    try:
         yield Talk(show, advance)
+    finally:
+        bars.stop()
 
 
 def _export(folder: "RunFolder", network: "Network", talk: "Talk") -> None:

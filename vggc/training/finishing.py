@@ -24,6 +24,7 @@ def finish(learner: "Learner", request: Request, source: Source, folder: RunFold
     images = source.images("test")
     evaluation = test(request, folder, images, learner)
     summary = summarize(request, source, history, evaluation, str(learner.fabric.device), folder)
+    talk.progress("drawing", 0, 1)
     figures.draw_all(folder, history, learner.watch.chance, evaluation, images)
     folder.write_json("test.json", evaluation.scores.to_json())
     folder.write_json("summary.json", summary)

@@ -5,7 +5,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vggc.errors import ProductError
 from vggc.training.run_folder import RunFolder
@@ -13,6 +13,9 @@ from vggc.training.talk import Talk
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+
+INTERRUPTED: Final = 130  # the exit code, as shells have it
 
 
 @contextmanager
@@ -46,9 +49,10 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
         yield
     except (KeyboardInterrupt, SystemExit):
         _stop_others(fabric)
+        if folder is None:
+            raise SystemExit(INTERRUPTED) from None  # the first process speaks for all
         _write_down(folder, talk, "interrupted")
-        if folder is not None:
-            talk.say(_way_on(folder))
+        talk.say(_way_on(folder))
         raise
     except ProductError as error:
         _stop_others(fabric)
