@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
@@ -271,13 +270,13 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.Cap
     ("command", "package"),
     [("train", "lightning"), ("train", "matplotlib"), ("eval", "torchmetrics")],
 )
-def test_without_the_extra_it_says_what_to_install(command: str, package: str, tmp_path: Path) -> None:
-    spec = write_spec(tmp_path)
-    arguments = [command, str(spec)] + (["-o", str(tmp_path / "run")] if command == "train" else [])
-    program = f"import sys; sys.modules[{package!r}] = None; from vggc.cli import main; main({arguments!r})"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
-    assert ran.returncode == 3
-    assert ran.stderr == f"error: `vggc {command}` needs {package}; install it with: pip install 'vggc[train]'\n"
+def test_without_the_extra_it_says_what_to_install(
+    command: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    code, err = fails([command, str(write_spec(tmp_path))], capsys)
+    assert code == 3
+    assert err == f"error: `vggc {command}` needs {package}; install it with: pip install 'vggc[train]'\n"
 
 
 def test_the_settings_are_kept(run: RunFolder) -> None:

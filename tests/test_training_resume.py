@@ -69,13 +69,12 @@ def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monk
     assert same(last_weights(RunFolder(tmp_path / "broken")), last_weights(whole))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_a_run_tidily(number: signal.Signals, code: int, tmp_path: Path) -> None:
+def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, train=LONG.replace("epochs: 12", "epochs: 1000"))
     process = start("train", str(spec), "-o", "run", cwd=tmp_path)
     until(lambda: epochs_done(tmp_path / "run") >= 1, process)
-    out, err = end(process, number)
-    assert process.returncode == code
+    out, err = end(process, signal.SIGINT)
+    assert process.returncode == 130
     assert (
         out.splitlines()[-1] == "stopped; run/last.ckpt holds the last whole epoch, go on with: vggc train --resume run"
     )

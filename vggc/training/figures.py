@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from vggc.data.base import Images
+from vggc.data.base import Images, Pixels
 from vggc.files import move_into_place, staging
 from vggc.training.evaluation import Evaluation
 from vggc.training.history import History
@@ -26,6 +26,7 @@ RIGHT: Final = "#228833"
 WRONG: Final = "#cc3344"
 DPI: Final = 150
 EXAMPLES: Final = (4, 8)  # rows and columns of test images
+CELL: Final = 1.18  # height of an image and its title, in widths
 MAX_NUMBERED: Final = 20  # classes up to which the cells of a confusion matrix hold numbers
 MAX_NAMED: Final = 60  # classes up to which its axes hold names
 
@@ -179,21 +180,33 @@ def examples(evaluation: Evaluation, images: Images) -> Figure:
     rows, columns = EXAMPLES
     places = torch.linspace(0, len(images) - 1, min(rows * columns, len(images))).long().tolist()
     rows = -(-len(places) // columns)
-    figure = Figure(figsize=(10, 1.45 * rows + 0.5), layout="constrained", facecolor="white")
-    figure.suptitle(
-        "test images and their predicted classes", x=0.01, ha="left", color=INK, fontsize=12, fontweight="bold"
-    )
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, place in zip(grid.flat, places, strict=False):
-        pixels = images.pixels(place)
-        axes.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray", vmin=0, vmax=255)
+    # A cell is 1 wide and CELL high, room for its title included; an inch below the heading is an inch of cells.
+    width, heading = 10.0, 0.45
+    height = heading + rows * CELL * width / columns
+    figure = Figure(figsize=(width, height), facecolor="white")
+    title = "test images and their predicted classes"
+    figure.text(0.006, 1 - 0.12 / height, title, va="top", color=INK, fontsize=12, fontweight="bold")
+    axes = figure.add_axes((0, 0, 1, 1 - heading / height))
+    for place, (row, column) in zip(places, ((i // columns, i % columns) for i in range(len(places))), strict=True):
+        _example(axes, images.pixels(place), row * CELL, column)
         names = evaluation.scores.names
         predicted, true = (names[int(each[place])] for each in (evaluation.predicted, evaluation.labels))
         text, color = (predicted, RIGHT) if predicted == true else (f"{predicted}, true: {true}", WRONG)
-        axes.set_title(_short(text), fontsize=8, color=color, pad=3)
+        middle, above = column + 0.5, row * CELL + CELL - 1
+        axes.text(middle, above, _short(text), ha="center", va="bottom", fontsize=8, color=color)
+    axes.set_axis_off()
+    axes.set_xlim(0, columns)
+    axes.set_ylim(rows * CELL, 0)
     return figure
+
+
+def _example(axes: Axes, pixels: Pixels, top: float, left: float) -> None:
+    """An image (H, W, C) in the lower part of a cell, in its own proportions."""
+    height, width = pixels.shape[:2]
+    tall, wide = (0.94 * side / max(height, width) for side in (height, width))
+    x, y = left + (1 - wide) / 2, top + CELL - 1 + 0.03
+    shown = pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=(x, x + wide, y + tall, y), aspect="auto")
 
 
 def _short(text: str) -> str:

@@ -1,6 +1,7 @@
 """The folder of a run: what lies where, and how it comes to be there."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from vggc.files import write_text
 from vggc.ir import Network
 
 RUNS: Final = Path("runs")
+MAX_RUNS: Final = 1000  # that are begun in one second
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,12 @@ class RunFolder:
                 raise ProductError(f"{path} is there already; name another folder, or go on with: --resume {path}")
             return cls(_made(path))
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        parent = RUNS / (name or network.stem)
-        candidates = (parent / (stamp if n == 1 else f"{stamp}-{n}") for n in range(1, 1000))
-        return cls(_made(next(each for each in candidates if not each.exists())))
+        parent = _made(RUNS / (name or network.stem))
+        for suffix in ("", *(f"-{n}" for n in range(2, MAX_RUNS))):
+            with suppress(FileExistsError):  # begun in the same second
+                (parent / f"{stamp}{suffix}").mkdir()
+                return cls(parent / f"{stamp}{suffix}")
+        raise ProductError(f"{parent} holds {MAX_RUNS} runs of this second")
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
