@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import build, check, compile, module, runtime, training, write
+from benchmarks import build, check, compile, images, module, runtime, training, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
 from vggc import __version__
@@ -23,6 +23,7 @@ GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "module": module.rows,
     "write": write.rows,
     "runtime": runtime.rows,
+    "images": images.rows,
     "training": training.rows,
 }
 LIBRARIES: Final = ("torch", "onnx", "onnxruntime", "safetensors", "jsonschema", "PyYAML")

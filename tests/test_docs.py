@@ -1,5 +1,6 @@
 """The pages say what is true: every YAML block compiles, every shown error is what is printed, nothing is stale."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from vggc.ir import Network
 from vggc.pipeline import compile_source
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md", "docs/training.md"]
+PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md", "docs/data.md", "docs/training.md"]
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 Block = tuple[str, str, str, str]
@@ -72,6 +73,18 @@ def test_every_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     # What is written in the blocks is run on a network small enough for a test.
     exec(block[3].replace('"vgg16", overrides={', '"vgg11", overrides={"width": 0.125, '), {})
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("console") if block[2] != "measured"], ids=lambda block: block[0]
+)
+def test_every_shown_command_prints_what_is_shown(block: Block, capsys: pytest.CaptureFixture[str]) -> None:
+    command, _, shown = block[3].partition("\n")
+    assert command.startswith("$ vggc ")
+    with contextlib.suppress(SystemExit):
+        cli.main(command.split()[2:])
+    printed = capsys.readouterr()
+    assert printed.out + printed.err == shown
 
 
 def _generated() -> list[tuple[str, str]]:

@@ -73,7 +73,7 @@ class Preparation:
 
     def normalized(self, batch: torch.Tensor) -> torch.Tensor:
         """The last steps: float32, scaled to [0, 1], less the mean, over the standard deviation."""
-        x = batch.to(torch.float32) / 255
+        x = batch.to(torch.float32, copy=True).div_(255)
         if self.mean is not None:
             x -= x.new_tensor(self.mean).view(-1, 1, 1)
         if self.std is not None:

@@ -26,9 +26,12 @@ def report(source: Source, split: Split, network: Network | None, found: Statist
 
 
 def _sizes(sizes: Counter[tuple[int, int]]) -> list[str]:
-    """The sizes, the most frequent first."""
-    lines = [f"{height}x{width} (height x width): {count:,}" for (height, width), count in sizes.most_common(MAX_LINES)]
-    return lines if len(sizes) <= MAX_LINES else [*lines, f"and {len(sizes) - MAX_LINES:,} sizes more"]
+    """The sizes, the most frequent first; of many sizes, how far they go."""
+    if len(sizes) > MAX_LINES:
+        heights, widths = zip(*sizes, strict=True)
+        spread = f"height {min(heights)} to {max(heights)}, width {min(widths)} to {max(widths)}"
+        return [f"{len(sizes):,} sizes: {spread}"]
+    return [f"{height}x{width} (height x width): {count:,}" for (height, width), count in sizes.most_common()]
 
 
 def _per_class(names: tuple[str, ...], counts: tuple[int, ...]) -> list[str]:
@@ -43,7 +46,7 @@ def _per_class(names: tuple[str, ...], counts: tuple[int, ...]) -> list[str]:
 def _to_paste(network: Network | None, sums: Sums) -> list[str]:
     mean, std = ([float(f"{value:.4f}") for value in values] for values in (sums.mean, sums.std))
     if not all(std):
-        return ["a channel is the same in all pixels: there is no standard deviation to divide by"]
+        return ["a channel hardly varies: there is no standard deviation to divide by"]
     steps = {} if network is None or network.spec.preprocess is None else network.spec.preprocess.changed()
     kept = "".join(
         f"{key}: {list(steps[key]) if isinstance(steps[key], tuple) else steps[key]}, "

@@ -38,7 +38,7 @@ class InMemory:
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         for indices in order:
-            yield self._stored[self._rows[indices].to(self._stored.device)]
+            yield self._stored.index_select(0, self._rows[indices].to(self._stored.device))
 
 
 def _decoded(images: Images, indices: torch.Tensor, preparation: Preparation, progress: Progress) -> torch.Tensor:
