@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = ("authoring.md", "ci.md")
+PAGES = ("authoring.md", "ci.md", "data.md")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS = re.compile(r"\bin \d+\.\d\d s\b")
 

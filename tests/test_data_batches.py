@@ -1,5 +1,6 @@
 """Batches: the same images whatever the batch size, memory, workers and ranks; in a new order every epoch."""
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -90,6 +91,16 @@ def test_in_order_and_normalised() -> None:
 def test_no_images_are_no_batches() -> None:
     batches = Batches(IMAGES, torch.tensor([], dtype=torch.int64), small(), batch_size=2)
     assert (len(batches), list(batches)) == (0, [])
+
+
+def test_resizing_to_the_size_that_images_have_changes_nothing() -> None:
+    resized, as_they_are = (
+        Batches(IMAGES, EVERY, small(f"{{{steps}std: [0.2, 0.3, 0.4]}}"), batch_size=23)
+        for steps in ("resize: 8, ", "")
+    )
+    assert same(by_index(resized), by_index(as_they_are))
+    floats = torch.from_numpy(IMAGES.pixels(3)).permute(2, 0, 1)[None].float()
+    assert torch.equal(torch.nn.functional.interpolate(floats, (8, 8), mode="bilinear", antialias=True), floats)
 
 
 def test_images_of_all_sizes_are_resized() -> None:
@@ -297,6 +308,21 @@ def test_what_goes_wrong_in_a_worker_is_said_in_its_words(workers: int) -> None:
     with pytest.raises(ProductError) as error:
         list(batches)
     assert str(error.value).startswith("image 4 is 8x7 (height x width), and small needs 8x8: --set")
+
+
+class Deadly(Mixed):
+    """Ends the process that decodes it, as the kernel does when memory runs out."""
+
+    def pixels(self, index: int) -> Pixels:
+        os._exit(1)
+
+
+def test_a_worker_that_dies_is_an_error_of_ours() -> None:
+    batches = Batches(Deadly([(8, 8)] * 4), torch.arange(4), small(), batch_size=2, in_memory=False, workers=1)
+    with pytest.raises(
+        ProductError, match=r"a process that decodes images has ended, .*; take fewer workers: DataLoader"
+    ):
+        list(batches)
 
 
 def test_a_crop_of_the_wrong_size() -> None:

@@ -31,7 +31,8 @@ def stats(spec: str | None, data: str, assignments: tuple[str, ...], split: "Spl
         raise click.UsageError("--set changes a spec, and none is named")
     network = compiled(spec, assignments) if spec is not None else None
     from vggc.data import open_source
-    from vggc.data.statistics import measure, report
+    from vggc.data.statistics import measure
+    from vggc.data.statistics_text import report
 
     source = open_source(data)
     with progress_bars() as progress:
@@ -82,6 +83,7 @@ def _decoded(places: Sequence[str], progress: Progress) -> "Iterator[tuple[str, 
     for done, place in enumerate(places):
         progress("classifying", done, len(places))
         yield place, read_pixels(sys.stdin.buffer.read() if place == "-" else Path(place), place)
+    progress("classifying", len(places), len(places))
 
 
 def _as_json(found: "Sequence[tuple[str, list[Candidate]]]") -> str:

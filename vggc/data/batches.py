@@ -20,6 +20,26 @@ class Batches:
 
     It can be iterated again and again; without `set_epoch` every time gives the same. What is random about a sample
     follows from `seed`, the epoch and its index, whatever the batch size, device, rank or number of workers.
+
+    Args:
+        images: the split.
+        indices: int64 (N,), those of its images that are meant.
+        network: its `preprocess` and input say what becomes of an image.
+        batch_size: images in a step of all ranks together.
+        augment: the random changes; a random crop among them takes the place of the centre crop.
+        shuffle: in a new order in each epoch, for training. A last batch with less than two images for each rank, which
+            batch norm could not work with, is left out then.
+        seed: of order and augmentation.
+        device: where the batches are made.
+        rank: which process this is.
+        world_size: how many there are; rank r takes every `world_size`-th image of each batch, beginning with the r-th.
+            Without `shuffle` a rank that nothing of the last batch falls to has one batch less.
+        workers: processes that decode, where the images are streamed.
+        in_memory: whether images are decoded once and held; if left out, whether they take 2 GiB or less.
+        progress: told the images decoded.
+
+    Raises:
+        ProductError: an image cannot be decoded or has no size that fits, or a batch is too small for the ranks.
     """
 
     def __init__(
@@ -39,51 +59,26 @@ class Batches:
         in_memory: bool | None = None,
         progress: Progress = silent,
     ) -> None:
-        """Decode the images, where they fit into memory.
-
-        Args:
-            images: the split.
-            indices: int64 (N,), those of its images that are meant.
-            network: its `preprocess` and input say what becomes of an image.
-            batch_size: images in a step of all ranks together.
-            augment: the random changes; a random crop among them takes the place of the centre crop.
-            shuffle: in a new order in each epoch, for training. A last batch with less than two images for each rank,
-                which batch norm could not work with, is left out then.
-            seed: of order and augmentation.
-            device: where the batches are made.
-            rank: which process this is.
-            world_size: how many there are; rank r takes every `world_size`-th image of each batch, beginning with the
-                r-th. Without `shuffle` a rank that nothing of the last batch falls to has one batch less.
-            workers: processes that decode, where the images are streamed.
-            in_memory: whether images are decoded once and held; if left out, whether they take 2 GiB or less.
-            progress: told the images decoded.
-
-        Raises:
-            ProductError: an image cannot be decoded or has no size that fits, or a batch is too small for the ranks.
-        """
         if batch_size < world_size:
             raise ProductError(f"a batch of {batch_size} cannot be shared by {world_size} processes")
         random_crop = augmentation.has_random_crop(augment)
-        preparation = prepare(network, images, indices, centre=not random_crop, progress=progress)
-        augmentation.check_sizes(augment, preparation.ready, network.name, (network.input[1], network.input[2]))
-        self.batch_size = batch_size
-        self.in_memory = in_memory if in_memory is not None else preparation.image_bytes * len(indices) <= MAX_IN_MEMORY
-        self.workers = 0 if self.in_memory else default_workers() if workers is None else workers
+        self._preparation = prepare(network, images, indices, centre=not random_crop, progress=progress)
+        augmentation.check_sizes(augment, self._preparation.ready, network.name, (network.input[1], network.input[2]))
+        self._augmentation = Augmentation(augment, seed, len(images))
         self._labels = images.labels
         self._indices = indices
-        self._preparation = preparation
-        self._augmentation = Augmentation(augment, seed, len(images))
-        self._shuffle = shuffle
-        self._seed = seed
-        self._epoch = 0
-        self._rank = rank
-        self._world_size = world_size
+        self._shuffle, self._seed, self._epoch = shuffle, seed, 0
+        self._rank, self._world_size = rank, world_size
         self._device = torch.device(device)
-        self._store: Store
-        if self.in_memory:
-            self._store = InMemory(images, indices, preparation, self._device, progress)
-        else:
-            self._store = Streaming(images, preparation, self._device, self.workers)
+        self.batch_size = batch_size
+        size = self._preparation.image_bytes * len(indices)
+        self.in_memory = size <= MAX_IN_MEMORY if in_memory is None else in_memory
+        self.workers = 0 if self.in_memory else default_workers() if workers is None else workers
+        self._store: Store = (
+            InMemory(images, indices, self._preparation, self._device, progress)
+            if self.in_memory
+            else Streaming(images, self._preparation, self._device, self.workers)
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch the next iteration is, counted from 0."""

@@ -43,4 +43,5 @@ def held_out(images: Images, split: Split) -> Images:
 
 def held_out_note(words: str) -> str:
     """The sentence that says so."""
-    return f"{words} has no test split: {TEST_SHARE:.0%} of each class are held out for it, the same ones every time"
+    share = f"{round(100 * TEST_SHARE)} % of each class"
+    return f"{words} has no test split: {share} are held out for it, the same ones every time"

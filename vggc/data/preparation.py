@@ -73,7 +73,7 @@ class Preparation:
 
     def normalized(self, batch: torch.Tensor) -> torch.Tensor:
         """The last steps: float32, scaled to [0, 1], less the mean, over the standard deviation."""
-        x = batch.to(torch.float32) / 255
+        x = batch.to(torch.float32, copy=True).div_(255)
         if self.mean is not None:
             x -= x.new_tensor(self.mean).view(-1, 1, 1)
         if self.std is not None:
@@ -100,6 +100,8 @@ def prepare(
     resize = pair(steps.resize) if steps.resize is not None else None
     crop = pair(steps.crop) if steps.crop is not None and centre else None
     common = None if resize is None else _common_size(images, indices, progress)
+    if common == resize:
+        resize = None  # it would change nothing, not even a value
     in_batch = resize is not None and common is not None and prod(common) <= _FLOAT_BYTES * prod(resize)
     if in_batch and common is not None:
         stored = common

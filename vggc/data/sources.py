@@ -1,5 +1,6 @@
 """The formats by the word before the colon: `digits`, `cifar10:PATH`, `parquet:PATH`, `folder:PATH`."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ def open_source(words: str) -> Source:
     prefix, _, path = words.partition(":")
     if prefix not in SOURCES:
         raise ProductError(f"{words}: there is no source of images called {prefix!r}; {_hint(words, prefix)}")
-    return SOURCES[prefix](words, path)
+    return SOURCES[prefix](words, os.path.expanduser(path))  # behind a colon a shell leaves ~ as it is
 
 
 def _hint(words: str, prefix: str) -> str:

@@ -1,10 +1,10 @@
-"""`vggc stats`: how many images there are, of what sizes and classes, and mean and standard deviation per channel."""
+"""How many images there are, of what sizes and classes, and the mean and standard deviation of each channel."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from math import sqrt
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from vggc.data import parallel
 from vggc.data.base import Images, Source, Split
 from vggc.data.fitting import check_channels
 from vggc.data.preparation import Preparation, prepare
+from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 
@@ -89,11 +90,13 @@ def measure(
         progress: told the images done.
 
     Raises:
-        ProductError: an image cannot be decoded, or does not fit the network.
+        ProductError: there are no images, one cannot be decoded, or it does not fit the network.
     """
     if network is not None:
         check_channels(network, source)
     images = source.images(split)
+    if not len(images):
+        raise ProductError(f"{source.words} has no images in the split {split}")
     every = torch.arange(len(images))
     steps = None if network is None else prepare(network, images, every, progress=progress)
     sizes: Counter[tuple[int, int]] = Counter()
@@ -112,52 +115,3 @@ def _of_image(images: Images, steps: Preparation | None, index: int) -> tuple[tu
         return size, sums_of(torch.from_numpy(pixels).permute(2, 0, 1))
     stored = steps.image(pixels, images.place(index))
     return size, sums_of(steps.batch(stored[None])[0])
-
-
-MAX_LINES: Final = 20  # of classes and of sizes
-
-
-def report(source: Source, split: Split, network: Network | None, found: Statistics) -> str:
-    """What was measured, in lines, and what to paste into a spec."""
-    where = "" if network is None else f", resized and cropped for {network.name}"
-    lines = [f"{source.words}: {found.images:,} images in the split {split}{where}", *source.notes]
-    lines += ["", *_sizes(found.sizes), "", *_per_class(source.classes, found.per_class), ""]
-    names = _CHANNELS.get(source.channels, tuple(map(str, range(source.channels))))
-    lines.append(f"{'channel':8}{'mean':>8}{'std':>10}")
-    lines += [
-        f"{name:8}{mean:8.4f}{std:10.4f}"
-        for name, mean, std in zip(names, found.sums.mean, found.sums.std, strict=True)
-    ]
-    return "\n".join([*lines, "", *_to_paste(network, found.sums)])
-
-
-_CHANNELS: Final = {1: ("grey",), 3: ("red", "green", "blue")}
-
-
-def _sizes(sizes: Counter[tuple[int, int]]) -> list[str]:
-    """The sizes, the most frequent first."""
-    lines = [f"{height}x{width} (height x width): {count:,}" for (height, width), count in sizes.most_common(MAX_LINES)]
-    return lines if len(sizes) <= MAX_LINES else [*lines, f"and {len(sizes) - MAX_LINES:,} sizes more"]
-
-
-def _per_class(names: tuple[str, ...], counts: tuple[int, ...]) -> list[str]:
-    """The images of each class; of many classes, those with the fewest and the most."""
-    if len(names) > MAX_LINES:
-        least, most = (chosen(range(len(names)), key=counts.__getitem__) for chosen in (min, max))
-        return [f"{len(names):,} classes, from {counts[least]:,} ({names[least]}) to {counts[most]:,} ({names[most]})"]
-    width = max(map(len, names))
-    return [f"{name:{width}}  {count:,}" for name, count in zip(names, counts, strict=True)]
-
-
-def _to_paste(network: Network | None, sums: Sums) -> list[str]:
-    mean, std = ([float(f"{value:.4f}") for value in values] for values in (sums.mean, sums.std))
-    if not all(std):
-        return ["a channel is the same in all pixels: there is no standard deviation to divide by"]
-    steps = {} if network is None or network.spec.preprocess is None else network.spec.preprocess.changed()
-    kept = "".join(
-        f"{key}: {list(steps[key]) if isinstance(steps[key], tuple) else steps[key]}, "
-        for key in ("resize", "crop")
-        if key in steps
-    )
-    values = (", ".join(f"{value:.4f}" for value in each) for each in (mean, std))
-    return ["preprocess: {{{}mean: [{}], std: [{}]}}".format(kept, *values)]

@@ -38,7 +38,7 @@ class InMemory:
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         for indices in order:
-            yield self._stored[self._rows[indices].to(self._stored.device)]
+            yield self._stored.index_select(0, self._rows[indices].to(self._stored.device))
 
 
 def _decoded(images: Images, indices: torch.Tensor, preparation: Preparation, progress: Progress) -> torch.Tensor:
@@ -70,10 +70,16 @@ class Streaming:
             collate_fn=_as_it_is,
             pin_memory=self._device.type == "cuda",
         )
-        for stored in loader:
-            if isinstance(stored, str):
-                raise ProductError(stored)
-            yield stored.to(self._device, non_blocking=True)
+        try:
+            for stored in loader:
+                if isinstance(stored, str):
+                    raise ProductError(stored)
+                yield stored.to(self._device, non_blocking=True)
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            reason = "a process that decodes images has ended, probably for want of memory"
+            raise ProductError(f"{reason}; take fewer workers: {str(error).splitlines()[0]}") from error
 
 
 class _Samples(Dataset[torch.Tensor | str]):
