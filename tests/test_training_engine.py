@@ -290,3 +290,21 @@ def test_the_settings_are_kept(run: RunFolder) -> None:
 
 def test_the_network_of_the_tests(tmp_path: Path) -> None:
     assert vggc.compile(write_spec(tmp_path, NETWORK)).params == 1010
+
+
+def test_a_batch_of_one_image_is_too_small_for_batch_norm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = """\
+vggc: 1
+name: one_pixel
+input: [3, 8, 8]
+classes: [a, c]
+features: [M, M, M, {conv: {out_channels: 4, kernel_size: 1, norm: batch_norm, bias: false}}]
+classifier: [{linear: classes}]
+preprocess: {resize: 8}
+"""
+    spec = write_spec(tmp_path, network, "{epochs: 1, batch_size: 1, optimizer: sgd}")
+    code, err = fails(["train", str(spec), "--data", f"folder:{folder_of_images(tmp_path / 'i', ('a', 'c'))}"], capsys)
+    assert (code, "use a larger batch, or more images" in err) == (3, True), err
