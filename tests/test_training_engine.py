@@ -309,3 +309,21 @@ def test_a_run_begins_with_the_weights_of_a_network_for_other_classes(tmp_path: 
     assert torch.equal(module.state_dict()["features.0.weight"], other.module(seed=5).state_dict()["features.0.weight"])
     drawn = network.module(seed=request.recipe.seed)
     assert torch.equal(module.state_dict()[f"{last}.weight"], drawn.state_dict()[f"{last}.weight"])
+
+
+def test_a_batch_of_one_image_is_too_small_for_batch_norm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = """\
+vggc: 1
+name: one_pixel
+input: [3, 8, 8]
+classes: [a, c]
+features: [M, M, M, {conv: {out_channels: 4, kernel_size: 1, norm: batch_norm, bias: false}}]
+classifier: [{linear: classes}]
+preprocess: {resize: 8}
+"""
+    spec = write_spec(tmp_path, network, "{epochs: 1, batch_size: 1, optimizer: sgd}")
+    code, err = fails(["train", str(spec), "--data", f"folder:{folder_of_images(tmp_path / 'i', ('a', 'c'))}"], capsys)
+    assert (code, "use a larger batch, or more images" in err) == (3, True), err

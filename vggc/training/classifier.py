@@ -1,6 +1,6 @@
 """The LightningModule around a compiled network: what one step computes."""
 
-from typing import Any, final
+from typing import final
 
 import torch
 from lightning.pytorch import LightningModule
@@ -53,7 +53,3 @@ class Classifier(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The recipe's optimizer over all weights."""
         return make_optimizer(self.network.parameters(), self._recipe.optimizer)
-
-    def network_state(self, state: dict[str, Any]) -> dict[str, Any]:
-        """The network's part of a state dict of this module, by the network's own keys."""
-        return {key.removeprefix("network."): value for key, value in state.items()}

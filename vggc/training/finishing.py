@@ -28,7 +28,7 @@ def finish(learner: "Learner", request: Request, source: Source, folder: RunFold
     figures.draw_all(folder, history, learner.watch.chance, evaluation, images)
     folder.write_json("test.json", evaluation.scores.to_json())
     folder.write_json("summary.json", summary)
-    folder.write("report.html", report.page(folder, request.network, summary, history, evaluation.scores))
+    folder.write(folder.report.name, report.page(folder, request.network, summary, history, evaluation.scores))
     talk.say(_result(history, evaluation))
     for line in ("", "next:", *(f"  {command}" for command in report.commands(folder, request.network.stem))):
         talk.say(line)

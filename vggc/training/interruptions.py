@@ -58,7 +58,7 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
         _stop_others(fabric)
         _write_down(folder, talk, "failed", str(error))
         raise
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         _stop_others(fabric)
         _write_down(folder, talk, "failed", str(error))
         if (known := _known(str(error))) is not None:
@@ -102,4 +102,6 @@ def _known(message: str) -> str | None:
         return f"{first}: use a smaller batch (--set train.batch_size=...), or --precision bf16-mixed"
     if "can't allocate memory" in message.lower():
         return f"{first}: use a smaller batch (--set train.batch_size=...)"
+    if "more than 1 value per channel" in message:
+        return "batch norm has a single value to normalise in a batch of one image: use a larger batch, or more images"
     return None
