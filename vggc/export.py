@@ -11,6 +11,7 @@ from vggc.errors import ProductError, VerificationError
 from vggc.files import move_into_place, staging, write_text
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
+from vggc.onnx_files import read_model
 from vggc.pipeline import compile, compile_source
 from vggc.progress import Progress, silent
 from vggc.weights import load_weights
@@ -149,25 +150,13 @@ def verify_onnx(
         VerificationError: the file did not pass.
     """
     file = Path(path)
-    model = _read_model(file)
+    model = read_model(file)
     if network is None:
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
         network = compile(network)
     module = load_weights(network, Path(weights)) if weights is not None else _own_weights(network, model, file)
     return _verified(network, file, module, None, progress, own_weights=weights is None)
-
-
-def _read_model(file: Path) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        return onnx.load(str(file))
-    except OSError as error:
-        raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ProductError(f"{file} is no ONNX file: {str(error).splitlines()[0]}") from error
 
 
 def embedded_network(model: "onnx.ModelProto", name: str) -> Network:

@@ -22,14 +22,14 @@ def emit(graph: Graph) -> str:
 def _lines(graph: Graph) -> Iterator[str]:
     spec = graph.spec
     yield "vggc: 1"
-    yield f"name: {_text(spec.name)}"
-    yield f"input: {_text(spec.input)}"
+    yield f"name: {text(spec.name)}"
+    yield f"input: {text(spec.input)}"
     if spec.classes is not None:
-        yield f"classes: {_classes(spec.classes)}"
+        yield f"classes: {classes_text(spec.classes)}"
     yield "features:"
     yield from _items(graph, "features")
     if any(node.section == "classifier" for node in graph.nodes):
-        yield from (f"pool: {_braced(layer_text(node.layer))}" for node in graph.nodes if node.section == "avgpool")
+        yield from (f"pool: {braced(layer_text(node.layer))}" for node in graph.nodes if node.section == "avgpool")
         yield "classifier:"
         yield from _items(graph, "classifier")
     else:
@@ -37,7 +37,7 @@ def _lines(graph: Graph) -> Iterator[str]:
         yield from _items(graph, "avgpool")
         yield from _items(graph, "flatten")
         yield "classifier: none"
-    yield from _rest(spec)
+    yield from closing(spec)
 
 
 def _items(graph: Graph, section: str) -> Iterator[str]:
@@ -52,28 +52,31 @@ def layer_text(layer: Layer) -> str:
     if layer.main is not None:
         options = {layer.main: getattr(layer, layer.main)} | options
     if list(options) == [layer.main]:
-        return f"{layer.kind}: {_text(options[str(layer.main)])}"
-    return f"{layer.kind}: {_text(options)}" if options else layer.kind
+        return f"{layer.kind}: {text(options[str(layer.main)])}"
+    return f"{layer.kind}: {text(options)}" if options else layer.kind
 
 
-def _braced(item: str) -> str:
+def braced(item: str) -> str:
+    """An item of a block as one of a flow list."""
     return f"{{{item}}}" if ": " in item else item
 
 
-def _classes(classes: Classes) -> str:
-    return _text(classes.names) if classes.names is not None else str(classes.count)
+def classes_text(classes: Classes) -> str:
+    """The classes by their names, or how many there are."""
+    return text(classes.names) if classes.names is not None else str(classes.count)
 
 
-def _rest(spec: Spec) -> Iterator[str]:
+def closing(spec: Spec) -> Iterator[str]:
+    """The lines of everything that is no layer and no heading."""
     if spec.init:
         schemes = (f"{key}: {_picked(scheme)}" for key, scheme in spec.init.items())
         yield f"init: {{{', '.join(schemes)}}}"
     if spec.expect:
         yield f"expect: {{{', '.join(_expectation(each) for each in spec.expect)}}}"
     if spec.allow:
-        yield f"allow: {_text(spec.allow)}"
+        yield f"allow: {text(spec.allow)}"
     if spec.preprocess is not None:
-        yield f"preprocess: {_text(spec.preprocess.changed())}"
+        yield f"preprocess: {text(spec.preprocess.changed())}"
     if spec.train is not None:
         yield "train:"
         for name, value in spec.train.changed().items():
@@ -83,7 +86,7 @@ def _rest(spec: Spec) -> Iterator[str]:
 def _expectation(expectation: Expectation) -> str:
     value = expectation.value
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    return f"{expectation.key}: {_text(whole)}"
+    return f"{expectation.key}: {text(whole)}"
 
 
 def _field(value: object) -> str:
@@ -91,19 +94,19 @@ def _field(value: object) -> str:
         return _picked(value)
     if isinstance(value, tuple) and value and isinstance(value[0], Record):
         return f"[{', '.join(_picked(each) for each in value)}]"
-    return _text(value)
+    return text(value)
 
 
 def _picked(record: Record) -> str:
     assert isinstance(record, Named)
     options = record.changed()
-    return f"{{{record.kind}: {_text(options)}}}" if options else record.kind
+    return f"{{{record.kind}: {text(options)}}}" if options else record.kind
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """A value in YAML's flow style, read back by the reader as the same value."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_text(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {text(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{_joined(value)}]"
     if isinstance(value, bool):
@@ -114,7 +117,7 @@ def _text(value: object) -> str:
 
 
 def _joined(values: Iterable[object]) -> str:
-    return ", ".join(_text(each) for each in values)
+    return ", ".join(text(each) for each in values)
 
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")

@@ -2,26 +2,22 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import onnx
-import onnxruntime
-import torch
 from torch import nn
 
 from vggc.backends import onnx_model
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.verify.bisection import first_difference
-from vggc.verify.outputs import compare, example_input, forward, relative_l2, telling_weights
-from vggc.verify.report import Control, Report, Verdict
-from vggc.verify.sessions import Array, open_session
+from vggc.verify.outputs import telling_weights
+from vggc.verify.report import Report, Verdict
+from vggc.verify.sessions import open_session, runner
 from vggc.verify.structure import Structure, opset_of
+from vggc.verify.trial import PASSES, Trial
 
-PASSES: Final = ((0, 1), (1, 2), (2, 3))  # (seed, batch size)
-PERTURBATION: Final = 0.5
 _RUNNABLE: Final = ("operators", "weights")  # a file that fails these alone can still be run, to find out where
 
 
@@ -59,12 +55,12 @@ class _Verification:
             file=path.name,
             network=network.name,
             size=path.stat().st_size,
-            sha256=_sha256(path),
+            sha256=sha256_of(path),
             opset=opset_of(self.model),
             ir_version=self.model.ir_version,
             operators=dict(Counter(onnx_model.operators(self.model))),
         )
-        self.steps = 0
+        self.trial = Trial(network, module, self.report, progress)
 
     def run(self, opset: int | None, own_weights: bool) -> Report:
         """Structure first, then outputs; the first that fails is the verdict."""
@@ -75,83 +71,31 @@ class _Verification:
             if all(check.name in _RUNNABLE for check in failed):
                 self._find_culprit()
             return self._end("mismatch", f"{failed[0].name}: {failed[0].detail}")
-        self._compare("as written", dict(self.module.state_dict()), open_session(str(self.path)), PASSES)
-        if self._mismatch():
+        self.trial.compare("as written", dict(self.module.state_dict()), runner(open_session(str(self.path))), PASSES)
+        if self.trial.differs:
             return self._blame("as written")
-        if not self.report.controls[-1].seen or self._has_fresh_statistics():
+        if self.trial.says_little:
             weights = telling_weights(self.network)
             replaced = {tensor.name: weights[tensor.name].numpy() for tensor in self.lowered.tensors}
-            self._compare("He", weights, open_session(str(self.path), replaced), PASSES[:2])
-            if self._mismatch():
+            self.trial.compare("He", weights, runner(open_session(str(self.path), replaced)), PASSES[:2])
+            if self.trial.differs:
                 return self._blame("with He weights")
-        if self.report.controls[-1].seen:
-            return self._end("verified", "the outputs agree, and a perturbed layer is seen")
-        control = self.report.controls[-1]
-        return self._end(
-            "inconclusive",
-            f"the outputs agree, and halving {control.layer} changes them by {control.relative_l2:.1e} alone: "
-            "an error might stay unseen",
-        )
+        return self._end(*self.trial.verdict())
 
     def _end(self, verdict: Verdict, reason: str) -> Report:
         self.report.verdict = verdict
         self.report.reason = reason
         return self.report
 
-    def _mismatch(self) -> bool:
-        return not all(comparison.passed for comparison in self.report.comparisons)
-
     def _blame(self, weights: str) -> Report:
-        worst = max(self.report.comparisons, key=lambda each: each.relative_l2)
         self._find_culprit()
-        return self._end("mismatch", f"{weights} the outputs differ by {worst.relative_l2:.1e} (relative L2)")
+        return self._end("mismatch", self.trial.difference(weights))
 
     def _find_culprit(self) -> None:
         self.report.culprit = first_difference(self.network, self.module, self.model, self.lowered.boundaries)
 
-    # --- outputs ---
 
-    def _has_fresh_statistics(self) -> bool:
-        """Whether some batch norm is the identity still, so that an error in it would not show."""
-        for name, tensor in self.module.state_dict().items():
-            if name.endswith("running_mean") and not tensor.any():
-                return True
-        return False
-
-    def _compare(
-        self,
-        label: str,
-        state: Mapping[str, torch.Tensor],
-        session: onnxruntime.InferenceSession,
-        passes: tuple[tuple[int, int], ...],
-    ) -> None:
-        first = None
-        for seed, batch in passes:
-            self._advance()
-            x = example_input(self.network, seed, batch)
-            actual = session.run(None, {onnx_model.INPUT: x.numpy()})[0]
-            expected = forward(self.module, state, x)
-            self.report.comparisons.append(compare(label, seed, batch, actual, expected))
-            first = first if first is not None else (x, actual)
-        assert first is not None
-        self._advance()
-        self.report.controls.append(self._control(label, state, *first))
-
-    def _control(self, label: str, state: Mapping[str, torch.Tensor], x: torch.Tensor, actual: Array) -> Control:
-        """The first layer with weights is halved: what it changes has the longest way to the output."""
-        name = next((tensor.name for tensor in self.lowered.tensors if tensor.name.endswith(".weight")), None)
-        if name is None:
-            perturbed = forward(self.module, state, x * PERTURBATION)
-        else:
-            perturbed = forward(self.module, {**state, name: state[name] * PERTURBATION}, x)
-        layer = name.rpartition(".")[0] if name else onnx_model.INPUT
-        return Control(label, layer, relative_l2(actual, perturbed))
-
-    def _advance(self) -> None:
-        self.progress("verifying", self.steps, 2 * len(PASSES) + 1)
-        self.steps += 1
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -85,17 +85,12 @@ class Culprit:
         return f"{self.path} ({self.alias}, {self.kind}) at {self.place}: {errors}"
 
 
-@dataclass
-class Report:
-    """Everything that was measured, and the verdict."""
+@dataclass(kw_only=True)
+class Measurement:
+    """What was measured of a model and of what it ought to be, and the verdict."""
 
     file: str
     network: str
-    size: int
-    sha256: str
-    opset: int
-    ir_version: int
-    operators: dict[str, int]
     checks: list[Check] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
@@ -105,6 +100,29 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
+
+    @property
+    def heading(self) -> str:
+        """What was measured, in a line."""
+        return self.file
+
+
+@dataclass(kw_only=True)
+class Report(Measurement):
+    """Everything that was measured of an ONNX file, and the verdict."""
+
+    size: int
+    sha256: str
+    opset: int
+    ir_version: int
+    operators: dict[str, int]
+
+    @property
+    def heading(self) -> str:
+        """The file, its size and what it says of itself."""
+        nodes = sum(self.operators.values())
+        versions = f"opset {self.opset}, IR version {self.ir_version}"
+        return f"{self.file}: {in_bytes(self.size)}, {versions}, {nodes} nodes"
 
     def to_json(self) -> str:
         """The report as one JSON object, with the tolerances and versions that it rests on."""
@@ -122,10 +140,8 @@ class Report:
         return json.dumps(asdict(self) | {"tolerances": tolerances, "versions": versions}, indent=1) + "\n"
 
 
-def _lines(report: Report) -> Iterator[str]:
-    nodes = sum(report.operators.values())
-    size = in_bytes(report.size)
-    yield f"{report.file}: {size}, opset {report.opset}, IR version {report.ir_version}, {nodes} nodes"
+def _lines(report: Measurement) -> Iterator[str]:
+    yield report.heading
     for check in report.checks:
         yield f"  {'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.detail}"
     for each in report.comparisons:

@@ -1,11 +1,12 @@
 """onnxruntime: sessions on the CPU, and which opsets it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+import torch
 
 from vggc.backends import onnx_model
 
@@ -51,3 +52,14 @@ def open_session(model: str | bytes, initializers: Mapping[str, Array] | None = 
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     session.vggc_initializers = kept  # the session refers to their memory
     return session
+
+
+def runner(session: onnxruntime.InferenceSession) -> Callable[[torch.Tensor], Array]:
+    """The one output of a session for its one input."""
+    name = session.get_inputs()[0].name
+
+    def run(x: torch.Tensor) -> Array:
+        output: Array = session.run(None, {name: x.numpy()})[0]
+        return output
+
+    return run
