@@ -91,6 +91,7 @@ class Measurement:
 
     file: str
     network: str
+    notes: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
@@ -142,6 +143,7 @@ class Report(Measurement):
 
 def _lines(report: Measurement) -> Iterator[str]:
     yield report.heading
+    yield from (f"  note  {note}" for note in report.notes)
     for check in report.checks:
         yield f"  {'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.detail}"
     for each in report.comparisons:

@@ -12,6 +12,17 @@ from vggc.backends import onnx_model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_state = onnxruntime.capi.onnxruntime_pybind11_state
+# What onnxruntime raises for a model that it does not take or cannot run; they share no base of their own.
+RUNTIME_ERRORS = (
+    _state.Fail,
+    _state.InvalidArgument,
+    _state.InvalidGraph,
+    _state.InvalidProtobuf,
+    _state.NotImplemented,
+    _state.RuntimeException,
+)
+
 
 def newest_opset() -> int:
     """The newest opset that both the installed onnx can write and the installed onnxruntime runs."""
