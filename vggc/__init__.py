@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from vggc.diagnostics import Diagnostic, SpecError
     from vggc.errors import InternalError, ProductError, VerificationError
     from vggc.export import Export, export_onnx, verify_onnx
+    from vggc.importing.onnx_import import import_onnx
+    from vggc.importing.result import Imported
+    from vggc.importing.torch_import import import_torch
     from vggc.ir import Network, ShapedLayer
     from vggc.pipeline import compile
 
 _HOMES = {
     "Diagnostic": "diagnostics",
     "Export": "export",
+    "Imported": "importing.result",
     "InternalError": "errors",
     "Network": "ir",
     "ProductError": "errors",
@@ -39,12 +43,15 @@ _HOMES = {
     "VerificationError": "errors",
     "compile": "pipeline",
     "export_onnx": "export",
+    "import_onnx": "importing.onnx_import",
+    "import_torch": "importing.torch_import",
     "verify_onnx": "export",
 }
 
 __all__ = [
     "Diagnostic",
     "Export",
+    "Imported",
     "InternalError",
     "Network",
     "ProductError",
@@ -54,6 +61,8 @@ __all__ = [
     "__version__",
     "compile",
     "export_onnx",
+    "import_onnx",
+    "import_torch",
     "verify_onnx",
 ]
 

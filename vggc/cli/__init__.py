@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "build": "making:build",
     "export": "making:export",
     "verify": "making:verify",
+    "import": "importing:import_",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",

@@ -10,11 +10,11 @@ from vggc.importing.values import Array, Constant, Operand, Operation, Step
 from vggc.layers.base import Shape
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """A node that stands for nothing in the language; the message says why."""
 
 
-class Unknown(Unreadable):
+class UnknownShapeError(UnreadableError):
     """A node of which nothing can be said, because something before it is unreadable."""
 
 
@@ -37,12 +37,12 @@ class Builder:
         """The shape of an operand, with the batch axis.
 
         Raises:
-            Unknown: nobody knows it.
+            UnknownShapeError: nobody knows it.
         """
         if isinstance(operand, Constant):
             return operand.shape
         if operand not in self.shapes:
-            raise Unknown("the shape of its input is not known")
+            raise UnknownShapeError("the shape of its input is not known")
         return self.shapes[operand]
 
     def same(self, step: Step, value: Operand) -> None:
@@ -64,13 +64,13 @@ class Builder:
         output = f"{step.outputs[0]}/{local}" if local else step.outputs[0]
         shape = shape if shape is not None else step.shapes[0]
         if shape is None:
-            raise Unknown("the shape of its output is not known")
+            raise UnknownShapeError("the shape of its output is not known")
         self.shapes[output] = shape
         made_of = ((step.label, step.op),)
         self.operations.append(Operation(op, tuple(inputs), output, shape, dict(attributes or {}), made_of))
         return output
 
-    def refuse(self, step: Step, error: Unreadable) -> None:
+    def refuse(self, step: Step, error: UnreadableError) -> None:
         """Keep the step as a node that nothing can be made of, and why."""
         inputs = tuple(self.value(each) for each in step.inputs)
         for output, shape in zip(step.outputs, step.shapes, strict=False):
@@ -104,13 +104,13 @@ def given(step: Step, position: int, attribute: str) -> Array | None:
     """What later opsets give as a constant input and earlier ones as an attribute; None where it is left out.
 
     Raises:
-        Unreadable: it is computed from the input.
+        UnreadableError: it is computed from the input.
     """
     operand = step.input(position)
     if isinstance(operand, Constant):
         return operand.array
     if operand:
-        raise Unreadable(f"its {attribute} depend on the input")
+        raise UnreadableError(f"its {attribute} depend on the input")
     if attribute in step.attributes:
         return np.asarray(step.attributes[attribute])
     return None
@@ -139,10 +139,10 @@ def constant(operand: Operand, what: str) -> Constant:
     """The operand, which must be known.
 
     Raises:
-        Unreadable: it is computed from the input.
+        UnreadableError: it is computed from the input.
     """
     if not isinstance(operand, Constant):
-        raise Unreadable(f"its {what} is no constant")
+        raise UnreadableError(f"its {what} is no constant")
     return operand
 
 

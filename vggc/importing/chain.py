@@ -4,6 +4,7 @@ Between two such places stands one operation, or a knot of them (`x * sigmoid(x)
 over a place in the middle of a knot. A residual connection is a knot that no layer explains.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -44,6 +45,15 @@ class Chain:
                 operation = self.operations[position]
                 needed = {name for name in (*needed, operation.output) if last.get(name, -1) > position}
         return found
+
+    @cached_property
+    def stops(self) -> list[int]:
+        """The places in order."""
+        return sorted(self.places)
+
+    def next_place(self, position: int) -> int:
+        """The first place behind a position."""
+        return self.stops[bisect_right(self.stops, position)]
 
 
 def read_chain(

@@ -15,8 +15,13 @@ Weights = dict[str, torch.Tensor]
 
 
 def check(
-    network: Network, module: nn.Sequential, run: Run, batch: int | None,
-    reweighed: Callable[[Weights], tuple[Run, Weights]], report: Measurement, progress: Progress,
+    network: Network,
+    module: nn.Sequential,
+    run: Run,
+    batch: int | None,
+    reweighed: Callable[[Weights], tuple[Run, Weights]],
+    report: Measurement,
+    progress: Progress,
 ) -> None:
     """Measure a recovered network against its original, and write the verdict into the report.
 
@@ -34,12 +39,12 @@ def check(
     own = dict(module.state_dict())
     trial.compare("own", own, run, passes)
     label = "with its own weights"
-    if not trial.differs and trial.says_little:
+    if not trial.differs() and trial.says_little():
         other, taken = reweighed(telling_weights(network))
         if taken:
             label = "with He weights"
             trial.compare("He", {**own, **taken}, other, passes[:2])
-    if trial.differs:
+    if trial.differs():
         report.verdict, report.reason = "mismatch", trial.difference(label)
     else:
         report.verdict, report.reason = trial.verdict()

@@ -67,7 +67,7 @@ class _Folding:
         if own and node.op_type == "Shape" and self.shapes.get(node.input[0]) is not None:
             shape = np.array(self.shapes[node.input[0]], dtype=np.int64)
             attributes = attributes_of(node)
-            self.constants[node.output[0]] = Constant(shape[attributes.get("start", 0) : attributes.get("end")])  # type: ignore[misc]
+            self.constants[node.output[0]] = Constant(shape[attributes.get("start", 0) : attributes.get("end")])
         elif own and node.op_type == "If" and given[0] is not None:
             self._take_branch(node, label, bool(given[0].array.any()))
         elif own and node.op_type in FOLDED and None not in given and self._is_small(node):
@@ -101,7 +101,6 @@ class _Folding:
     def _computed(self, node: onnx.NodeProto, given: list[Constant]) -> Constant:
         if node.op_type == "Transpose":
             order = attributes_of(node).get("perm", tuple(range(given[0].array.ndim))[::-1])
-            assert isinstance(order, tuple)
             return given[0].transposed(order)
         inputs = {name: each.array for name, each in zip(filter(None, node.input), given, strict=True)}
         result = self._evaluated(node, inputs)

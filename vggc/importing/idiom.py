@@ -30,7 +30,9 @@ def emit(graph: Graph) -> str:
     wanted = yaml_spec.emit(graph)
     found = yaml_spec.emit(unroll(read_graph(Source("idiom", text)).spec))
     if found != wanted:
-        line = next((one for one, other in zip(found.split("\n"), wanted.split("\n"), strict=False) if one != other), "")
+        line = next(
+            (one for one, other in zip(found.split("\n"), wanted.split("\n"), strict=False) if one != other), ""
+        )
         raise InternalError(f"the short form of {graph.spec.name} does not expand to its canonical form, at `{line}`")
     return text
 
@@ -52,8 +54,8 @@ def _features(graph: Graph) -> list[Layer]:
 
 def _runs(graph: Graph, unit: Unit) -> list[Run]:
     """Those runs of layers in both lists that a unit can say."""
-    sections = (_features(graph), CONV), (_section(graph, "classifier"), FC)
-    return [run for layers, number in sections for run in runs(layers, number) if run.unit is unit]
+    sections = _features(graph), _section(graph, "classifier")
+    return [run for layers in sections for run in runs(layers) if run.unit is unit]
 
 
 def _text(graph: Graph, defaults: dict[str, Defaults]) -> str:
@@ -87,7 +89,7 @@ def _mapping(options: Defaults) -> str:
 
 
 def _items(layers: Sequence[Layer], number: Unit, defaults: dict[str, Defaults]) -> list[str]:
-    return [run.text(defaults[run.unit.kind] if run.unit else {}, number) for run in runs(layers, number)]
+    return [run.text(defaults[run.unit.kind] if run.unit else {}, number) for run in runs(layers)]
 
 
 def _pool(layer: Layer) -> str:

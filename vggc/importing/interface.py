@@ -63,7 +63,9 @@ def _shape(
     dims: list[onnx.TensorShapeProto.Dimension], wanted: Shape | None, described: str, name: str
 ) -> tuple[Shape, int | None]:
     if dims and len(dims) != 4:
-        raise ProductError(f"{name}: the input is {described}, and a spec takes images: (batch, channels, height, width)")
+        raise ProductError(
+            f"{name}: the input is {described}, and a spec takes images: (batch, channels, height, width)"
+        )
     sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in dims] or [None] * 4
     if wanted is None and None in sizes[1:]:
         raise ProductError(

@@ -16,7 +16,7 @@ from onnx import defs, helper
 from vggc.backends.onnx_model import OLDEST_OPSET
 from vggc.importing.chain import Chain, read_chain
 from vggc.importing.spellings import SPELLED_AT, other_spellings
-from vggc.importing.values import Array, Constant, Operand, Operation, original
+from vggc.importing.values import Constant, Operand, Operation, original
 from vggc.layers.base import Layer, LoweringError, OnnxNode, Shape, ShapeError
 
 _UNCOMPARED: Final = ("momentum",)  # says something of training alone, and a layer does not write it
@@ -103,7 +103,8 @@ def _graph(
         for node in lowered:
             names[node.output] = f"{position}/{node.output}"
             inputs = [names[name] for name in node.inputs]
-            nodes.append(helper.make_node(node.op, inputs, [names[node.output]], **dict(node.attributes)))
+            attributes: dict[str, Any] = dict(node.attributes)
+            nodes.append(helper.make_node(node.op, inputs, [names[node.output]], **attributes))
             if node.output == "y":
                 value = names[node.output]
     return nodes, constants
@@ -185,8 +186,3 @@ def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, float) or isinstance(right, float):
         return isinstance(left, int | float) and isinstance(right, int | float) and isclose(left, right, rel_tol=1e-6)
     return bool(left == right)
-
-
-def as_array(constant: Constant) -> Array:
-    """The numbers of a constant as float32, in memory of their own."""
-    return np.array(constant.array, dtype=np.float32)

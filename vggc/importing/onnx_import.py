@@ -1,7 +1,7 @@
 """`vggc import MODEL.onnx`: the whole way back, top to bottom.
 
-    file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections-> Graph -idiom-> text
-    -pipeline-> Network -checking-> report
+file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections-> Graph -idiom-> text
+-pipeline-> Network -checking-> report
 """
 
 import os
@@ -146,7 +146,7 @@ class _Import:
 
 
 class _Reweighed:
-    """The file with other weights, where a tensor of the network is an initializer of the file and no other tensor is."""
+    """The file with other weights: those of the network's tensors that are each an initializer of its own."""
 
     def __init__(self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant]) -> None:
         self.model = model

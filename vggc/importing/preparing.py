@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
-OTHER_FLOATS: Final = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: "bfloat16", TensorProto.DOUBLE: "float64"}
+OTHER_FLOATS: Final[dict[int, str]] = {
+    TensorProto.FLOAT16: "float16",
+    TensorProto.BFLOAT16: "bfloat16",
+    TensorProto.DOUBLE: "float64",
+}
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,9 @@ def _retype_tensor(tensor: TensorProto) -> None:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
 
 
-def attributes_of(node: onnx.NodeProto) -> dict[str, object]:
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     """The attributes of a node as Python values; words are strings, lists are tuples."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for each in node.attribute:
         value = helper.get_attribute_value(each)
         if isinstance(value, bytes):

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vggc.importing.builder import Unknown
+from vggc.importing.builder import UnknownShapeError
 from vggc.importing.chain import Chain
 from vggc.importing.matching import Match, match
 from vggc.importing.values import Array, Constant, Operation
-from vggc.importing.ways import candidates
+from vggc.importing.ways import AHEAD, candidates, number
 from vggc.layers.base import Layer
+from vggc.layers.dropout import Dropout
 from vggc.layers.norm import BatchNorm
 
 
@@ -45,7 +46,7 @@ def recover(chain: Chain) -> tuple[list[Found], list[Refusal]]:
             found += (Found(layer, tensors) for layer, tensors in zip(best.layers, best.tensors, strict=True))
             position += best.length
             continue
-        end = next(place for place in sorted(chain.places) if place > position)
+        end = chain.next_place(position)
         refused += _refusals(chain.operations[position:end])
         position = end
     known = [each for each in refused if each.why]
@@ -55,8 +56,8 @@ def recover(chain: Chain) -> tuple[list[Found], list[Refusal]]:
 def _best(chain: Chain, position: int) -> Match | None:
     """The layers that explain the most operations from a place on."""
     value = chain.places[position]
-    ahead = chain.operations[position:]
-    end = next(place for place in sorted(chain.places) if place > position)
+    ahead = chain.operations[position : position + AHEAD]
+    end = chain.next_place(position)
     piece = chain.operations[position:end]
     if any("why" in each.attributes for each in piece):
         return None
@@ -66,7 +67,14 @@ def _best(chain: Chain, position: int) -> Match | None:
         found = match(layers, chain, position)
         if found is not None and (best is None or found.length > best.length):
             best = found
-    return best or _still_norm(chain, position)
+    return best or _dropout(chain.operations[position]) or _still_norm(chain, position)
+
+
+def _dropout(operation: Operation) -> Match | None:
+    """A Dropout, which the layer itself would leave out of a file."""
+    if operation.op != "Dropout":
+        return None
+    return Match((Dropout(p=number(operation.attributes["p"])),), ({},), 1)
 
 
 def _still_norm(chain: Chain, position: int) -> Match | None:
@@ -112,7 +120,7 @@ def _refusals(operations: tuple[Operation, ...]) -> Iterator[Refusal]:
     """One operation that is no layer, or a knot: what joins its branches, and what would be no layer anyway."""
     for operation in operations:
         error = operation.attributes.get("why")
-        if isinstance(error, Unknown):
+        if isinstance(error, UnknownShapeError):
             yield _refusal(operation, "")
         elif error is not None:
             yield _refusal(operation, str(error))

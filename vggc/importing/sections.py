@@ -75,9 +75,9 @@ def legal_name(*wanted: str) -> str:
 def worded(input: Shape, layers: Sequence[Layer]) -> list[Layer]:
     """The same network with each layer as a person would write it.
 
-    A convolution that keeps the size has padding `same`. A mean that covers the map evenly right before a flatten is the
-    adaptive pool that models put there; anywhere else it is an ordinary one, because nothing says that it should follow
-    the size of the map.
+    A convolution that keeps the size has padding `same`. A mean that covers the map evenly right before a flatten is
+    the adaptive pool that models put there; anywhere else it is an ordinary one, because nothing says that it should
+    follow the size of the map.
     """
     found: list[Layer] = []
     shape = input
@@ -110,4 +110,3 @@ def _adaptive(layer: AvgPool2d, x: Shape) -> Layer:
         return layer
     rows, columns = x[1] // kernel[0], x[2] // kernel[1]
     return AdaptiveAvgPool2d(output_size=rows if rows == columns else (rows, columns))
-

@@ -12,8 +12,8 @@ import numpy as np
 from vggc.importing.builder import (
     Builder,
     Rule,
-    Unknown,
-    Unreadable,
+    UnknownShapeError,
+    UnreadableError,
     aligned,
     axis_of,
     constant,
@@ -30,8 +30,8 @@ _LARGEST: Final = 3e38  # what stands for no bound where a Clip cannot leave it 
 
 
 _ONE_SPELLING: Final = frozenset((
-    "DepthToSpace", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "InstanceNormalization", "LRN", "LeakyRelu", "Mish",
-    "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh",
+    "DepthToSpace", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "InstanceNormalization", "LRN", "LeakyRelu",
+    "Mish", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh",
 ))  # fmt: skip
 
 
@@ -43,18 +43,18 @@ def spell(steps: Iterable[Step], shapes: Mapping[str, Shape], output: str) -> tu
         try:
             rule = _foreign if step.domain else RULES.get(step.op, _as_it_is)
             rule(step, builder, inputs)
-        except Unreadable as error:
+        except UnreadableError as error:
             builder.refuse(step, error)
     return builder.operations, builder.aliases.get(output, output)
 
 
 def _foreign(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    raise Unreadable(f"an operator of the domain `{step.domain}`")
+    raise UnreadableError(f"an operator of the domain `{step.domain}`")
 
 
 def _as_it_is(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if step.op not in _ONE_SPELLING:
-        raise Unreadable("no layer of vggc")
+        raise UnreadableError("no layer of vggc")
     attributes = with_defaults(step)
     while inputs and inputs[-1] == "":
         inputs = inputs[:-1]
@@ -67,13 +67,13 @@ def _same(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 
 def _cast(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if step.attributes.get("to") not in (1, None):
-        raise Unreadable("it casts to another type than float")
+        raise UnreadableError("it casts to another type than float")
     builder.same(step, inputs[0])
 
 
 def _dropout(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if len(inputs) > 2 and not isinstance(inputs[2], Constant) and inputs[2]:
-        raise Unreadable("whether it drops depends on an input")
+        raise UnreadableError("whether it drops depends on an input")
     ratio = given(step, 1, "ratio")
     builder.emit(step, "Dropout", inputs[:1], {"p": 0.5 if ratio is None else float(ratio)}, shape=step.shapes[0])
 
@@ -113,7 +113,7 @@ def _divide(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     left, right = (aligned(each, len(step.shape)) for each in inputs)
     if isinstance(right, Constant):
         if not right.array.all():
-            raise Unreadable("it divides by 0")
+            raise UnreadableError("it divides by 0")
         builder.emit(step, "Mul", (left, right.changed(lambda array: 1 / array.astype(np.float64))))
     else:
         builder.emit(step, "Div", (left, right))
@@ -151,7 +151,7 @@ def _clipped(step: Step, builder: Builder, x: Operand, low: float, high: float) 
 
 def _swish(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if step.attributes.get("alpha", 1.0) != 1:
-        raise Unreadable("its alpha is not 1")
+        raise UnreadableError("its alpha is not 1")
     gate = builder.emit(step, "Sigmoid", inputs[:1], local="gate")
     builder.emit(step, "Mul", (inputs[0], gate))
 
@@ -163,7 +163,7 @@ def _gemm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """A linear layer with torch's layout of its weight; factors go into the weights where that is exact."""
     weight = constant(inputs[1], "weight")
     if step.attributes.get("transA", 0):
-        raise Unreadable("transA is set: it mixes the images of a batch")
+        raise UnreadableError("transA is set: it mixes the images of a batch")
     if not step.attributes.get("transB", 0):
         weight = weight.transposed((1, 0))
     weight = _scaled(weight, step.attributes.get("alpha", 1.0), "alpha")
@@ -177,7 +177,7 @@ def _gemm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     elif bias.array.size == 1:
         bias = bias.changed(lambda array: np.full(features, array.reshape(())))
     else:
-        raise Unreadable("its bias differs between the images of a batch")
+        raise UnreadableError("its bias differs between the images of a batch")
     builder.emit(step, "Gemm", (inputs[0], weight, bias))
 
 
@@ -187,7 +187,7 @@ def _scaled(values: Constant, factor: float, name: str) -> Constant:
     exact = values.array.astype(np.float64) * factor
     scaled = exact.astype(np.float32)
     if not np.array_equal(exact, scaled.astype(np.float64)):
-        raise Unreadable(f"{name} is {factor:g}, and folding it into the weights would round them")
+        raise UnreadableError(f"{name} is {factor:g}, and folding it into the weights would round them")
     return values.changed(lambda _: scaled)
 
 
@@ -204,9 +204,9 @@ def _matrix_product(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -
 
 def _batch_norm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if not step.attributes.get("spatial", 1):
-        raise Unreadable("spatial is 0: it has statistics for every pixel")
+        raise UnreadableError("spatial is 0: it has statistics for every pixel")
     if step.attributes.get("training_mode", 0):
-        raise Unreadable("it takes its statistics from the batch")
+        raise UnreadableError("it takes its statistics from the batch")
     attributes = with_defaults(step)
     names = ("scale", "bias", "mean", "variance")
     tensors = [constant(each, name) for each, name in zip(inputs[1:5], names, strict=True)]
@@ -237,7 +237,7 @@ def _softmax(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     rank = len(step.shape)
     axis = axis_of(step, "axis", rank, -1 if step.opset >= 13 else 1)
     if step.opset < 13 and prod(step.shape[axis + 1 :]) != 1:
-        raise Unreadable(f"before opset 13 it is a softmax over all axes from {axis} on")
+        raise UnreadableError(f"before opset 13 it is a softmax over all axes from {axis} on")
     builder.emit(step, step.op, inputs[:1], {"axis": axis})
 
 
@@ -248,7 +248,7 @@ def _reshape(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Whatever only changes the shape: a flatten where the batch stays and all else becomes one axis."""
     x, y = builder.shape(inputs[0]), step.shapes[0]
     if y is None:
-        raise Unknown("the shape that it makes is not known")
+        raise UnknownShapeError("the shape that it makes is not known")
     if x == y:
         builder.same(step, inputs[0])
     elif len(y) == 2 and y[0] == x[0]:
@@ -273,7 +273,7 @@ def _slice(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     starts, ends = given(step, 1, "starts"), given(step, 2, "ends")
     axes, strides = given(step, 3, "axes"), given(step, 4, "steps")
     if starts is None or ends is None:
-        raise Unreadable("it does not say what it cuts out")
+        raise UnreadableError("it does not say what it cuts out")
     order = integers(axes) if axes is not None else tuple(range(len(starts)))
     by = integers(strides) if strides is not None else (1,) * len(starts)
     cuts = []
@@ -301,7 +301,7 @@ def _gather(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 
 def _global(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if len(builder.shape(inputs[0])) != 4:
-        raise Unreadable("its input is no batch of images")
+        raise UnreadableError("its input is no batch of images")
     global_pool(step.op, step, builder, inputs[0], keep=True)
 
 
@@ -350,4 +350,3 @@ RULES: Final[dict[str, Rule]] = {
     "Concat": _concat,
     "Gather": _gather,
 }
-

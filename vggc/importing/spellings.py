@@ -82,7 +82,7 @@ def _softplus(layer: Layer, x: Shape) -> tuple[Spelling, ...]:
 
 
 def _group_norm(layer: Layer, x: Shape) -> tuple[Spelling, ...]:
-    """ONNX's own operator, which always has a scale and a bias."""
+    """The operator of ONNX, which always has a scale and a bias."""
     assert isinstance(layer, GroupNorm)
     attributes: dict[str, int | float] = {"num_groups": layer.num_groups, "epsilon": float(layer.eps)}
     if layer.affine:
@@ -92,7 +92,7 @@ def _group_norm(layer: Layer, x: Shape) -> tuple[Spelling, ...]:
 
 
 def _response(layer: Layer, x: Shape) -> tuple[Spelling, ...]:
-    """torch's own way: the channels become an axis of their own, padded, and averaged over."""
+    """As torch does it: the channels become an axis of their own, padded, and averaged over."""
     assert isinstance(layer, LocalResponseNorm)
     before, after = layer.size // 2, (layer.size - 1) // 2
     channels, height, width = x

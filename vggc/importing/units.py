@@ -53,6 +53,8 @@ def plain(layer: Layer, words: Mapping[str, str] | None = None) -> str:
     """A layer as an item of its own, with words in the place of some values."""
     if isinstance(layer, MaxPool2d) and layer.changed() == _STAGE_END:
         return "M"
+    if not layer.changed():
+        return layer.kind
     if not words:
         return yaml_spec.layer_text(layer)
     options = {name: yaml_spec.text(value) for name, value in layer.changed().items()} | dict(words)
@@ -73,9 +75,9 @@ def follower_text(layer: Layer | None, unit: Unit) -> str:
     if layer is None:
         return _NONE
     options = layer.changed()
-    if layer.kind == unit.dropout and set(options) <= {"p"} and getattr(layer, "p", 0):
-        return yaml_spec.text(getattr(layer, "p"))  # noqa: B009  # every kind of dropout has it
-    return yaml_spec.braced(yaml_spec.layer_text(layer))
+    if layer.kind == unit.dropout and set(options) <= {"p"} and options.get("p", 1):
+        return yaml_spec.text(options.get("p", layer.default("p")))
+    return yaml_spec.braced(plain(layer))
 
 
 def _over(default: str | None, text: str, run: Run, name: str) -> str:
@@ -90,16 +92,16 @@ def _over(default: str | None, text: str, run: Run, name: str) -> str:
 # --- which layers are units ---
 
 
-def runs(layers: Sequence[Layer], number: Unit) -> Iterator[Run]:
+def runs(layers: Sequence[Layer]) -> Iterator[Run]:
     """The layers as units and layers alone, in order."""
     position = 0
     while position < len(layers):
-        run = _run(layers, position, number)
+        run = _run(layers, position)
         yield run
         position += 1 + len(run.followers)
 
 
-def _run(layers: Sequence[Layer], position: int, number: Unit) -> Run:
+def _run(layers: Sequence[Layer], position: int) -> Run:
     layer = layers[position]
     unit = next((each for each in UNITS.values() if each.layer is type(layer)), None)
     if unit is None:
@@ -128,7 +130,11 @@ def best_defaults(unit: Unit, found: Sequence[Run]) -> Defaults:
         values = Counter(one.get(name, "") for one in options)
         preset = before.get(name, "")
         best = min(values, key=lambda value: _cost(name, value, values, preset))
-        if best != preset and "" not in values and _cost(name, best, values, preset) < _cost(name, preset, values, preset):
+        if (
+            best != preset
+            and "" not in values
+            and _cost(name, best, values, preset) < _cost(name, preset, values, preset)
+        ):
             chosen[name] = best
     return chosen
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from vggc.importing.values import Constant, Operation
-from vggc.layers import activation, conv, dropout, linear, norm, padding, pool, reshape
+from vggc.layers import activation, conv, linear, norm, padding, pool, reshape
 from vggc.layers.base import Layer, Shape, Size
 
 Stack = tuple[Layer, ...]
-_AHEAD: Final = 16  # operations that a candidate may look at; the longest lowering has fewer
+AHEAD: Final = 16  # operations that a candidate may look at; the longest lowering has fewer
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +44,19 @@ def candidates(x: Shape, operations: tuple[Operation, ...], starts: set[str]) ->
 
     Args:
         x: the shape of the value, with the batch axis.
-        operations: those from there on.
+        operations: the next `AHEAD` of them.
         starts: the kinds of the operations that take the value.
     """
-    view = View(x, operations[:_AHEAD])
+    view = View(x, operations)
     for op in starts:
         for way in WAYS.get(op, ()):
             yield from way(view)
 
 
-def number(value: object) -> float:
-    """A float32 as the shortest decimal that is it."""
-    return float(str(np.float32(value)))  # type: ignore[arg-type]
+def number(value: float) -> float:
+    """A float32 as the shortest decimal that is it; a whole number as one."""
+    shortest = float(str(np.float32(value)))
+    return int(shortest) if shortest.is_integer() else shortest
 
 
 def size(values: tuple[int, ...]) -> Size:
@@ -169,14 +170,6 @@ def _border(operation: Operation) -> dict[str, Any]:
     return {"padding": border} if border != 0 else {}
 
 
-def _global_average(view: View) -> Iterator[Stack]:
-    yield (pool.GlobalAvgPool2d(),)
-
-
-def _global_max(view: View) -> Iterator[Stack]:
-    yield (pool.AdaptiveMaxPool2d(output_size=1),)
-
-
 def _uneven(kind: type[pool.AdaptiveAvgPool2d] | type[pool.AdaptiveMaxPool2d], op: str) -> Way:
     """An adaptive pool whose windows differ: two products, or two maxima over gathered windows."""
 
@@ -209,7 +202,7 @@ def _unit(operation: Operation, written: bool) -> bool:
     return bool((scale.array == 1).all() and not bias.array.any())
 
 
-def _eps(operation: Operation) -> dict[str, float]:
+def _eps(operation: Operation) -> dict[str, Any]:
     eps = number(operation.attributes["epsilon"])
     return {} if eps == 1e-5 else {"eps": eps}
 
@@ -236,8 +229,8 @@ def _group_norm(view: View) -> Iterator[Stack]:
     if grouped is None:
         return
     groups = grouped.attributes.get("num_groups", view.first.shape[1] if len(view.first.shape) > 1 else 1)
-    for affine in ({}, {"affine": False}):
-        yield (norm.GroupNorm(num_groups=groups, **_eps(grouped), **affine),)
+    yield (norm.GroupNorm(num_groups=groups, **_eps(grouped)),)
+    yield (norm.GroupNorm(num_groups=groups, **_eps(grouped), affine=False),)
 
 
 def _layer_norm(view: View) -> Iterator[Stack]:
@@ -246,10 +239,10 @@ def _layer_norm(view: View) -> Iterator[Stack]:
         return
     added = view.find("Add")
     if added is not None and added.constants and added.constants[0].size == 1:
-        eps = number(added.constants[0].reshape(()))
-        options = {} if eps == 1e-5 else {"eps": eps}
-        for affine in ({}, {"elementwise_affine": False}):
-            yield (norm.LayerNorm(**options, **affine),)
+        eps = number(added.constants[0].item())
+        options: dict[str, Any] = {} if eps == 1e-5 else {"eps": eps}
+        yield (norm.LayerNorm(**options),)
+        yield (norm.LayerNorm(**options, elementwise_affine=False),)
 
 
 def _response(view: View) -> Iterator[Stack]:
@@ -276,9 +269,9 @@ def _spelled_response(view: View) -> Iterator[Stack]:
     if alpha is None or k is None or not alpha.size == k.size == 1:
         return
     width = max(average.attributes["kernel"])
-    betas = (power,) if power is not None and power.size == 1 else (0.5, 1.0, 2.0, 3.0)
+    betas = (power.item(),) if power is not None and power.size == 1 else (0.5, 1.0, 2.0, 3.0)
     for beta in betas:
-        yield (_local_response(width, alpha=alpha.item(), beta=float(beta), k=k.item()),)
+        yield (_local_response(width, alpha=alpha.item(), beta=beta, k=k.item()),)
 
 
 # --- activations ---
@@ -287,7 +280,7 @@ def _spelled_response(view: View) -> Iterator[Stack]:
 def _as(*layers: Layer) -> Way:
     """Kinds that have nothing to read."""
 
-    def way(view: View) -> Iterator[Stack]:
+    def way(_: View) -> Iterator[Stack]:
         yield from ((layer,) for layer in layers)
 
     return way
@@ -325,10 +318,6 @@ def _gelu(view: View) -> Iterator[Stack]:
 # --- shapes ---
 
 
-def _dropout(view: View) -> Iterator[Stack]:
-    yield (dropout.Dropout(p=number(view.first.attributes["p"])),)
-
-
 def _pixel_shuffle(view: View) -> Iterator[Stack]:
     if view.first.op == "DepthToSpace":
         yield (reshape.PixelShuffle(upscale_factor=int(view.first.attributes["blocksize"])),)
@@ -360,8 +349,8 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "Concat": (_padded_conv,),
     "MaxPool": (_max_pool,),
     "AveragePool": (_average_pool,),
-    "GlobalAveragePool": (_global_average,),
-    "GlobalMaxPool": (_global_max,),
+    "GlobalAveragePool": (_as(pool.GlobalAvgPool2d()),),
+    "GlobalMaxPool": (_as(pool.AdaptiveMaxPool2d(output_size=1)),),
     "MatMul": (_UNEVEN_MEAN,),
     "Gather": (_UNEVEN_MAX,),
     "BatchNormalization": (_batch_norm,),
@@ -387,7 +376,6 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "Tanh": (_as(activation.Tanh()),),
     "Softmax": (_as(activation.Softmax()),),
     "LogSoftmax": (_as(activation.LogSoftmax()),),
-    "Dropout": (_dropout,),
     "Flatten": (_as(reshape.Flatten()),),
     "Reshape": (_group_norm, _pixel_shuffle),
     "DepthToSpace": (_pixel_shuffle,),

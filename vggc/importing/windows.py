@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vggc.importing.builder import Builder, Unknown, Unreadable, constant, given, integers, scalar
+from vggc.importing.builder import Builder, UnknownShapeError, UnreadableError, constant, given, integers, scalar
 from vggc.importing.values import Constant, Operand, Operation, Step
 from vggc.layers.base import Shape
 
@@ -16,7 +16,7 @@ Pads = tuple[tuple[int, int], ...]  # before and behind, axis by axis
 def _window(step: Step, kernel: Shape, x: Shape) -> dict[str, Any]:
     """The kernel, strides, dilations and padding of a node, whichever way it says them."""
     if step.shapes[0] is None:
-        raise Unknown("the shape of its output is not known")
+        raise UnknownShapeError("the shape of its output is not known")
     axes = len(kernel)
     strides = tuple(step.attributes.get("strides", (1,) * axes))
     dilations = tuple(step.attributes.get("dilations", (1,) * axes))
@@ -99,7 +99,7 @@ def pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     for axis, pair in zip(order, as_pairs(integers(pads)), strict=True):
         pairs[axis] = pair
     if any(size < 0 for pair in pairs for size in pair):
-        raise Unreadable("it crops the map")
+        raise UnreadableError("it crops the map")
     if not any(map(any, pairs)):
         builder.same(step, inputs[0])
         return
@@ -141,7 +141,9 @@ def resize(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Resize, and Upsample of old opsets: factors instead of sizes, and one name for rules that agree on them."""
     x, y = builder.shape(inputs[0]), step.shape
     if len(x) != 4 or x[:2] != y[:2] or any(out % size for size, out in zip(x, y, strict=True)):
-        raise Unreadable(f"it enlarges {list(x[1:])} to {list(y[1:])}, which is not by whole factors of height and width")
+        raise UnreadableError(
+            f"it enlarges {list(x[1:])} to {list(y[1:])}, which is not by whole factors of height and width"
+        )
     old = step.op == "Upsample" or step.opset < 11
     mode = step.attributes.get("mode", "nearest")
     rule = "asymmetric" if old else step.attributes.get("coordinate_transformation_mode", "half_pixel")

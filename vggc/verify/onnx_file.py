@@ -72,13 +72,13 @@ class _Verification:
                 self._find_culprit()
             return self._end("mismatch", f"{failed[0].name}: {failed[0].detail}")
         self.trial.compare("as written", dict(self.module.state_dict()), runner(open_session(str(self.path))), PASSES)
-        if self.trial.differs:
+        if self.trial.differs():
             return self._blame("as written")
-        if self.trial.says_little:
+        if self.trial.says_little():
             weights = telling_weights(self.network)
             replaced = {tensor.name: weights[tensor.name].numpy() for tensor in self.lowered.tensors}
             self.trial.compare("He", weights, runner(open_session(str(self.path), replaced)), PASSES[:2])
-            if self.trial.differs:
+            if self.trial.differs():
                 return self._blame("with He weights")
         return self._end(*self.trial.verdict())
 

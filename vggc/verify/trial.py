@@ -62,12 +62,10 @@ class Trial:
 
     # --- what it means ---
 
-    @property
     def differs(self) -> bool:
         """Whether some output did not agree."""
         return not all(comparison.passed for comparison in self.report.comparisons)
 
-    @property
     def says_little(self) -> bool:
         """Whether the last control was not seen, or some batch norm is the identity still and hides its errors."""
         return not self.report.controls[-1].seen or self._has_fresh_statistics()
