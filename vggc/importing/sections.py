@@ -11,7 +11,7 @@ from vggc.layers.base import Layer, Shape, pair
 from vggc.layers.conv import Conv2d
 from vggc.layers.linear import Linear
 from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, GlobalAvgPool2d
-from vggc.layers.reshape import Flatten, Identity
+from vggc.layers.reshape import Flatten
 from vggc.unroll import unroll
 
 _POOLS: Final = (AdaptiveAvgPool2d, AdaptiveMaxPool2d, GlobalAvgPool2d)
@@ -22,8 +22,8 @@ _MAX_NAME: Final = 100
 def graph_of(name: str, input: Shape, layers: Sequence[Layer]) -> Graph:
     """The graph of a spec with these layers.
 
-    What stands before the first flatten are the features, and an adaptive pool right before it is the pool; what comes
-    behind is the classifier. Without a flatten all are features.
+    What stands before the first flatten are the features, at least one layer, and an adaptive pool right before it is
+    the pool; what comes behind is the classifier. Without a flatten all are features.
     """
     place = Span(Source("import", ""), 0, 0, 0, 0)
     written = [Written(layer, place) for layer in layers]
@@ -31,7 +31,7 @@ def graph_of(name: str, input: Shape, layers: Sequence[Layer]) -> Graph:
     features, pool, classifier = written, None, None
     if at is not None:
         features, classifier = written[:at], written[at + 1 :]
-        if features and isinstance(features[-1].layer, _POOLS):
+        if len(features) > 1 and isinstance(features[-1].layer, _POOLS):
             pool = features.pop()
         if not classifier or any(isinstance(each.layer, Flatten) for each in classifier):
             classifier = written[at:]  # a classifier with a flatten of its own gets no other
@@ -39,7 +39,7 @@ def graph_of(name: str, input: Shape, layers: Sequence[Layer]) -> Graph:
         name=name,
         input=input,
         classes=_classes(layers) if classifier is not None else None,
-        features=tuple(features or [Written(Identity(), place)]),
+        features=tuple(features),
         pool=pool,
         classifier=None if classifier is None else tuple(classifier),
         rewrites=(),

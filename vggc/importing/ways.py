@@ -116,8 +116,8 @@ def _padded_conv(view: View) -> Iterator[Stack]:
     if view.first.op == "Pad":
         borders = tuple(before for before, _ in view.first.attributes["pads"][2:])
     else:
-        cuts = [each.attributes["cuts"][0] for each in view.operations if each.op == "Slice"]
-        borders = tuple(max([end - start for axis, start, end, _ in cuts if axis == i], default=0) for i in (2, 3))
+        padded = [each.shape for each in view.operations if each.op == "Concat"][-1:] or [view.x]
+        borders = tuple((now - before) // 2 for now, before in zip(padded[0][2:], view.x[2:], strict=True))
     yield (conv.Conv2d(**options, padding=size(borders)),)
     yield (conv.Conv2d(**options, padding="same"),)
 
