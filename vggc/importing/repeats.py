@@ -4,7 +4,9 @@ from typing import Final, NamedTuple
 
 from vggc.backends.yaml_spec import braced
 
-WORTH: Final = 0.6  # a repeat takes at most this share of the text that it stands for
+# A repeat takes at most this share of the text that it stands for; two times are read more easily than a repeat.
+WORTH: Final = 0.8
+WORTH_FOR_TWO: Final = 0.6
 MAX_PERIOD: Final = 64
 
 
@@ -41,7 +43,7 @@ def _best(items: list[str], start: int) -> _Run | None:
             body = folded(items[start : start + period])
             text = f"repeat: {{times: {times}, layers: [{', '.join(map(braced, body))}]}}"
             written = times * sum(len(braced(each)) + 2 for each in items[start : start + period])
-            if len(text) <= WORTH * written:
+            if len(text) <= (WORTH if times > 2 else WORTH_FOR_TWO) * written:
                 found.append(_Run(period, times, written - len(text), text))
     return max(found, key=lambda run: run.saved, default=None)
 

@@ -53,7 +53,7 @@ def plain(layer: Layer, words: Mapping[str, str] | None = None) -> str:
     """A layer as an item of its own, with words in the place of some values."""
     if isinstance(layer, MaxPool2d) and layer.changed() == _STAGE_END:
         return "M"
-    if not layer.changed():
+    if not layer.changed() and _says_default(layer):
         return layer.kind
     if not words:
         return yaml_spec.layer_text(layer)
@@ -61,6 +61,12 @@ def plain(layer: Layer, words: Mapping[str, str] | None = None) -> str:
     if list(options) == [layer.main]:
         return f"{layer.kind}: {options[str(layer.main)]}"
     return f"{layer.kind}: {{{', '.join(f'{name}: {text}' for name, text in options.items())}}}"
+
+
+def _says_default(layer: Layer) -> bool:
+    """Whether the main option is written as its default is: 1 and 1.0 are equal, and two texts."""
+    main = layer.main
+    return main is None or yaml_spec.text(getattr(layer, main)) == yaml_spec.text(layer.default(main))
 
 
 def presets(unit: Unit) -> dict[str, str]:
