@@ -52,7 +52,7 @@ def any_layers(*kinds: str) -> st.SearchStrategy[list[Layer]]:
 @given(any_layers(*NEIGHBOURS) | any_layers(*KINDS), st.integers(1, 3))
 def test_whatever_stands_in_a_row_keeps_its_meaning(drawn: list[Layer], times: int) -> None:
     """Layers need not fit one another for a text to say them; so every neighbourhood is tried."""
-    compiled = graph_of("row", (4, 8, 8), drawn * times)
+    compiled = graph_of("row", (4, 8, 8), [ReLU(), *drawn * times])
     assert expanded(emit(compiled)) == yaml_spec.emit(compiled)
 
 
