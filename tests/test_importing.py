@@ -88,7 +88,9 @@ def test_the_examples_come_back_as_what_they_are(kind: str, opset: int) -> None:
     if ":" not in KINDS[kind].example:
         text = text.replace(f"{{{kind}}}", kind)
     if kind == "linear":
-        text = "vggc: 1\nname: one\ninput: [16, 8, 8]\nclasses: 4\nfeatures: [identity]\nclassifier: [{linear: classes}]\n"
+        text = (
+            "vggc: 1\nname: one\ninput: [16, 8, 8]\nclasses: 4\nfeatures: [identity]\nclassifier: [{linear: classes}]\n"
+        )
     compiled = network(text)
     shaped = compiled.layers[-1]
     state = {

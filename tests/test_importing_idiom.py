@@ -91,7 +91,9 @@ def test_a_norm_that_all_convolutions_have_is_a_default() -> None:
 
 
 def test_alexnet() -> None:
-    assert stock("alexnet") == """\
+    assert (
+        stock("alexnet")
+        == """\
 vggc: 1
 name: alexnet
 input: [3, 224, 224]
@@ -108,6 +110,7 @@ features:
 pool: 6
 classifier: [dropout, 4096, {fc: {out_features: 4096, dropout: none}}, {linear: classes}]
 """
+    )
 
 
 def test_a_long_stack_is_a_repeat() -> None:

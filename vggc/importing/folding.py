@@ -25,6 +25,7 @@ FOLDED: Final = frozenset((
 ))  # fmt: skip
 MAX_FOLDED: Final = 2**29  # numbers in a computed constant; a linear layer of VGG's has a fifth of it
 _TOLD: Final = 1024  # numbers up to which shape inference is told a constant's values
+_SAME_SHAPE: Final = ("GroupNormalization",)  # onnx itself cannot infer it
 _SEEN_THROUGH: Final = ("Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 
 
@@ -109,7 +110,11 @@ class _Folding:
         return Constant(result)
 
     def _evaluated(self, node: onnx.NodeProto, inputs: Mapping[str, Array]) -> Array:
-        evaluator = ReferenceEvaluator(node, opsets=self.opsets)
+        values = [helper.make_empty_tensor_value_info(name) for name in inputs]
+        outputs = [helper.make_empty_tensor_value_info(node.output[0])]
+        graph = helper.make_graph([node], "constant", values, outputs)
+        imports = [helper.make_opsetid("", self.opsets[""])]
+        evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports))
         with np.errstate(all="ignore"):
             found = evaluator.run(None, dict(inputs))
         assert isinstance(found, list)
@@ -156,6 +161,8 @@ class _Folding:
                 types[name] = self.types[name]
             else:
                 return {}
+        if node.op_type in _SAME_SHAPE and node.input[0] in types:
+            return {node.output[0]: types[node.input[0]]}
         try:
             schema = onnx.defs.get_schema(node.op_type, self.opsets.get(node.domain, 0), node.domain)
             found: Mapping[str, TypeProto] = onnx.shape_inference.infer_node_outputs(

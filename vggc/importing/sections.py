@@ -84,7 +84,7 @@ def worded(input: Shape, layers: Sequence[Layer]) -> list[Layer]:
     for position, layer in enumerate(layers):
         behind = layers[position + 1] if position + 1 < len(layers) else None
         if isinstance(layer, Conv2d):
-            layer = _same_padding(layer, behind)
+            layer = _same_padding(layer, layers[position + 1 : position + 3])
         if isinstance(layer, AvgPool2d) and isinstance(behind, Flatten):
             layer = _adaptive(layer, shape)
         found.append(layer)
@@ -92,12 +92,13 @@ def worded(input: Shape, layers: Sequence[Layer]) -> list[Layer]:
     return found
 
 
-def _same_padding(layer: Conv2d, behind: Layer | None) -> Conv2d:
+def _same_padding(layer: Conv2d, behind: Sequence[Layer]) -> Conv2d:
     """A 1x1 kernel needs no padding; in a unit, whose padding is `same`, that is not worth a word."""
     if pair(layer.stride) != (1, 1):
         return layer
     same = Conv2d(**{**layer.changed(), "padding": "same"})
-    in_unit = behind is not None and behind.group in ("norm", "activation")
+    groups = [each.group for each in behind]
+    in_unit = groups[:1] == ["activation"] or groups == ["norm", "activation"]
     if same.borders() != layer.borders() or not (any(same.borders()) or in_unit):
         return layer
     return same

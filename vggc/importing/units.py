@@ -119,8 +119,8 @@ def _run(layers: Sequence[Layer], position: int) -> Run:
             break
         followers.append((behind.group, behind))
         left = left[left.index(behind.group) + 1 :]
-    if not any(name in ("norm", "activation") for name, _ in followers):
-        return Run(layer)  # a layer without norm and activation is written as what it is
+    if "activation" not in dict(followers):
+        return Run(layer)  # a layer without an activation is written as what it is
     return Run(layer, unit, tuple(followers))
 
 
