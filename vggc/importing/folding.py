@@ -25,6 +25,8 @@ FOLDED: Final = frozenset((
 ))  # fmt: skip
 MAX_FOLDED: Final = 2**29  # numbers in a computed constant; a linear layer of VGG's has a fifth of it
 _TOLD: Final = 1024  # numbers up to which shape inference is told a constant's values
+# What onnx's reference implementation raises for a node whose inputs do not suit it: whatever numpy raises.
+_NUMPY_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 _SAME_SHAPE: Final = ("GroupNormalization",)  # onnx itself cannot infer it
 _SEEN_THROUGH: Final = ("Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 
@@ -72,8 +74,10 @@ class _Folding:
         elif own and node.op_type == "If" and given[0] is not None:
             self._take_branch(node, label, bool(given[0].array.any()))
         elif own and node.op_type in FOLDED and None not in given and self._is_small(node):
-            known = [each for each in given if each is not None]
-            self.constants[node.output[0]] = self._computed(node, known)
+            try:
+                self.constants[node.output[0]] = self._computed(node, [each for each in given if each is not None])
+            except _NUMPY_ERRORS as error:
+                self._step(node, label, flaw=f"it cannot be computed: {error}")
         else:
             self._step(node, label)
 
@@ -122,8 +126,11 @@ class _Folding:
 
     # --- steps ---
 
-    def _step(self, node: onnx.NodeProto, label: str) -> None:
-        inferred = self._inferred(node)
+    def _step(self, node: onnx.NodeProto, label: str, flaw: str = "") -> None:
+        try:
+            inferred = self._inferred(node)
+        except onnx.checker.ValidationError as error:
+            inferred, flaw = {}, str(error).splitlines()[0]
         shapes: list[Shape | None] = []
         for name in node.output:
             found = inferred.get(name)
@@ -141,6 +148,7 @@ class _Folding:
                 attributes=attributes_of(node),
                 outputs=tuple(node.output),
                 shapes=tuple(shapes) or (None,),
+                flaw=flaw,
             )
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 from vggc.importing.builder import UnknownShapeError
 from vggc.importing.chain import Chain
 from vggc.importing.matching import Match, match
-from vggc.importing.values import Array, Constant, Operation
+from vggc.importing.values import OPEN_BATCH, Array, Constant, Operation
 from vggc.importing.ways import AHEAD, candidates, number
 from vggc.layers.base import Layer
 from vggc.layers.dropout import Dropout
@@ -136,7 +136,16 @@ def _refusal(operation: Operation, why: str) -> Refusal:
 
 
 def _unfitting(operation: Operation) -> str:
-    options = ", ".join(f"{name} {value}" for name, value in operation.attributes.items())
-    constants = ", ".join(f"a constant of shape {list(array.shape)}" for array in operation.constants)
+    options = ", ".join(f"{name} {_word(value)}" for name, value in sorted(operation.attributes.items()))
+    constants = ", ".join(f"a constant of shape {_word(array.shape)}" for array in operation.constants)
     said = "; ".join(filter(None, (options, constants)))
     return f"no layer of vggc does that{f': {said}' if said else ''}"
+
+
+def _word(value: object) -> str:
+    """A value in a message; an open batch is no number there."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_word, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "batch" if value == OPEN_BATCH else str(value)

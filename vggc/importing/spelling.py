@@ -41,6 +41,8 @@ def spell(steps: Iterable[Step], shapes: Mapping[str, Shape], output: str) -> tu
     for step in steps:
         inputs = tuple(builder.value(each) for each in step.inputs)
         try:
+            if step.flaw:
+                raise UnreadableError(step.flaw)
             rule = _foreign if step.domain else RULES.get(step.op, _as_it_is)
             rule(step, builder, inputs)
         except UnreadableError as error:

@@ -67,7 +67,8 @@ Operand = str | Constant  # a value by its name, or a constant; an input that is
 class Step:
     """A node of the file at work: what it is given, and the shapes of what it gives (with the batch axis).
 
-    `shapes` is None where nobody knows the shape. `opset` is that of the node's own domain.
+    `shapes` is None where nobody knows the shape. `opset` is that of the node's own domain. `flaw` is what is wrong
+    with the node, where onnx itself does not take it.
     """
 
     label: str
@@ -78,6 +79,7 @@ class Step:
     attributes: Mapping[str, Any]
     outputs: tuple[str, ...]
     shapes: tuple[Shape | None, ...]
+    flaw: str = ""
 
     @property
     def shape(self) -> Shape:
