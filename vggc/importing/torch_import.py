@@ -75,6 +75,8 @@ def import_torch(model: nn.Module, input: Shape, *, name: str | None = None, pro
     original = _Original(model, network, placed, source)
     report = Measurement(file=source, network=network.name, notes=_notes(model, placed))
     check(network, loaded(network, original.state(), source), original.run, None, original.reweighed, report, progress)
+    if report.verdict == "mismatch":
+        report.reason += ": its `forward` does something else than running the modules in order"
     return passed(Imported(text, network, original.state(), report))
 
 
