@@ -176,7 +176,8 @@ def test_a_network_that_was_cut_stands_alone(tmp_path: Path) -> None:
         "# Imported from x.onnx (opset 17).\n"
         "vggc: 1\nname: small_pool1\ninput: [3, 16, 16]\n"
         "features: [{conv: {out_channels: 8, norm: batch_norm}}, M]\nclassifier: none\n"
-        "init: {conv2d: {kaiming_normal: {mode: fan_out, nonlinearity: relu}}, linear: {normal: {std: 0.05}}, bias: zeros}\n"
+        "init: {conv2d: {kaiming_normal: {mode: fan_out, nonlinearity: relu}}, "
+        "linear: {normal: {std: 0.05}}, bias: zeros}\n"
         "allow: [needless_bias]\n"
         "preprocess: {resize: 20, crop: 16, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2]}\n"
     )

@@ -133,8 +133,8 @@ def test_a_recovered_weight_that_is_wrong_is_a_mismatch(
 
 def test_a_mismatch_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("small.yaml").write_text("mine")
-    monkeypatch.setattr(onnx_import, "worded", lambda input, layers: layers)
-    monkeypatch.setattr(onnx_import, "embedded", lambda model: (None, ""))
+    monkeypatch.setattr(onnx_import, "worded", lambda _, layers: layers)
+    monkeypatch.setattr(onnx_import, "embedded", lambda _: (None, ""))
     recovered = onnx_import.recover
 
     def without_relus(chain):  # type: ignore[no-untyped-def]
@@ -151,7 +151,7 @@ def test_what_cannot_be_told_is_inconclusive(folder: Path, capsys: pytest.Captur
     nodes = [node("Flatten", "x", "f"), node("Gemm", "f m", "g", transB=1), node("Softmax", "g", "y")]
     save(model(nodes, {"m": weights(1, 192)}), folder, "deaf.onnx")
     assert run("import", "deaf.onnx", "-o", "deaf.yaml") == Exit.INCONCLUSIVE
-    out, err = capsys.readouterr()
+    out = capsys.readouterr().out
     assert "inconclusive: the outputs agree, and halving classifier.0 changes them by 0.0e+00 alone" in out
     assert [line.split(", ")[1] for line in out.splitlines() if "control" in line] == ["own weights", "He weights"]
     assert not Path("deaf.yaml").exists()

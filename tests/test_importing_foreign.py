@@ -163,7 +163,8 @@ def test_a_border_before_a_pool_is_its_own_only_where_it_holds_the_same(tmp_path
     size = {"kernel_shape": [3, 3], "strides": [2, 2]}
     zeros = behind_conv(tmp_path, [node("Pad", "c pads", "p"), node("MaxPool", "p", "y", **size)], {"pads": pads})
     least = behind_conv(
-        tmp_path, [node("Pad", "c pads inf", "p"), node("MaxPool", "p", "y", **size)], {"pads": pads, "inf": np.float32(-np.inf)}
+        tmp_path, [node("Pad", "c pads inf", "p"), node("MaxPool", "p", "y", **size)],
+        {"pads": pads, "inf": np.float32(-np.inf)},
     )  # fmt: skip
     mean = behind_conv(tmp_path, [node("Pad", "c pads", "p"), node("AveragePool", "p", "y", **size)], {"pads": pads})
     conv = "{conv2d: {out_channels: 4, kernel_size: 3, padding: same}}"
@@ -208,7 +209,8 @@ def test_pools_and_their_like(op: str, attributes: dict[str, Any], said: str, tm
         (node("Upsample", "c scales", "y", mode="nearest"), 9, "{upsample: 2}"),
         (node("Resize", "c scales", "y", mode="nearest"), 10, "{upsample: 2}"),
         (node("Resize", "c roi scales", "y", mode="linear"), 11, "{upsample: {scale_factor: 2, mode: bilinear}}"),
-        (node("Resize", "c - - sizes", "y", mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"),
+        (node("Resize", "c - - sizes", "y", mode="nearest", nearest_mode="floor",
+              coordinate_transformation_mode="asymmetric"),
          13, "{upsample: 2}"),
     ],
 )  # fmt: skip
@@ -387,8 +389,13 @@ def test_a_branch_that_is_known_is_taken(tmp_path: Path) -> None:
 # --- types and sizes ---
 
 
-@pytest.mark.parametrize(("type", "words"), [(np.float16, "float16 in the file: weights are widened to float32"),
-                                             (np.float64, "float64 in the file: weights are rounded to float32")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("type", "words"),
+    [
+        (np.float16, "float16 in the file: weights are widened to float32"),
+        (np.float64, "float64 in the file: weights are rounded to float32"),
+    ],
+)
 def test_other_floats(type: Any, words: str, tmp_path: Path) -> None:
     tensors = {name: value.astype(type) for name, value in TENSORS.items()}
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(type))

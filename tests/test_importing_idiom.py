@@ -125,7 +125,7 @@ def test_a_long_stack_is_a_repeat() -> None:
         (["512", "512", "512", "M"] * 2, ["512", "512", "512", "M"] * 2),
         (["64"] * 5, ["64"] * 5),
         (["a: 1234567890", "b: 1234567890"] * 3, ["repeat: {times: 3, layers: [{a: 1234567890}, {b: 1234567890}]}"]),
-        (["x", *["long_item: 1234567890"] * 9, "y"], ["x", "repeat: {times: 9, layers: [{long_item: 1234567890}]}", "y"]),
+        (["x", *["item: 1234567890"] * 9, "y"], ["x", "repeat: {times: 9, layers: [{item: 1234567890}]}", "y"]),
     ],
 )  # fmt: skip
 def test_repeats_only_where_they_are_clearly_shorter(items: list[str], expected: list[str]) -> None:

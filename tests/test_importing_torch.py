@@ -85,14 +85,16 @@ IN_TRAINING = NORMED.replace(", fc: {dropout: none}", "")
 EXPORTS: list[tuple[str, bool, dict[str, Any], str, list[int]]] = [
     ("legacy", False, {"dynamo": False, "opset_version": 13}, PLAIN, [1, 1, 1]),
     ("folded", True, {"dynamo": False, "opset_version": 17}, PLAIN, [1, 1, 1]),
-    ("not folded", True, {"dynamo": False, "opset_version": 9, "do_constant_folding": False, "batch": 5}, NORMED, [5] * 3),
+    ("not folded", True, {"dynamo": False, "opset_version": 9, "do_constant_folding": False, "batch": 5},
+     NORMED, [5, 5, 5]),
     ("open", False, {"dynamo": False, "opset_version": 12, "input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}},
      PLAIN, [1, 2, 3]),
     ("training", True, {"dynamo": False, "opset_version": 17, "training": torch.onnx.TrainingMode.TRAINING,
                         "do_constant_folding": False}, IN_TRAINING, [1, 1, 1]),
     ("dynamo", False, {"dynamo": True, "opset_version": 18}, PLAIN, [1, 1, 1]),
     ("dynamo, as it is", True, {"dynamo": True, "opset_version": 20, "optimize": False, "batch": 2}, NORMED, [2] * 3),
-    ("dynamo, open", True, {"dynamo": True, "dynamic_shapes": ({0: torch.export.Dim("n")},), "batch": 2}, PLAIN, [1, 2, 3]),
+    ("dynamo, open", True, {"dynamo": True, "dynamic_shapes": ({0: torch.export.Dim("n")},), "batch": 2},
+     PLAIN, [1, 2, 3]),
 ]  # fmt: skip
 
 
@@ -231,7 +233,8 @@ def test_every_module_in_the_way_is_named() -> None:
         "  1 (torch.nn.modules.conv.ConvTranspose2d): no layer of vggc",
         f"  2 ({own}): no layer of vggc",
         "  3 (torch.nn.modules.pooling.MaxPool2d): return_indices is set",
-        "  4 (torch.nn.modules.batchnorm.BatchNorm2d): track_running_stats is off: it takes its statistics from the batch",
+        "  4 (torch.nn.modules.batchnorm.BatchNorm2d): "
+        "track_running_stats is off: it takes its statistics from the batch",
         "  5 (torch.nn.modules.activation.Softmax): it is over axis 3, not over the channels",
         "  6 (torch.nn.modules.activation.Hardtanh): no layer of vggc",
     ])  # fmt: skip
