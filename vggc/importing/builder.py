@@ -6,16 +6,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from vggc.importing.values import Array, Constant, Operand, Operation, Step
+from vggc.importing.values import Array, Constant, Operand, Operation, Step, UnknownShapeError, UnreadableError
 from vggc.layers.base import Shape
 
-
-class UnreadableError(ValueError):
-    """A node that stands for nothing in the language; the message says why."""
-
-
-class UnknownShapeError(UnreadableError):
-    """A node of which nothing can be said, because something before it is unreadable."""
+REFUSED = ""  # the operator of what nothing can be made of: no rule and no layer knows it
 
 
 class Builder:
@@ -62,9 +56,7 @@ class Builder:
     ) -> str:
         """Add an operation that stands for the step, or with a `local` name for a part of it; its output."""
         output = f"{step.outputs[0]}/{local}" if local else step.outputs[0]
-        shape = shape if shape is not None else step.shapes[0]
-        if shape is None:
-            raise UnknownShapeError("the shape of its output is not known")
+        shape = shape if shape is not None else step.shape
         self.shapes[output] = shape
         made_of = ((step.label, step.op),)
         self.operations.append(Operation(op, tuple(inputs), output, shape, dict(attributes or {}), made_of))
@@ -73,13 +65,12 @@ class Builder:
     def refuse(self, step: Step, error: UnreadableError) -> None:
         """Keep the step as a node that nothing can be made of, and why."""
         inputs = tuple(self.value(each) for each in step.inputs)
-        for output, shape in zip(step.outputs, step.shapes, strict=False):
-            if shape is not None:
-                self.shapes[output] = shape
+        if step.shapes[0] is not None:
+            self.shapes[step.outputs[0]] = step.shapes[0]
+        first, *others = step.outputs
+        self.aliases.update(dict.fromkeys(others, first))  # so that whatever uses them hangs on it
         made_of = ((step.label, step.op),)
-        self.operations.append(
-            Operation(step.op, inputs, step.outputs[0], step.shapes[0] or (), {"why": error}, made_of)
-        )
+        self.operations.append(Operation(REFUSED, inputs, first, step.shapes[0] or (), {"why": error}, made_of))
 
 
 Rule = Callable[[Step, Builder, tuple[Operand, ...]], None]

@@ -99,7 +99,7 @@ def _joined(operations: list[Operation], output: str, inputs: Mapping[str, Shape
             operation = replace(joined, made_of=before.made_of + operation.made_of)
         done[operation.output] = operation
     return [
-        trimmed(each, shapes[each.data[0]]) if "pads" in each.attributes and "kernel" in each.attributes else each
+        trimmed(each, shapes[each.data[0]]) if each.data and {"pads", "kernel"} <= each.attributes.keys() else each
         for each in done.values()
     ]
 

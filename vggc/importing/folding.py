@@ -25,8 +25,8 @@ FOLDED: Final = frozenset((
 ))  # fmt: skip
 MAX_FOLDED: Final = 2**29  # numbers in a computed constant; a linear layer of VGG's has a fifth of it
 _TOLD: Final = 1024  # numbers up to which shape inference is told a constant's values
-# What onnx's reference implementation raises for a node whose inputs do not suit it: whatever numpy raises.
-_NUMPY_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+# What onnx's reference implementation raises for a node that is not sound: whatever Python and numpy raise.
+_NUMPY_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 _SAME_SHAPE: Final = ("GroupNormalization",)  # onnx itself cannot infer it
 _SEEN_THROUGH: Final = ("Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 
@@ -56,6 +56,9 @@ class _Folding:
         self, opsets: Mapping[str, int], constants: Mapping[str, Constant], shapes: Mapping[str, Shape]
     ) -> None:
         self.opsets = {**opsets, "": opsets.get("", opsets.get("ai.onnx", 0))}
+        self.context = onnx.checker.C.CheckerContext()
+        self.context.ir_version = onnx.IR_VERSION
+        self.context.opset_imports = {"": self.opsets[""]}
         self.constants = dict(constants)
         self.shapes: dict[str, Shape | None] = dict(shapes)
         self.types: dict[str, TypeProto] = {
@@ -65,6 +68,11 @@ class _Folding:
 
     def add(self, node: onnx.NodeProto, label: str) -> None:
         """One node: a constant, a branch taken, or a step."""
+        if not node.output:
+            return  # nothing can depend on it
+        if flaw := self._flaw(node):
+            self._step(node, label, flaw)
+            return
         given = [self.constants.get(name) for name in node.input if name]
         own = node.domain in ("", "ai.onnx")
         if own and node.op_type == "Shape" and self.shapes.get(node.input[0]) is not None:
@@ -73,8 +81,10 @@ class _Folding:
             self.constants[node.output[0]] = Constant(shape[attributes.get("start", 0) : attributes.get("end")])
         elif own and node.op_type == "If" and given[0] is not None:
             self._take_branch(node, label, bool(given[0].array.any()))
-        elif own and node.op_type in FOLDED and None not in given and self._is_small(node):
+        elif own and node.op_type in FOLDED and None not in given:
             try:
+                if not self._is_small(node):
+                    raise ValueError(f"it has more than {MAX_FOLDED:,} numbers")
                 self.constants[node.output[0]] = self._computed(node, [each for each in given if each is not None])
             except _NUMPY_ERRORS as error:
                 self._step(node, label, flaw=f"it cannot be computed: {error}")
@@ -92,13 +102,27 @@ class _Folding:
         for outer, inner in zip(node.output, branch.output, strict=True):
             self.add(helper.make_node("Identity", [inner.name], [outer]), label)
 
+    def _flaw(self, node: onnx.NodeProto) -> str:
+        """What is wrong with a node by its operator's own schema; nothing where there is none."""
+        if not node.output[0]:
+            return "its first output is left out"
+        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, self.opsets[""]):
+            return ""
+        if any(each.type in (each.GRAPH, each.GRAPHS) for each in node.attribute):
+            return ""
+        try:
+            onnx.checker.check_node(node, self.context)
+        except onnx.checker.ValidationError as error:
+            return str(error).splitlines()[0]
+        return ""
+
     # --- constants ---
 
     def _is_small(self, node: onnx.NodeProto) -> bool:
         if node.op_type not in ("ConstantOfShape", "Expand", "Range"):
             return True
         if node.op_type == "Range":
-            start, limit, step = (float(self.constants[name].array) for name in node.input)
+            start, limit, step = (float(self.constants[name].array.reshape(())) for name in node.input)
             return step != 0 and (limit - start) / step <= MAX_FOLDED
         shape = self.constants[node.input[-1]].array
         return prod(int(each) for each in shape.ravel()) <= MAX_FOLDED

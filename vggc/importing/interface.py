@@ -7,7 +7,7 @@ from onnx import TensorProto
 
 from vggc.errors import ProductError
 from vggc.importing.values import OPEN_BATCH
-from vggc.layers.base import Shape
+from vggc.layers.base import MAX_DIMENSION, Shape
 
 OLDEST_OPSET = 7
 
@@ -73,4 +73,7 @@ def _shape(
         )
     if wanted is not None and any(size not in (None, said) for size, said in zip(sizes[1:], wanted, strict=True)):
         raise ProductError(f"{name}: the input is {described}, which {','.join(map(str, wanted))} does not fit")
-    return tuple(int(size or 0) for size in (wanted or sizes[1:])), sizes[0]
+    shape = tuple(int(size or 0) for size in (wanted or sizes[1:]))
+    if max(shape) > MAX_DIMENSION:
+        raise ProductError(f"{name}: the input is {described}, and no dimension may exceed {MAX_DIMENSION:,}")
+    return shape, sizes[0]

@@ -15,6 +15,7 @@ from onnx import defs, helper
 
 from vggc.backends.onnx_model import OLDEST_OPSET
 from vggc.importing.chain import Chain, read_chain
+from vggc.importing.limits import legal
 from vggc.importing.spellings import SPELLED_AT, other_spellings
 from vggc.importing.values import Constant, Operand, Operation, original
 from vggc.layers.base import Layer, LoweringError, OnnxNode, Shape, ShapeError
@@ -62,7 +63,7 @@ def _templates(layers: tuple[Layer, ...], x: Shape) -> tuple[_Template, ...]:
 
 
 def _lowerings(layers: tuple[Layer, ...], x: Shape) -> Iterator[tuple[int, list[Any], dict[str, Constant]]]:
-    if any(layer.conflict() is not None for layer in layers):
+    if not all(legal(layer) and layer.conflict() is None for layer in layers):
         return
     shapes = [x[1:]]
     try:
@@ -129,6 +130,8 @@ class _Comparison:
             return self.same
         if wanted == self.template_input or found == self.input:
             return wanted == self.template_input and found == self.input
+        if found not in self.found or wanted not in self.wanted:
+            return False
         left, right = self.found[found], self.wanted[wanted]
         if left.op != right.op or left.shape != right.shape or not _agree(left.attributes, right.attributes):
             return False

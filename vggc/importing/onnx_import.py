@@ -7,6 +7,7 @@ file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections->
 import os
 from collections import Counter
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from vggc.verify.onnx_file import sha256_of
 from vggc.verify.report import Report
 from vggc.verify.sessions import RUNTIME_ERRORS, open_session, runner
 from vggc.verify.structure import opset_of
-from vggc.verify.trial import Run
+from vggc.verify.trial import PASSES, Run
 
 
 def import_onnx(
@@ -67,10 +68,10 @@ class _Import:
         self.progress = progress
         self.read = read_model(file)
         self.opset = _checked_opset(self.read, file.name)
-        self.prepared: Prepared = prepare(self.read)
+        self.prepared: Prepared = prepare(self.read, file.name)
         self.interface: Interface = interface(self.prepared.model, file.name, input)
         self.notes = list(self.prepared.notes)
-        _check_size(self.read, file.name, max_memory)
+        _check_size(self.read, self.interface, file.name, max_memory)
 
     def run(self) -> Imported:
         graph, found = self._recovered()
@@ -183,16 +184,22 @@ def _checked_opset(model: onnx.ModelProto, name: str) -> int:
     if not model.graph.node:
         raise ProductError(f"{name} is no ONNX file with a graph in it")
     opset = opset_of(model)
-    if opset < OLDEST_OPSET:
-        raise ProductError(f"not supported: {name} is of opset {opset}; opsets from {OLDEST_OPSET} on can be imported")
+    newest = onnx.defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise ProductError(
+            f"not supported: {name} is of opset {opset}; the installed onnx can import {OLDEST_OPSET} to {newest}"
+        )
     return opset
 
 
-def _check_size(model: onnx.ModelProto, name: str, max_memory: int) -> None:
-    size = sum(4 * int(np.prod(each.dims, dtype=np.int64)) for each in model.graph.initializer)
-    if size > max_memory:
-        over = f"{in_bytes(size)}, over the limit of {in_bytes(max_memory)}"
-        raise ProductError(f"the weights of {name} take {over}; raise it with --max-memory")
+def _check_size(model: onnx.ModelProto, ends: Interface, name: str, max_memory: int) -> None:
+    """Before anything is allocated: the weights, and the largest batch that the file is run with."""
+    batch = ends.batch or max(batch for _, batch in PASSES)
+    weights = sum(4 * prod(each.dims) for each in model.graph.initializer)
+    for what, size in (("the weights", weights), ("a batch of images", 4 * batch * prod(ends.shape))):
+        if size > max_memory:
+            over = f"{in_bytes(size)}, over the limit of {in_bytes(max_memory)}"
+            raise ProductError(f"{name}: {what} would take {over}; raise it with --max-memory")
 
 
 def _initializers(model: onnx.ModelProto) -> dict[str, Constant]:

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
+from vggc.errors import ProductError
+
 OTHER_FLOATS: Final[dict[int, str]] = {
     TensorProto.FLOAT16: "float16",
     TensorProto.BFLOAT16: "bfloat16",
@@ -31,8 +33,17 @@ class Prepared:
         return not self.notes
 
 
-def prepare(model: onnx.ModelProto) -> Prepared:
-    """Switch training off and bring all numbers to float32; the model given is left as it is."""
+def prepare(model: onnx.ModelProto, name: str) -> Prepared:
+    """Switch training off and bring all numbers to float32; the model given is left as it is.
+
+    Raises:
+        ProductError: a tensor of the file is not what it says; `name` is that of the file.
+    """
+    for tensor in _tensors(model.graph):
+        try:
+            numpy_helper.to_array(tensor)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProductError(f"{name}: the tensor {tensor.name or 'of a node'} is damaged: {error}") from error
     trained = sum(_trains(model, node) for node in model.graph.node)
     types = sorted({OTHER_FLOATS[each] for each in _float_types(model.graph)})
     if not trained and not types:
@@ -90,10 +101,14 @@ def _at_inference(model: onnx.ModelProto) -> None:
 
 def _float_types(graph: onnx.GraphProto) -> Iterator[int]:
     """The other types of floating point that a graph speaks of."""
-    tensors = [*graph.initializer, *(each.t for each in _attributes(graph) if each.type == AttributeProto.TENSOR)]
-    yield from (tensor.data_type for tensor in tensors if tensor.data_type in OTHER_FLOATS)
+    yield from (tensor.data_type for tensor in _tensors(graph) if tensor.data_type in OTHER_FLOATS)
     values = [*graph.input, *graph.output]
     yield from (each.type.tensor_type.elem_type for each in values if each.type.tensor_type.elem_type in OTHER_FLOATS)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    yield from (each.t for each in _attributes(graph) if each.type == AttributeProto.TENSOR)
 
 
 def _attributes(graph: onnx.GraphProto) -> Iterator[AttributeProto]:

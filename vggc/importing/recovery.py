@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vggc.importing.builder import UnknownShapeError
 from vggc.importing.chain import Chain
 from vggc.importing.matching import Match, match
-from vggc.importing.values import OPEN_BATCH, Array, Constant, Operation
+from vggc.importing.values import OPEN_BATCH, Array, Constant, Operation, UnknownShapeError
 from vggc.importing.ways import AHEAD, candidates, number
 from vggc.layers.base import Layer
 from vggc.layers.dropout import Dropout
@@ -80,12 +79,14 @@ def _dropout(operation: Operation) -> Match | None:
 def _still_norm(chain: Chain, position: int) -> Match | None:
     """Products and sums by channel in a row: a batch norm whose statistics stand still, (x - mean) * weight + bias."""
     shape = chain.shapes[chain.places[position]]
+    if _by_channel(chain.operations[position], shape) is None:
+        return None
     channels = shape[1]
     mean, weight, bias = np.zeros(channels), np.ones(channels), np.zeros(channels)
     length = scaled = 0
     for operation in chain.operations[position:]:
         by = _by_channel(operation, shape)
-        if by is None:
+        if by is None or position + length + 1 not in chain.places:
             break
         if operation.op == "Mul":
             weight, bias, scaled = weight * by, bias * by, 1
@@ -107,7 +108,7 @@ def _by_channel(operation: Operation, shape: tuple[int, ...]) -> Array | None:
     """One number for every channel that a Mul or Add works with; None for anything else."""
     if operation.op not in ("Mul", "Add") or len(operation.data) != 1 or operation.shape != shape:
         return None
-    constant = operation.constants[0].astype(np.float64)
+    constant = operation.constants[0]
     if constant.shape not in ((1,) * len(shape), (1, shape[1], *(1,) * (len(shape) - 2))):
         return None
     return np.broadcast_to(constant.ravel(), (shape[1],))

@@ -12,8 +12,6 @@ import numpy as np
 from vggc.importing.builder import (
     Builder,
     Rule,
-    UnknownShapeError,
-    UnreadableError,
     aligned,
     axis_of,
     constant,
@@ -22,7 +20,7 @@ from vggc.importing.builder import (
     scalar,
     with_defaults,
 )
-from vggc.importing.values import Constant, Operand, Operation, Step
+from vggc.importing.values import Constant, Operand, Operation, Step, UnreadableError
 from vggc.importing.windows import average_pool, conv, global_pool, max_pool, pad, reduction, resize
 from vggc.layers.base import Shape
 
@@ -38,11 +36,15 @@ _ONE_SPELLING: Final = frozenset((
 def spell(steps: Iterable[Step], shapes: Mapping[str, Shape], output: str) -> tuple[list[Operation], str]:
     """The operations of a graph, and the name of its output."""
     builder = Builder(shapes)
+    steps = list(steps)
+    used = {output, *(each for step in steps for each in step.inputs if isinstance(each, str))} - {""}
     for step in steps:
         inputs = tuple(builder.value(each) for each in step.inputs)
         try:
             if step.flaw:
                 raise UnreadableError(step.flaw)
+            if used.intersection(step.outputs[1:]):
+                raise UnreadableError("another output than its first is used")
             rule = _foreign if step.domain else RULES.get(step.op, _as_it_is)
             rule(step, builder, inputs)
         except UnreadableError as error:
@@ -164,6 +166,8 @@ def _swish(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 def _gemm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """A linear layer with torch's layout of its weight; factors go into the weights where that is exact."""
     weight = constant(inputs[1], "weight")
+    if weight.array.ndim != 2:
+        raise UnreadableError("its weight is no matrix")
     if step.attributes.get("transA", 0):
         raise UnreadableError("transA is set: it mixes the images of a batch")
     if not step.attributes.get("transB", 0):
@@ -248,9 +252,7 @@ def _softmax(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 
 def _reshape(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Whatever only changes the shape: a flatten where the batch stays and all else becomes one axis."""
-    x, y = builder.shape(inputs[0]), step.shapes[0]
-    if y is None:
-        raise UnknownShapeError("the shape that it makes is not known")
+    x, y = builder.shape(inputs[0]), step.shape
     if x == y:
         builder.same(step, inputs[0])
     elif len(y) == 2 and y[0] == x[0]:

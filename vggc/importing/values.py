@@ -15,6 +15,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 OPEN_BATCH: Final = 7919
 
 
+class UnreadableError(ValueError):
+    """A node that stands for nothing in the language; the message says why."""
+
+
+class UnknownShapeError(UnreadableError):
+    """A node of which nothing can be said, because something before it is unreadable."""
+
+
 class Origin(NamedTuple):
     """The tensor that a constant is, seen through transposes and reshapes; `back` undoes them."""
 
@@ -83,8 +91,13 @@ class Step:
 
     @property
     def shape(self) -> Shape:
-        """The shape of the first output; only asked for where it is known."""
-        assert self.shapes[0] is not None
+        """The shape of the first output.
+
+        Raises:
+            UnknownShapeError: nobody knows it.
+        """
+        if self.shapes[0] is None:
+            raise UnknownShapeError("the shape of its output is not known")
         return self.shapes[0]
 
     def input(self, position: int) -> Operand:

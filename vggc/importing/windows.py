@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vggc.importing.builder import Builder, UnknownShapeError, UnreadableError, constant, given, integers, scalar
-from vggc.importing.values import Constant, Operand, Operation, Step
+from vggc.importing.builder import Builder, constant, given, integers, scalar
+from vggc.importing.values import Constant, Operand, Operation, Step, UnreadableError
 from vggc.layers.base import Shape
 
 Pads = tuple[tuple[int, int], ...]  # before and behind, axis by axis
@@ -15,12 +15,13 @@ Pads = tuple[tuple[int, int], ...]  # before and behind, axis by axis
 
 def _window(step: Step, kernel: Shape, x: Shape) -> dict[str, Any]:
     """The kernel, strides, dilations and padding of a node, whichever way it says them."""
-    if step.shapes[0] is None:
-        raise UnknownShapeError("the shape of its output is not known")
     axes = len(kernel)
     strides = tuple(step.attributes.get("strides", (1,) * axes))
     dilations = tuple(step.attributes.get("dilations", (1,) * axes))
     found = {"kernel": kernel, "strides": strides, "dilations": dilations}
+    pads = tuple(step.attributes.get("pads", (0,) * (2 * axes)))
+    if not axes == len(strides) == len(dilations) == len(pads) // 2 == len(x) - 2 == len(step.shape) - 2:
+        raise UnreadableError("its kernel, strides and padding are not of as many axes as its input")
     mode = step.attributes.get("auto_pad", "NOTSET")
     if mode == "VALID":
         return found | {"pads": ((0, 0),) * axes}
@@ -28,7 +29,7 @@ def _window(step: Step, kernel: Shape, x: Shape) -> dict[str, Any]:
         needed = [sum(each) for each in reached(found | {"pads": ((0, 0),) * axes}, x, step.shape)]
         halves = [(total // 2, total - total // 2) for total in needed]
         return found | {"pads": tuple(each if mode == "SAME_UPPER" else each[::-1] for each in halves)}
-    return found | {"pads": as_pairs(step.attributes.get("pads", (0,) * (2 * axes)))}
+    return found | {"pads": as_pairs(pads)}
 
 
 def as_pairs(pads: Sequence[int]) -> Pads:
