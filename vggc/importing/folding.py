@@ -108,13 +108,18 @@ class _Folding:
             return "its first output is left out"
         if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, self.opsets[""]):
             return ""
-        if any(each.type in (each.GRAPH, each.GRAPHS) for each in node.attribute):
+        if any(each.type in (each.GRAPH, each.GRAPHS) for each in node.attribute) or self._is_deprecated(node):
             return ""
         try:
             onnx.checker.check_node(node, self.context)
-        except onnx.checker.ValidationError as error:
+        except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
             return str(error).splitlines()[0]
         return ""
+
+    def _is_deprecated(self, node: onnx.NodeProto) -> bool:
+        """Whether onnx's checker takes no such node, however sound: runtimes still do."""
+        deprecated: bool = onnx.defs.get_schema(node.op_type, self.opsets[""]).deprecated
+        return deprecated
 
     # --- constants ---
 
@@ -153,7 +158,7 @@ class _Folding:
     def _step(self, node: onnx.NodeProto, label: str, flaw: str = "") -> None:
         try:
             inferred = self._inferred(node)
-        except onnx.checker.ValidationError as error:
+        except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
             inferred, flaw = {}, str(error).splitlines()[0]
         shapes: list[Shape | None] = []
         for name in node.output:
@@ -193,7 +198,7 @@ class _Folding:
                 types[name] = self.types[name]
             else:
                 return {}
-        if node.op_type in _SAME_SHAPE and node.input[0] in types:
+        if node.op_type in _SAME_SHAPE and node.input and node.input[0] in types:
             return {node.output[0]: types[node.input[0]]}
         try:
             schema = onnx.defs.get_schema(node.op_type, self.opsets.get(node.domain, 0), node.domain)
@@ -210,6 +215,6 @@ def _static_shape(found: TypeProto | None) -> Shape | None:
     if found is None or not found.tensor_type.HasField("shape"):
         return None
     dims = found.tensor_type.shape.dim
-    if not all(dim.HasField("dim_value") for dim in dims):
+    if not all(dim.HasField("dim_value") and dim.dim_value > 0 for dim in dims):
         return None
     return tuple(dim.dim_value for dim in dims)

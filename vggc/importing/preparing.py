@@ -39,11 +39,7 @@ def prepare(model: onnx.ModelProto, name: str) -> Prepared:
     Raises:
         ProductError: a tensor of the file is not what it says; `name` is that of the file.
     """
-    for tensor in _tensors(model.graph):
-        try:
-            numpy_helper.to_array(tensor)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ProductError(f"{name}: the tensor {tensor.name or 'of a node'} is damaged: {error}") from error
+    _check_sound(model.graph, name)
     trained = sum(_trains(model, node) for node in model.graph.node)
     types = sorted({OTHER_FLOATS[each] for each in _float_types(model.graph)})
     if not trained and not types:
@@ -59,6 +55,19 @@ def prepare(model: onnx.ModelProto, name: str) -> Prepared:
         how = "rounded to float32" if "float64" in types else "widened to float32, which changes no value"
         notes.append(f"{' and '.join(types)} in the file: weights are {how}, and the file is run in float32")
     return Prepared(copy, tuple(notes))
+
+
+def _check_sound(graph: onnx.GraphProto, name: str) -> None:
+    """What a parser takes and no exporter writes: tensors that are not what they say, and names that are no text."""
+    for tensor in _tensors(graph):
+        try:
+            numpy_helper.to_array(tensor)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProductError(f"{name}: the tensor {tensor.name or 'of a node'} is damaged: {error}") from error
+    words = [word for each in graph.node for word in (each.op_type, each.domain, each.name, *each.input, *each.output)]
+    words += [each.name for values in (graph.input, graph.output, graph.initializer) for each in values]
+    if not all(isinstance(word, str) for word in words):
+        raise ProductError(f"{name} is no ONNX file: a name in it is no text")
 
 
 # --- training ---

@@ -230,8 +230,10 @@ def _layer_norm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> No
 
 def _group_norm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Before opset 21 there was a scale for every group; for every channel it says the same."""
+    if len(inputs) != 3 or step.attributes.get("num_groups", 0) < 1:
+        raise UnreadableError("its groups, scale or bias are left out")
     groups, channels = int(step.attributes["num_groups"]), builder.shape(inputs[0])[1]
-    tensors = [constant(each, name) for each, name in zip(inputs[1:3], ("scale", "bias"), strict=True)]
+    tensors = [constant(each, name) for each, name in zip(inputs[1:], ("scale", "bias"), strict=True)]
     if step.opset < 21 and groups != channels:
         tensors = [each.changed(lambda array: np.repeat(array, channels // groups)) for each in tensors]
     attributes = {"num_groups": groups, "epsilon": float(step.attributes.get("epsilon", 1e-5))}
