@@ -13,7 +13,7 @@ from vggc.ir import Network
 from vggc.pipeline import compile_source
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md"]
+PAGES = ["README.md", "docs/language.md", "docs/bad-inputs.md", "docs/importing.md"]
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 Block = tuple[str, str, str, str]

@@ -14,7 +14,7 @@ import torch
 import vggc
 from tests.foreign import model, node, save, weights
 from tests.networks import SMALL, network
-from vggc import cli
+from tests.test_cli import run
 from vggc.cli.exits import Exit
 from vggc.importing import onnx_import
 from vggc.importing.values import Constant
@@ -53,15 +53,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     sys.modules.pop("own_models", None)
-
-
-def run(*arguments: str) -> int:
-    try:
-        cli.main(arguments)
-    except SystemExit as end:
-        assert isinstance(end.code, int)
-        return int(end.code)
-    return 0
 
 
 TEXT = """\

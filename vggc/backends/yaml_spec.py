@@ -21,11 +21,7 @@ def emit(graph: Graph) -> str:
 
 def _lines(graph: Graph) -> Iterator[str]:
     spec = graph.spec
-    yield "vggc: 1"
-    yield f"name: {text(spec.name)}"
-    yield f"input: {text(spec.input)}"
-    if spec.classes is not None:
-        yield f"classes: {classes_text(spec.classes)}"
+    yield from opening(spec)
     yield "features:"
     yield from _items(graph, "features")
     if any(node.section == "classifier" for node in graph.nodes):
@@ -38,6 +34,15 @@ def _lines(graph: Graph) -> Iterator[str]:
         yield from _items(graph, "flatten")
         yield "classifier: none"
     yield from closing(spec)
+
+
+def opening(spec: Spec) -> Iterator[str]:
+    """The lines before the layers."""
+    yield "vggc: 1"
+    yield f"name: {text(spec.name)}"
+    yield f"input: {text(spec.input)}"
+    if spec.classes is not None:
+        yield f"classes: {_classes(spec.classes)}"
 
 
 def _items(graph: Graph, section: str) -> Iterator[str]:
@@ -61,8 +66,7 @@ def braced(item: str) -> str:
     return f"{{{item}}}" if ": " in item else item
 
 
-def classes_text(classes: Classes) -> str:
-    """The classes by their names, or how many there are."""
+def _classes(classes: Classes) -> str:
     return text(classes.names) if classes.names is not None else str(classes.count)
 
 

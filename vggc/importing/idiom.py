@@ -64,11 +64,7 @@ def _text(graph: Graph, defaults: dict[str, Defaults]) -> str:
 
 def _lines(graph: Graph, defaults: dict[str, Defaults]) -> Iterator[str]:
     spec = graph.spec
-    yield "vggc: 1"
-    yield f"name: {yaml_spec.text(spec.name)}"
-    yield f"input: {yaml_spec.text(spec.input)}"
-    if spec.classes is not None:
-        yield f"classes: {yaml_spec.classes_text(spec.classes)}"
+    yield from yaml_spec.opening(spec)
     if any(defaults.values()):
         said = (f"{kind}: {_mapping(chosen)}" for kind, chosen in defaults.items() if chosen)
         yield f"defaults: {{{', '.join(said)}}}"

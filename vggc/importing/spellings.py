@@ -5,10 +5,9 @@ and the like need no entry: `spelling` has settled them.
 """
 
 from collections.abc import Callable
-from math import pi, sqrt
 from typing import Final
 
-from vggc.layers.activation import GELU, Hardswish, Softplus
+from vggc.layers.activation import GELU, Hardswish, Softplus, error_function, tanh_approximation
 from vggc.layers.base import Layer, OnnxNode, Shape, constant
 from vggc.layers.norm import GroupNorm, LocalResponseNorm
 from vggc.layers.reshape import PixelShuffle
@@ -27,23 +26,7 @@ def other_spellings(layer: Layer, x: Shape) -> tuple[Spelling, ...]:
 def _gelu(layer: Layer, x: Shape) -> tuple[Spelling, ...]:
     """`x * (0.5 * (1 + erf(x / sqrt(2))))`, or with half of x in front; and the same with tanh."""
     assert isinstance(layer, GELU)
-    curve: Spelling
-    if layer.approximate == "none":
-        curve = (
-            constant("root", sqrt(0.5)),
-            OnnxNode("Mul", ("x", "root"), {}, "scaled"),
-            OnnxNode("Erf", ("scaled",), {}, "curve"),
-        )
-    else:
-        curve = (
-            *(constant("cubic", 0.044715), constant("root", sqrt(2 / pi))),
-            OnnxNode("Mul", ("x", "x"), {}, "square"),
-            OnnxNode("Mul", ("square", "x"), {}, "cube"),
-            OnnxNode("Mul", ("cube", "cubic"), {}, "bent"),
-            OnnxNode("Add", ("x", "bent"), {}, "summed"),
-            OnnxNode("Mul", ("summed", "root"), {}, "scaled"),
-            OnnxNode("Tanh", ("scaled",), {}, "curve"),
-        )
+    curve = error_function() if layer.approximate == "none" else tanh_approximation()
     common = (*curve, constant("one", 1.0), constant("half", 0.5), OnnxNode("Add", ("curve", "one"), {}, "shifted"))
     share = (OnnxNode("Mul", ("shifted", "half"), {}, "share"), OnnxNode("Mul", ("x", "share")))
     halved = (OnnxNode("Mul", ("x", "half"), {}, "halved"), OnnxNode("Mul", ("halved", "shifted")))
