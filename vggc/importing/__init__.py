@@ -1,16 +1,17 @@
-"""The way back: an ONNX file or a torch module -> a short spec, its weights, and a report that says they are the same.
+"""The way back: an ONNX file or a torch model -> a short spec, its weights, and a report that says they are the same.
 
-onnx_import    the whole way from a file, top to bottom
-torch_modules  the same from a torch module
-preparing      a model at inference, in float32
-folding        nodes -> steps: constants computed, shapes known
-spelling       steps -> operations in one spelling, with `windows` for convolutions and pools
-chain          operations -> the places where all paths meet
-ways           what a layer might be, by the operator that it begins with
-matching       layers held against operations, by lowering them; `spellings` are those of other exporters
-recovery       chain -> layers with tensors, or every node in the way
-sections       layers -> graph, as a person would split and word it
-idiom          graph -> short text, with `units` and `repeats`
-checking       the recovered network beside what it came from
-result         text, network, weights and report; and writing them
+    file -prepare-> model -folding-> steps -spelling-> operations -chain-> Chain -recovery-> layers -sections-> Graph
+    -idiom-> text -pipeline-> Network -checking-> report
+
+`onnx_import.import_onnx` shows the whole way in one class, `torch_import.import_torch` that from a torch model.
+
+    embedded, interface     the spec in a file of ours; what a file takes and gives
+    preparing, folding      a model at inference in float32; constants computed, shapes known
+    spelling                one spelling for all opsets and exporters: windows, arithmetic, normalizing, moving
+    chain                   the places where all paths meet
+    ways, matching          what a layer might be; layers held against operations by lowering them (and `spellings`)
+    recovery                layers with their tensors, or every node in the way
+    torch_modules           the same from torch modules, class by class (`torch_classes`)
+    sections, idiom         split and worded as a person would: units, defaults, repeats
+    checking, result        beside the original; text, network, weights and report
 """

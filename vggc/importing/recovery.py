@@ -8,7 +8,8 @@ import numpy as np
 from vggc.importing.chain import Chain
 from vggc.importing.matching import Match, match
 from vggc.importing.values import OPEN_BATCH, Array, Constant, Operation, UnknownShapeError
-from vggc.importing.ways import AHEAD, candidates, number
+from vggc.importing.views import AHEAD, number
+from vggc.importing.ways import candidates
 from vggc.layers.base import Layer
 from vggc.layers.dropout import Dropout
 from vggc.layers.norm import BatchNorm
