@@ -238,6 +238,21 @@ def test_batch_norm_of_every_age(opset: int, tmp_path: Path) -> None:
     assert [each.weights for each in found.report.controls] == ["own"]
 
 
+@pytest.mark.parametrize("ir_version", [3, 8])
+def test_a_fresh_norm_is_run_with_other_weights(ir_version: int, tmp_path: Path) -> None:
+    """Before IR version 4 initializers are inputs as well; and MatMul has its weight the other way round."""
+    fresh = {"s": np.ones(4), "t": np.zeros(4), "m": np.zeros(4), "v": np.ones(4)}
+    nodes = [
+        *(CONV, node("BatchNormalization", "c s t m v", "n"), node("Flatten", "n", "f")),
+        *(node("MatMul", "f head", "p"), node("Add", "p bias", "y")),
+    ]
+    tensors = {name: value.astype(np.float32) for name, value in fresh.items()}
+    tensors |= {**TENSORS, "head": weights(256, 5), "bias": weights(5)}
+    found = imported(model(nodes, tensors, opset=9, ir_version=ir_version, listed=ir_version < 4), tmp_path)
+    assert [(each.weights, each.seen) for each in found.report.controls] == [("own", True), ("He", True)]
+    assert len(found.report.comparisons) == 5
+
+
 def test_scales_and_shifts_by_channel_are_a_norm_that_stands_still(tmp_path: Path) -> None:
     tensors = {"s": positive(1, 4, 1, 1), "t": weights(4, 1, 1, seed=2)}
     found = behind_conv(tmp_path, [node("Mul", "c s", "a"), node("Add", "a t", "r"), node("Relu", "r", "y")], tensors)

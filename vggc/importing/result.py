@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vggc.backends import torch_module
 from vggc.diagnostics import Source, SpecError
 from vggc.errors import ProductError, VerificationError
-from vggc.files import write_text
+from vggc.files import move_into_place, staging
 from vggc.importing.idiom import emit
 from vggc.ir import Graph, Network
 from vggc.pipeline import compile_source
@@ -81,12 +81,21 @@ def passed(imported: Imported) -> Imported:
 
 
 def write(imported: Imported, spec: Path | None, weights: Path | None) -> None:
-    """Write the weights, and then the spec that they belong to.
+    """Write the spec and the weights that belong to it; the spec is in its place once the weights are.
 
     Raises:
         ProductError: one could not be written.
     """
+    if spec is None:
+        _write_weights(imported, weights)
+        return
+    with staging(spec) as folder:
+        staged = folder / spec.name
+        staged.write_text(imported.text, encoding="utf-8", newline="\n")
+        _write_weights(imported, weights)
+        move_into_place(staged, spec)
+
+
+def _write_weights(imported: Imported, weights: Path | None) -> None:
     if weights is not None:
         save_weights(loaded(imported.network, imported.state, imported.report.file), weights)
-    if spec is not None:
-        write_text(spec, imported.text)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 
 import torch
 from torch import nn
@@ -31,16 +32,18 @@ def find_model(name: str) -> nn.Module:
         ProductError: there is no such thing, or its code fails.
     """
     module, _, attribute = name.partition(":")
-    sys.path.insert(0, os.getcwd())
+    here = os.getcwd()
+    sys.path.insert(0, here)
     try:
-        found = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-        model = found() if callable(found) and not isinstance(found, nn.Module) else found
+        with redirect_stdout(sys.stderr):  # what the code prints is no part of the spec
+            found = importlib.import_module(module)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+            model = found() if callable(found) and not isinstance(found, nn.Module) else found
     except Exception as error:  # it is not our code, and may raise anything
         raise ProductError(f"{name} cannot be made: {type(error).__name__}: {error}") from error
     finally:
-        sys.path.pop(0)
+        sys.path.remove(here)
     if not isinstance(model, nn.Module):
         raise ProductError(f"{name} is {type(model).__qualname__}, and no torch.nn.Module")
     return model
@@ -120,7 +123,7 @@ class _Original:
 
     def _run(self, x: torch.Tensor, replaced: Weights) -> Array:
         try:
-            with torch.no_grad():
+            with torch.no_grad(), redirect_stdout(sys.stderr):
                 output = torch.func.functional_call(self.model, replaced, (x,))
         except Exception as error:  # it is not our code, and may raise anything
             shape = " x ".join(map(str, x.shape))

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from vggc.importing.builder import Builder, constant, given, integers, scalar
 from vggc.importing.values import Constant, Operand, Operation, Step, UnreadableError
 from vggc.layers.base import Shape
@@ -93,7 +91,7 @@ def pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     x = builder.shape(inputs[0])
     pads = given(step, 1, "pads")
     if pads is None:
-        pads = np.asarray(step.attributes.get("paddings", ()))
+        raise UnreadableError("it does not say how much")
     axes = given(step, 3, "axes")
     order = [axis % len(x) for axis in integers(axes)] if axes is not None else list(range(len(x)))
     pairs = [(0, 0)] * len(x)
