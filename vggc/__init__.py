@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from vggc.diagnostics import Diagnostic, SpecError
     from vggc.errors import InternalError, ProductError, VerificationError
     from vggc.export import Export, export_onnx
+    from vggc.importing.onnx_import import import_onnx
+    from vggc.importing.result import Imported
+    from vggc.importing.torch_import import import_torch
     from vggc.ir import Network, ShapedLayer
     from vggc.matching import Matching
     from vggc.pipeline import compile
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Diagnostic": "diagnostics",
     "Export": "export",
+    "Imported": "importing.result",
     "InternalError": "errors",
     "Matching": "matching",
     "Network": "ir",
@@ -42,12 +46,15 @@ _HOMES = {
     "VerificationError": "errors",
     "compile": "pipeline",
     "export_onnx": "export",
+    "import_onnx": "importing.onnx_import",
+    "import_torch": "importing.torch_import",
     "verify_onnx": "verifying",
 }
 
 __all__ = [
     "Diagnostic",
     "Export",
+    "Imported",
     "InternalError",
     "Matching",
     "Network",
@@ -58,6 +65,8 @@ __all__ = [
     "__version__",
     "compile",
     "export_onnx",
+    "import_onnx",
+    "import_torch",
     "verify_onnx",
 ]
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vggc.verify.report import Report
+    from vggc.verify.report import Measurement
 
 
 class ProductError(RuntimeError):
@@ -11,9 +11,9 @@ class ProductError(RuntimeError):
 
 
 class VerificationError(ProductError):
-    """The file is not what the network says, or nobody can tell; `report` holds what was measured."""
+    """A product is not what the network says, or nobody can tell; `report` holds what was measured."""
 
-    def __init__(self, report: "Report") -> None:
+    def __init__(self, report: "Measurement") -> None:
         super().__init__(f"{report.file}: {report.verdict}: {report.reason}")
         self.report = report
 

@@ -21,15 +21,11 @@ def emit(graph: Graph) -> str:
 
 def _lines(graph: Graph) -> Iterator[str]:
     spec = graph.spec
-    yield "vggc: 1"
-    yield f"name: {value_text(spec.name)}"
-    yield f"input: {value_text(spec.input)}"
-    if spec.classes is not None:
-        yield f"classes: {classes_text(spec.classes)}"
+    yield from opening(spec)
     yield "features:"
     yield from _items(graph, "features")
     if any(node.section == "classifier" for node in graph.nodes):
-        yield from (f"pool: {_braced(layer_text(node.layer))}" for node in graph.nodes if node.section == "avgpool")
+        yield from (f"pool: {braced(layer_text(node.layer))}" for node in graph.nodes if node.section == "avgpool")
         yield "classifier:"
         yield from _items(graph, "classifier")
     else:
@@ -37,7 +33,16 @@ def _lines(graph: Graph) -> Iterator[str]:
         yield from _items(graph, "avgpool")
         yield from _items(graph, "flatten")
         yield "classifier: none"
-    yield from _rest(spec)
+    yield from closing(spec)
+
+
+def opening(spec: Spec) -> Iterator[str]:
+    """The lines before the layers."""
+    yield "vggc: 1"
+    yield f"name: {value_text(spec.name)}"
+    yield f"input: {value_text(spec.input)}"
+    if spec.classes is not None:
+        yield f"classes: {classes_text(spec.classes)}"
 
 
 def _items(graph: Graph, section: str) -> Iterator[str]:
@@ -56,7 +61,8 @@ def layer_text(layer: Layer) -> str:
     return f"{layer.kind}: {value_text(options)}" if options else layer.kind
 
 
-def _braced(item: str) -> str:
+def braced(item: str) -> str:
+    """An item of a block as one of a flow list."""
     return f"{{{item}}}" if ": " in item else item
 
 
@@ -65,7 +71,8 @@ def classes_text(classes: Classes) -> str:
     return value_text(classes.names) if classes.names is not None else str(classes.count)
 
 
-def _rest(spec: Spec) -> Iterator[str]:
+def closing(spec: Spec) -> Iterator[str]:
+    """The lines of everything that is no layer and no heading."""
     if spec.init:
         schemes = (f"{key}: {picked_text(scheme)}" for key, scheme in spec.init.items())
         yield f"init: {{{', '.join(schemes)}}}"

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "stats": "images:stats",
     "predict": "images:predict",
     "bench": "benching:bench",
+    "import": "importing:import_",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",

@@ -151,7 +151,7 @@ class GELU(Activation):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if opset >= 20:
             return (OnnxNode("Gelu", ("x",), {"approximate": self.approximate}),)
-        curve = _error_function() if self.approximate == "none" else _tanh_approximation()
+        curve = error_function() if self.approximate == "none" else tanh_approximation()
         return (
             *curve,
             constant("one", 1.0),
@@ -162,7 +162,8 @@ class GELU(Activation):
         )
 
 
-def _error_function() -> tuple[OnnxNode, ...]:
+def error_function() -> tuple[OnnxNode, ...]:
+    """erf(x / sqrt(2)), as `curve`."""
     return (
         constant("root", sqrt(0.5)),
         OnnxNode("Mul", ("x", "root"), {}, "scaled"),
@@ -170,8 +171,8 @@ def _error_function() -> tuple[OnnxNode, ...]:
     )
 
 
-def _tanh_approximation() -> tuple[OnnxNode, ...]:
-    """tanh(sqrt(2 / pi) * (x + 0.044715 x^3)), Hendrycks and Gimpel, 2016."""
+def tanh_approximation() -> tuple[OnnxNode, ...]:
+    """tanh(sqrt(2 / pi) * (x + 0.044715 x^3)), as `curve`; Hendrycks and Gimpel, 2016."""
     return (
         constant("cubic", 0.044715),
         constant("root", sqrt(2 / pi)),

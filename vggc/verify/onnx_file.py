@@ -8,7 +8,6 @@ from typing import Final, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from torch import nn
 
@@ -18,12 +17,13 @@ from vggc.ir import Network
 from vggc.passes import Program, prepare
 from vggc.progress import Progress, silent
 from vggc.verify.bisection import culprit, first_difference, first_structural_difference
-from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
+from vggc.verify.outputs import telling_weights
 from vggc.verify.reading import data_files
-from vggc.verify.reference import Reference, Sample
-from vggc.verify.report import TOLERANCES, Check, Control, Report, Verdict
-from vggc.verify.sessions import Array, open_session, runnable
+from vggc.verify.reference import Reference
+from vggc.verify.report import TOLERANCES, Check, Report, Verdict
+from vggc.verify.sessions import Array, open_session, runnable, runner
 from vggc.verify.structure import Structure, altered_tensors, opset_of
+from vggc.verify.trial import Trial
 
 _RUNNABLE: Final = (
     "operators",
@@ -78,7 +78,6 @@ class _Verification:
         self.reference = reference
         self.state = dict(reference.module.state_dict())
         self.tolerance = TOLERANCES[precision]
-        self.progress = progress
         self.model = onnx.load(str(path), load_external_data=False)
         size = path.stat().st_size + sum(each.stat().st_size for each in data_files(path, self.model))
         float_: Float = "float16" if precision == "float16" else "float32"
@@ -87,7 +86,7 @@ class _Verification:
             file=path.name,
             network=program.network.name,
             size=size,
-            sha256=_sha256(path),
+            sha256=sha256_of(path),
             opset=opset_of(self.model),
             ir_version=self.model.ir_version,
             operators=dict(Counter(onnx_model.operators(self.model))),
@@ -95,7 +94,7 @@ class _Verification:
             notes=list(program.notes),
         )
         self.foreign = False
-        self.steps = 0
+        self.trial = Trial(reference, self.report, self.tolerance, progress)
 
     def run(self, opset: int | None, own_weights: bool, loosely: bool) -> Report:
         """Structure first, then outputs; the first that fails is the verdict."""
@@ -108,23 +107,16 @@ class _Verification:
             self._find_structural_culprit([check.name for check in failed], own_weights)
             return self._end("mismatch", f"{failed[0].name}: {failed[0].detail}")
         samples = self.reference.samples()
-        self._compare("as written", self.state, open_session(str(self.path)), samples)
-        if self._mismatch():
+        self.trial.compare("as written", self.state, runner(open_session(str(self.path))), samples)
+        if self.trial.differs():
             return self._blame("as written", self.state)
-        if not loosely and (not self.report.controls[-1].seen or self._has_fresh_statistics()):
+        if not loosely and self.trial.says_little():
             weights = telling_weights(self.program.network)
             replaced = self._replaced(weights)
-            self._compare("He", weights, open_session(str(self.path), replaced), samples[:2])
-            if self._mismatch():
+            self.trial.compare("He", weights, runner(open_session(str(self.path), replaced)), samples[:2])
+            if self.trial.differs():
                 return self._blame("with He weights", weights, replaced)
-        if self.report.controls[-1].seen:
-            return self._end("verified", "the outputs agree, and a perturbed layer is seen")
-        control = self.report.controls[-1]
-        return self._end(
-            "inconclusive",
-            f"the outputs agree, and perturbing {control.layer} changes them by {control.relative_l2:.1e} alone: "
-            "an error might stay unseen",
-        )
+        return self._end(*self.trial.verdict())
 
     def _replaced(self, weights: Mapping[str, torch.Tensor]) -> dict[str, Array]:
         """The initializers of the file for other weights of the network."""
@@ -139,16 +131,12 @@ class _Verification:
 
     # --- blame ---
 
-    def _mismatch(self) -> bool:
-        return not all(comparison.passed for comparison in self.report.comparisons)
-
     def _blame(
         self, weights: str, state: Mapping[str, torch.Tensor], replaced: Mapping[str, Array] | None = None
     ) -> Report:
-        worst = max(self.report.comparisons, key=lambda each: each.relative_l2)
         if not self.foreign:
             self._find_culprit(state, replaced)
-        return self._end("mismatch", f"{weights} the outputs differ by {worst.relative_l2:.1e} (relative L2)")
+        return self._end("mismatch", self.trial.difference(weights))
 
     def _find_culprit(self, state: Mapping[str, torch.Tensor], replaced: Mapping[str, Array] | None = None) -> None:
         self.report.culprit = first_difference(
@@ -184,50 +172,8 @@ class _Verification:
             "float16 range", largest <= most, f"values up to {largest:.3g} at {path}, and float16 ends at {most:g}"
         )
 
-    def _has_fresh_statistics(self) -> bool:
-        """Whether some batch norm is the identity still, so that an error in it would not show."""
-        return any(name.endswith("running_mean") and not tensor.any() for name, tensor in self.state.items())
 
-    def _compare(
-        self,
-        label: str,
-        state: Mapping[str, torch.Tensor],
-        session: onnxruntime.InferenceSession,
-        samples: list[Sample],
-    ) -> None:
-        pairs = []
-        for sample in samples:
-            self._advance()
-            x = self.reference.input(sample)
-            actual = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
-            pairs.append((sample, x, actual, self.reference.output(state, x)))
-        if self.reference.inputs:
-            actual, expected = (np.concatenate(each) for each in zip(*(pair[2:] for pair in pairs), strict=True))
-            self.report.comparisons.append(compare(label, None, actual, expected, tolerance=self.tolerance))
-        else:
-            self.report.comparisons += [
-                compare(label, sample.seed, actual, expected, sample.size, self.tolerance)
-                for sample, _, actual, expected in pairs
-            ]
-        self._advance()
-        self.report.controls.append(self._control(label, state, *pairs[0][1:3]))
-
-    def _control(self, label: str, state: Mapping[str, torch.Tensor], x: torch.Tensor, actual: Array) -> Control:
-        """The first layer with weights is perturbed: what it changes has the longest way to the output."""
-        name = next((name for name in state if name.endswith(".weight")), None)
-        needed = self.tolerance.margin * self.tolerance.relative_l2
-        if name is None:
-            other = self.reference.output(state, (x * 0.5).to(x.dtype))
-        else:
-            other = self.reference.output({**state, name: perturbed(state[name])}, x)
-        layer = name.rpartition(".")[0] if name else self.program.input.name
-        return Control(label, layer, relative_l2(actual, other), needed)
-
-    def _advance(self) -> None:
-        self.progress("verifying", self.steps, 2 * len(self.reference.samples()) + 1)
-        self.steps += 1
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -106,17 +106,12 @@ class Culprit:
         return f"{self.path} ({self.alias}, {self.kind}) at {self.place}: {'; '.join(found)}"
 
 
-@dataclass
-class Report:
-    """Everything that was measured, and the verdict."""
+@dataclass(kw_only=True)
+class Measurement:
+    """What was measured of a model and of what it ought to be, and the verdict."""
 
     file: str
     network: str
-    size: int
-    sha256: str
-    opset: int
-    ir_version: int
-    operators: dict[str, int]
     precision: str = "float32"
     notes: list[Note] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -128,6 +123,30 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
+
+    @property
+    def heading(self) -> str:
+        """What was measured, in a line."""
+        return self.file
+
+
+@dataclass(kw_only=True)
+class Report(Measurement):
+    """Everything that was measured of an ONNX file, and the verdict; `size` is in bytes, with its weights."""
+
+    size: int
+    sha256: str
+    opset: int
+    ir_version: int
+    operators: dict[str, int]
+
+    @property
+    def heading(self) -> str:
+        """The file, its size and what it says of itself."""
+        nodes = sum(self.operators.values())
+        precision = f", {self.precision}" if self.precision != "float32" else ""
+        versions = f"opset {self.opset}, IR version {self.ir_version}"
+        return f"{self.file}: {in_bytes(self.size)}, {versions}, {nodes} nodes{precision}"
 
     def to_json(self) -> str:
         """The report as one JSON object, with the tolerances and versions that it rests on."""
@@ -143,11 +162,8 @@ class Report:
         )
 
 
-def _lines(report: Report) -> Iterator[str]:
-    nodes = sum(report.operators.values())
-    size = in_bytes(report.size)
-    precision = f", {report.precision}" if report.precision != "float32" else ""
-    yield f"{report.file}: {size}, opset {report.opset}, IR version {report.ir_version}, {nodes} nodes{precision}"
+def _lines(report: Measurement) -> Iterator[str]:
+    yield report.heading
     for note in report.notes:
         yield from (f"  {line}" for line in str(note).splitlines())
     for check in report.checks:

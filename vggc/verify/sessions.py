@@ -1,6 +1,6 @@
 """onnxruntime: sessions on the CPU, and which opsets it runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import onnx
 import onnxruntime
+import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from vggc.backends import onnx_model
@@ -82,3 +83,14 @@ def open_session(
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     session.vggc_initializers = kept  # the session refers to their memory
     return session
+
+
+def runner(session: onnxruntime.InferenceSession) -> Callable[[torch.Tensor], Array]:
+    """The one output of a session for its one input."""
+    name = session.get_inputs()[0].name
+
+    def run(x: torch.Tensor) -> Array:
+        output: Array = session.run(None, {name: x.numpy()})[0]
+        return output
+
+    return run

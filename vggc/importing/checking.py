@@ -1,0 +1,53 @@
+"""The recovered network beside what it was recovered from: the same inputs, and where needed the same other weights."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from vggc.ir import Network
+from vggc.passes import program
+from vggc.progress import Progress
+from vggc.verify.outputs import telling_weights
+from vggc.verify.reference import Reference
+from vggc.verify.report import Measurement
+from vggc.verify.trial import Run, Trial
+
+Weights = dict[str, torch.Tensor]
+
+
+def check(
+    network: Network,
+    module: nn.Sequential,
+    run: Run,
+    batch: int | None,
+    reweighed: Callable[[Weights], tuple[Run, Weights]],
+    report: Measurement,
+    progress: Progress,
+) -> None:
+    """Measure a recovered network against its original, and write the verdict into the report.
+
+    Args:
+        network: what was recovered.
+        module: the same in torch, with the recovered weights.
+        run: the original.
+        batch: the one batch size that the original takes; None where it takes any.
+        reweighed: the original with other weights, and those of them that it can take.
+        report: what is measured is noted in it.
+        progress: told the passes done.
+    """
+    reference = Reference(program(network), module.eval())
+    samples = [each if batch is None else each._replace(batch=batch) for each in reference.samples()]
+    trial = Trial(reference, report, progress=progress)
+    own = dict(module.state_dict())
+    trial.compare("own", own, run, samples)
+    label = "with its own weights"
+    if not trial.differs() and trial.says_little():
+        other, taken = reweighed(telling_weights(network))
+        if taken:
+            label = "with He weights"
+            trial.compare("He", {**own, **taken}, other, samples[:2])
+    if trial.differs():
+        report.verdict, report.reason = "mismatch", trial.difference(label)
+    else:
+        report.verdict, report.reason = trial.verdict()

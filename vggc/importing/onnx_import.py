@@ -1,0 +1,229 @@
+"""`vggc import MODEL.onnx`: the whole way back, top to bottom.
+
+file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections-> Graph -idiom-> text
+-pipeline-> Network -checking-> report
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+
+from vggc.backends import onnx_model
+from vggc.errors import ProductError
+from vggc.importing.chain import Chain, read_chain
+from vggc.importing.checking import Weights, check
+from vggc.importing.embedded import embedded, standing_alone
+from vggc.importing.interface import OLDEST_OPSET, Interface, interface
+from vggc.importing.preparing import Prepared, prepare
+from vggc.importing.recovery import Found, recover
+from vggc.importing.result import Imported, compiled, loaded, passed
+from vggc.importing.sections import graph_of, legal_name, worded
+from vggc.importing.values import Array, Constant, original
+from vggc.ir import Graph, Network
+from vggc.layers.base import Shape
+from vggc.layers.reshape import Flatten, Identity
+from vggc.passes.program import Note
+from vggc.progress import Progress, silent
+from vggc.quantities import in_bytes
+from vggc.shapes import MAX_MEMORY
+from vggc.verify.onnx_file import sha256_of
+from vggc.verify.reading import read_model
+from vggc.verify.reference import SEEDS_AND_BATCHES
+from vggc.verify.report import Report
+from vggc.verify.sessions import FAILURES, open_session, runner
+from vggc.verify.structure import opset_of
+from vggc.verify.trial import Run
+
+
+def import_onnx(
+    path: str | os.PathLike[str],
+    *,
+    input: Shape | None = None,
+    max_memory: int = MAX_MEMORY,
+    progress: Progress = silent,
+) -> Imported:
+    """Recover the spec and the weights of a sequential ONNX file, and verify them against it; nothing is written.
+
+    Args:
+        path: the file, from whichever exporter.
+        input: (C, H, W), where the file leaves its size open.
+        max_memory: the bytes that the weights may take.
+        progress: told the passes done.
+
+    Raises:
+        ProductError: the file cannot be read, or holds what no spec can say; all such nodes are named.
+        VerificationError: what was recovered computes something else, or nobody can tell.
+    """
+    return _Import(Path(path), input, max_memory, progress).run()
+
+
+class _Import:
+    def __init__(self, file: Path, input: Shape | None, max_memory: int, progress: Progress) -> None:
+        self.file = file
+        self.progress = progress
+        self.read = _read(file)
+        self.opset = _checked_opset(self.read, file.name)
+        self.prepared: Prepared = prepare(self.read, file.name)
+        self.interface: Interface = interface(self.prepared.model, file.name, input)
+        self.notes = list(self.prepared.notes)
+        _check_size(self.read, self.interface, file.name, max_memory)
+
+    def run(self) -> Imported:
+        graph, found = self._recovered()
+        text, network = compiled(graph, f"{self.file.name} (opset {self.opset})")
+        tensors = {
+            f"{shaped.path}.{name}": tensor
+            for shaped, each in zip(network.layers, found, strict=True)
+            for name, tensor in each.tensors.items()
+        }
+        state = _state(network, tensors)
+        report = self._report(network)
+        module = loaded(network, state, self.file.name)
+        try:
+            run, reweighed = self._original(tensors)
+            check(network, module, run, self.interface.batch, reweighed, report, self.progress)
+        except FAILURES as error:
+            raise ProductError(f"onnxruntime cannot run {self.file.name}: {str(error).splitlines()[0]}") from error
+        return passed(Imported(text, network, state, report))
+
+    # --- what is in the file ---
+
+    def _recovered(self) -> tuple[Graph, list[Found]]:
+        network, note = embedded(self.read)
+        self.notes += [note] if note else []
+        if network is not None and network.input == self.interface.shape:
+            tensors = _initializers(self.read)
+            return standing_alone(network), [
+                Found(each.layer, {name: tensors[f"{each.path}.{name}"] for name in _stored(each.path, tensors)})
+                for each in network.layers
+            ]
+        return self._by_graph()
+
+    def _by_graph(self) -> tuple[Graph, list[Found]]:
+        model = self.prepared.model
+        found, refused = recover(self._chain())
+        if refused:
+            listed = "\n".join(f"  {each}" for each in refused)
+            raise ProductError(f"{self.file.name} cannot be written as a spec:\n{listed}")
+        if not found or isinstance(found[0].layer, Flatten):
+            found.insert(0, Found(Identity(), {}))
+        layers = worded(self.interface.shape, [each.layer for each in found])
+        self.notes.append(f"{len(model.graph.node)} nodes are {len(layers)} layers")
+        name = legal_name(model.graph.name, self.file.stem)
+        return graph_of(name, self.interface.shape, layers), found
+
+    def _chain(self) -> Chain:
+        model, ends = self.prepared.model, self.interface
+        opsets = {each.domain: each.version for each in model.opset_import}
+        constants = _initializers(model)
+        chain = read_chain(model.graph.node, opsets, constants, ends.input, ends.output, ends.x)
+        if 0 not in chain.places:
+            raise ProductError(f"{self.file.name} cannot be written as a spec: its output does not depend on its input")
+        return chain
+
+    # --- the other side of the comparison ---
+
+    def _report(self, network: Network) -> Report:
+        return Report(
+            file=self.file.name,
+            network=network.name,
+            notes=[Note("note", each) for each in self.notes],
+            size=self.file.stat().st_size,
+            sha256=sha256_of(self.file),
+            opset=self.opset,
+            ir_version=self.read.ir_version,
+            operators=dict(Counter(onnx_model.operators(self.read))),
+        )
+
+    def _original(self, tensors: Mapping[str, Constant]) -> tuple[Run, "_Reweighed"]:
+        model = self.prepared.model
+        given: str | bytes = str(self.file) if self.prepared.as_written else model.SerializeToString()
+        return runner(open_session(given)), _Reweighed(model, given, tensors)
+
+
+class _Reweighed:
+    """The file with other weights: those of the network's tensors that are each an initializer of its own."""
+
+    def __init__(self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant]) -> None:
+        self.model = model
+        self.given = given
+        uses = Counter(each.origin.name for each in tensors.values() if each.origin is not None)
+        self.tensors = {
+            name: each for name, each in tensors.items() if each.origin is not None and uses[each.origin.name] == 1
+        }
+
+    def __call__(self, weights: Weights) -> tuple[Run, Weights]:
+        taken = {name: weights[name] for name in self.tensors}
+        replaced: dict[str, Array] = {}
+        for name, values in taken.items():
+            origin = self.tensors[name].origin
+            assert origin is not None
+            replaced[origin.name] = np.ascontiguousarray(origin.back(values.numpy()))
+        return runner(open_session(self._with_fixed_inputs(), replaced)), taken
+
+    def _with_fixed_inputs(self) -> str | bytes:
+        """Before IR version 4 initializers are inputs as well, which onnxruntime does not replace."""
+        constants = {each.name for each in self.model.graph.initializer}
+        if not any(each.name in constants for each in self.model.graph.input):
+            return self.given
+        fixed = onnx.ModelProto()
+        fixed.CopyFrom(self.model)
+        kept = [each for each in fixed.graph.input if each.name not in constants]
+        del fixed.graph.input[:]
+        fixed.graph.input.extend(kept)
+        fixed.ir_version = max(4, fixed.ir_version)
+        return fixed.SerializeToString()
+
+
+def _read(file: Path) -> onnx.ModelProto:
+    """A file with the weights that stand beside it."""
+    model = read_model(file)
+    onnx.external_data_helper.load_external_data_for_model(model, str(file.parent))
+    return model
+
+
+def _checked_opset(model: onnx.ModelProto, name: str) -> int:
+    if not model.graph.node:
+        raise ProductError(f"{name} is no ONNX file with a graph in it")
+    opset = opset_of(model)
+    newest = onnx.defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise ProductError(
+            f"not supported: {name} is of opset {opset}; the installed onnx can import {OLDEST_OPSET} to {newest}"
+        )
+    return opset
+
+
+def _check_size(model: onnx.ModelProto, ends: Interface, name: str, max_memory: int) -> None:
+    """Before anything is allocated: the weights, and the largest batch that the file is run with."""
+    batch = ends.batch or max(batch for _, batch in SEEDS_AND_BATCHES)
+    weights = sum(4 * prod(each.dims) for each in model.graph.initializer)
+    for what, size in (("the weights", weights), ("a batch of images", 4 * batch * prod(ends.shape))):
+        if size > max_memory:
+            over = f"{in_bytes(size)}, over the limit of {in_bytes(max_memory)}"
+            raise ProductError(f"{name}: {what} would take {over}; raise it with --max-memory")
+
+
+def _initializers(model: onnx.ModelProto) -> dict[str, Constant]:
+    return {each.name: original(each.name, numpy_helper.to_array(each)) for each in model.graph.initializer}
+
+
+def _stored(path: str, tensors: Mapping[str, Constant]) -> list[str]:
+    """The names of a layer's tensors that are in the file."""
+    return [name.removeprefix(f"{path}.") for name in tensors if name.rpartition(".")[0] == path]
+
+
+def _state(network: Network, tensors: Mapping[str, Constant]) -> dict[str, torch.Tensor]:
+    """The state dict of a network; a batch norm has seen no batches that anyone knows of."""
+    state = {name: torch.from_numpy(np.array(each.array, dtype=np.float32)) for name, each in tensors.items()}
+    for layer in network.layers:
+        if "num_batches_tracked" in layer.layer.buffers(layer.input):
+            state[f"{layer.path}.num_batches_tracked"] = torch.tensor(0)
+    return state

@@ -1,0 +1,113 @@
+"""Layers in a row -> the graph of a spec, split into features, pool and classifier as a person would write it."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from vggc.diagnostics import Source, Span
+from vggc.frontend.spec import Classes, Spec, Written
+from vggc.ir import Graph
+from vggc.layers.base import Layer, Shape, pair
+from vggc.layers.conv import Conv2d
+from vggc.layers.linear import Linear
+from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, GlobalAvgPool2d
+from vggc.layers.reshape import Flatten
+from vggc.unroll import unroll
+
+_POOLS: Final = (AdaptiveAvgPool2d, AdaptiveMaxPool2d, GlobalAvgPool2d)
+_NAMELESS: Final = ("", "main", "graph", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx")
+_MAX_NAME: Final = 100
+
+
+def graph_of(name: str, input: Shape, layers: Sequence[Layer]) -> Graph:
+    """The graph of a spec with these layers.
+
+    What stands before the first flatten are the features, at least one layer, and an adaptive pool right before it is
+    the pool; what comes behind is the classifier. Without a flatten all are features.
+    """
+    place = Span(Source("import", ""), 0, 0, 0, 0)
+    written = [Written(layer, place) for layer in layers]
+    at = next((i for i, layer in enumerate(layers) if isinstance(layer, Flatten)), None)
+    features, pool, classifier = written, None, None
+    if at is not None:
+        features, classifier = written[:at], written[at + 1 :]
+        if len(features) > 1 and isinstance(features[-1].layer, _POOLS):
+            pool = features.pop()
+        if not classifier or any(isinstance(each.layer, Flatten) for each in classifier):
+            classifier = written[at:]  # a classifier with a flatten of its own gets no other
+    spec = Spec(
+        name=name,
+        input=input,
+        classes=_classes(layers) if classifier is not None else None,
+        features=tuple(features),
+        pool=pool,
+        classifier=None if classifier is None else tuple(classifier),
+        rewrites=(),
+        init={},
+        expect=(),
+        preprocess=None,
+        train=None,
+        allow=(),
+        places={"features": place, "classifier": place},
+    )
+    return unroll(spec)
+
+
+def _classes(layers: Sequence[Layer]) -> Classes | None:
+    """As many as the last linear layer has features, where nothing behind it changes their number."""
+    last = next((layer for layer in reversed(layers) if isinstance(layer, Linear)), None)
+    return Classes(last.out_features) if last is not None else None
+
+
+def legal_name(*wanted: str) -> str:
+    """The first name that says something, with only such characters as the name of a spec may have."""
+    for each in wanted:
+        if each not in _NAMELESS:
+            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", each).strip("_.-")[:_MAX_NAME]
+            if name:
+                return name if name[0].isalpha() else f"net_{name}"[:_MAX_NAME]
+    return "imported"
+
+
+# --- the same layers in a person's words ---
+
+
+def worded(input: Shape, layers: Sequence[Layer]) -> list[Layer]:
+    """The same network with each layer as a person would write it.
+
+    A convolution that keeps the size has padding `same`. A mean that covers the map evenly right before a flatten is
+    the adaptive pool that models put there; anywhere else it is an ordinary one, because nothing says that it should
+    follow the size of the map.
+    """
+    found: list[Layer] = []
+    shape = input
+    for position, layer in enumerate(layers):
+        behind = layers[position + 1] if position + 1 < len(layers) else None
+        if isinstance(layer, Conv2d):
+            layer = _same_padding(layer, layers[position + 1 : position + 3])
+        if isinstance(layer, AvgPool2d) and isinstance(behind, Flatten):
+            layer = _adaptive(layer, shape)
+        found.append(layer)
+        shape = layer.shape(shape)
+    return found
+
+
+def _same_padding(layer: Conv2d, behind: Sequence[Layer]) -> Conv2d:
+    """A 1x1 kernel needs no padding; in a unit, whose padding is `same`, that is not worth a word."""
+    if pair(layer.stride) != (1, 1):
+        return layer
+    same = Conv2d(**{**layer.changed(), "padding": "same"})
+    groups = [each.group for each in behind]
+    in_unit = groups[:1] == ["activation"] or groups == ["norm", "activation"]
+    if same.borders() != layer.borders() or not (any(same.borders()) or in_unit):
+        return layer
+    return same
+
+
+def _adaptive(layer: AvgPool2d, x: Shape) -> Layer:
+    kernel, stride = pair(layer.kernel_size), pair(layer.stride or layer.kernel_size)
+    plain = not any(pair(layer.padding)) and not layer.ceil_mode and kernel == stride
+    if not plain or x[1] % kernel[0] or x[2] % kernel[1]:
+        return layer
+    rows, columns = x[1] // kernel[0], x[2] // kernel[1]
+    return AdaptiveAvgPool2d(output_size=rows if rows == columns else (rows, columns))
