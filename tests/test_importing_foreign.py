@@ -253,6 +253,18 @@ def test_a_fresh_norm_is_run_with_other_weights(ir_version: int, tmp_path: Path)
     assert len(found.report.comparisons) == 5
 
 
+def test_an_initializer_with_two_uses_is_not_given_other_weights(tmp_path: Path) -> None:
+    """As an exporter leaves it that merges equal tensors: the scale of the norm is a factor elsewhere as well."""
+    values = {"s": [1] * 4, "t": [0] * 4, "m": [0] * 4, "v": [1] * 4}
+    nodes = [
+        *(node("BatchNormalization", "c s t m v", "n"), node("GlobalAveragePool", "n", "p")),
+        *(node("Flatten", "p", "f"), node("Mul", "f s", "y")),
+    ]
+    found = behind_conv(tmp_path, nodes, {name: np.float32(value) for name, value in values.items()})
+    assert head(found)[-2:] == ["pool: global_avg_pool2d", "classifier: [batch_norm]"]
+    assert [each.weights for each in found.report.controls] == ["own", "He"]
+
+
 def test_scales_and_shifts_by_channel_are_a_norm_that_stands_still(tmp_path: Path) -> None:
     tensors = {"s": positive(1, 4, 1, 1), "t": weights(4, 1, 1, seed=2)}
     found = behind_conv(tmp_path, [node("Mul", "c s", "a"), node("Add", "a t", "r"), node("Relu", "r", "y")], tensors)

@@ -240,6 +240,18 @@ def test_every_module_in_the_way_is_named() -> None:
     ])  # fmt: skip
 
 
+def test_modules_with_something_between_them() -> None:
+    """A pool that stands in `forward` alone: the linear layer does not fit what the modules give."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 4))
+    with pytest.raises(vggc.ProductError) as caught:
+        vggc.import_torch(model, (3, 16, 16))
+    assert str(caught.value).splitlines()[1:] == [
+        "  1 (torch.nn.modules.linear.Linear): it takes 8 features, and what stands before it gives 2048; "
+        "if `forward` does more than run the modules in order, "
+        "export the model with torch.onnx.export and import the file"
+    ]
+
+
 class Doubling(VGG):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 2 * super().forward(x)
@@ -259,7 +271,7 @@ def test_a_forward_that_does_more_is_a_mismatch(model: type[nn.Module]) -> None:
     with pytest.raises(vggc.VerificationError) as caught:
         vggc.import_torch(model(), (3, 16, 16))
     assert caught.value.report.verdict == "mismatch"
-    assert "`forward` does something else than running the modules in order" in caught.value.report.reason
+    assert "if `forward` does more than run the modules in order, export the model" in caught.value.report.reason
 
 
 def test_a_model_that_fails_and_one_without_weights() -> None:

@@ -16,6 +16,7 @@ import torch
 from onnx import numpy_helper
 
 from vggc.backends import onnx_model
+from vggc.backends.protobuf_stream import MAX_FILE
 from vggc.errors import ProductError
 from vggc.importing.chain import Chain, read_chain
 from vggc.importing.checking import Weights, check
@@ -144,6 +145,8 @@ class _Import:
 
     def _original(self, tensors: Mapping[str, Constant]) -> tuple[Run, "_Reweighed"]:
         model = self.prepared.model
+        if not self.prepared.as_written and model.ByteSize() > MAX_FILE:
+            raise ProductError(f"not supported: {self.file.name} has more than 2 GiB of weights once it is in float32")
         given: str | bytes = str(self.file) if self.prepared.as_written else model.SerializeToString()
         return runner(open_session(given)), _Reweighed(model, given, tensors)
 
@@ -154,9 +157,10 @@ class _Reweighed:
     def __init__(self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant]) -> None:
         self.model = model
         self.given = given
-        uses = Counter(each.origin.name for each in tensors.values() if each.origin is not None)
-        self.tensors = {
-            name: each for name, each in tensors.items() if each.origin is not None and uses[each.origin.name] == 1
+        uses = Counter(name for node in model.graph.node for name in node.input)
+        uses.update(each.origin.name for each in tensors.values() if each.origin is not None)
+        self.tensors = {  # one use as an input, and one as a tensor
+            name: each for name, each in tensors.items() if each.origin is not None and uses[each.origin.name] == 2
         }
 
     def __call__(self, weights: Weights) -> tuple[Run, Weights]:

@@ -1,6 +1,7 @@
 """The classes of torch.nn -> layers. What a class says besides the language is refused, never left out."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any, Final
 
 from torch import nn
@@ -26,6 +27,15 @@ def _chosen(kind: type[Layer], **options: Any) -> Layer:
     return kind(**{name: value for name, value in options.items() if value != kind.default(name)})
 
 
+class MisfitError(UnsupportedError):
+    """A module that does not fit what the modules before it give."""
+
+
+def _takes(count: int, given: int, what: str) -> None:
+    if count != given:
+        raise MisfitError(f"it takes {count} {what}, and what stands before it gives {given}")
+
+
 def _must(holds: bool, why: str) -> None:
     if not holds:
         raise UnsupportedError(why)
@@ -40,6 +50,7 @@ def _numbers(kind: type[Layer], *names: str) -> Callable[[Any, Shape], Layer]:
 
 
 def _conv2d(module: nn.Conv2d, x: Shape) -> Layer:
+    _takes(module.in_channels, x[0], "channels")
     border = module.padding if isinstance(module.padding, str) else _size(module.padding)
     return _chosen(
         conv.Conv2d,
@@ -55,6 +66,7 @@ def _conv2d(module: nn.Conv2d, x: Shape) -> Layer:
 
 
 def _linear(module: nn.Linear, x: Shape) -> Layer:
+    _takes(module.in_features, prod(x), "features")
     return _chosen(linear.Linear, out_features=module.out_features, bias=module.bias is not None)
 
 
@@ -95,10 +107,17 @@ def _adaptive(kind: type[Layer]) -> Callable[[Any, Shape], Layer]:
 def _batch_norm(module: Any, x: Shape) -> Layer:
     _must(module.track_running_stats, "track_running_stats is off: it takes its statistics from the batch")
     _must(module.momentum is not None, "momentum is None")
+    _takes(module.num_features, x[0], "channels")
     return _chosen(norm.BatchNorm, eps=module.eps, momentum=module.momentum, affine=module.affine)
 
 
+def _group_norm(module: nn.GroupNorm, x: Shape) -> Layer:
+    _takes(module.num_channels, x[0], "channels")
+    return _chosen(norm.GroupNorm, num_groups=module.num_groups, eps=module.eps, affine=module.affine)
+
+
 def _instance_norm(module: nn.InstanceNorm2d, x: Shape) -> Layer:
+    _takes(module.num_features, x[0], "channels")
     _must(not module.track_running_stats, "track_running_stats is set")
     return _chosen(norm.InstanceNorm, eps=module.eps, affine=module.affine)
 
@@ -167,7 +186,7 @@ CLASSES: Final[Mapping[type[nn.Module], Callable[[Any, Shape], Layer]]] = {
     nn.AdaptiveMaxPool2d: _adaptive(pool.AdaptiveMaxPool2d),
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
-    nn.GroupNorm: _numbers(norm.GroupNorm, "num_groups", "eps", "affine"),
+    nn.GroupNorm: _group_norm,
     nn.InstanceNorm2d: _instance_norm,
     nn.LayerNorm: _layer_norm,
     nn.LocalResponseNorm: _numbers(norm.LocalResponseNorm, "size", "alpha", "beta", "k"),

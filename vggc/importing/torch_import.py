@@ -15,7 +15,7 @@ from vggc.errors import ProductError
 from vggc.importing.checking import Weights, check
 from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.sections import graph_of, legal_name, worded
-from vggc.importing.torch_modules import Placed, read_modules
+from vggc.importing.torch_modules import MORE, Placed, read_modules
 from vggc.ir import Network
 from vggc.layers.base import Shape
 from vggc.layers.reshape import Flatten, Identity
@@ -82,7 +82,7 @@ def import_torch(model: nn.Module, input: Shape, *, name: str | None = None, pro
     )
     check(network, loaded(network, original.state(), source), original.run, None, original.reweighed, report, progress)
     if report.verdict == "mismatch":
-        report.reason += ": its `forward` does something else than running the modules in order"
+        report.reason += f"; {MORE}"
     return passed(Imported(text, network, original.state(), report))
 
 

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Final
 
 from torch import nn
 
-from vggc.importing.torch_classes import CLASSES, UnsupportedError
+from vggc.importing.torch_classes import CLASSES, MisfitError, UnsupportedError
 from vggc.layers import linear, reshape
 from vggc.layers.base import Layer, Shape, ShapeError
+
+MORE: Final = (
+    "if `forward` does more than run the modules in order, export the model with torch.onnx.export and import the file"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,8 @@ def read_modules(model: nn.Module, input: Shape) -> tuple[list[Placed], list[str
     """The layers of a model for an input of shape (C, H, W), and every module that is none with the reason.
 
     A flatten is put where a linear layer meets an image: models do that in their own code. Whether the model does so,
-    and nothing else, is for the verification to say.
+    and nothing else, is for the verification to say. Behind a module that is refused nobody knows the shape, so that
+    nothing is held against those that do not fit it.
     """
     found: list[Placed] = []
     refused: list[str] = []
@@ -51,7 +57,11 @@ def read_modules(model: nn.Module, input: Shape) -> tuple[list[Placed], list[str
                 found.append(Placed(reshape.Flatten(), ""))
                 shape = (prod(shape),)
             shape = layer.shape(shape)
-        except (UnsupportedError, ShapeError) as error:
+        except (MisfitError, ShapeError) as error:
+            if not refused:
+                refused.append(f"{name}: {error}; {MORE}")
+            continue
+        except UnsupportedError as error:
             refused.append(f"{name}: {error}")
             continue
         found.append(Placed(layer, path))
