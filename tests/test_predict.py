@@ -18,10 +18,10 @@ from tests.networks import HEADLESS, PLAIN, SMALL, network
 from tests.pictures import in_memory, noise, save
 from tests.test_extras import WITHOUT
 from vggc import cli
-from vggc.backends import onnx_model
 from vggc.cli.exits import Exit
 from vggc.data import Batches
 from vggc.errors import ProductError
+from vggc.export import export_onnx
 from vggc.ir import Network
 from vggc.predict import Classifier
 
@@ -32,10 +32,8 @@ NAMES = ["ant", "bee", "cow", "dog", "eel"]
 
 def exported(compiled: Network, path: Path, seed: int = 0) -> torch.nn.Sequential:
     """Write a network, and give the module whose weights it has."""
-    module = compiled.module(seed=seed).eval()
-    state = module.state_dict()
-    onnx_model.write(onnx_model.lower(compiled), lambda name: state[name].numpy(), path)
-    return module
+    export_onnx(compiled, path, seed=seed)
+    return compiled.module(seed=seed).eval()
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +242,22 @@ def test_scores_that_are_probabilities_are_left_alone(tmp_path: Path) -> None:
         expected = module(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0]
     (found,) = predicted(tmp_path / "plain.onnx", pixels)
     assert found == {str(i): pytest.approx(float(expected[i]), abs=1e-6) for i in range(4)}
+
+
+RESIZED = SMALL.replace("resize: 20, crop: 16", "resize: 16")  # whose borders are not cut off
+
+
+@pytest.mark.parametrize(
+    "passes", [["softmax"], ["embed_preprocess"], ["embed_preprocess", "softmax"], ["fold_batch_norm"]], ids=", ".join
+)
+def test_every_variant_of_a_file_says_the_same(passes: list[str], tmp_path: Path) -> None:
+    compiled = network(RESIZED)
+    exported(compiled, tmp_path / "plain.onnx")
+    export_onnx(compiled, tmp_path / "variant.onnx", passes=passes)
+    pixels = [noise(40, 23, 3, seed=1), noise(9, 31, 3, seed=2), noise(16, 16, 3, seed=3)]
+    plain, variant = (predicted(tmp_path / f"{name}.onnx", *pixels) for name in ("plain", "variant"))
+    for ours, theirs in zip(plain, variant, strict=True):
+        assert ours == {name: pytest.approx(probability, abs=1e-5) for name, probability in theirs.items()}
 
 
 # --- what is refused ---
