@@ -260,6 +260,25 @@ def test_every_variant_of_a_file_says_the_same(passes: list[str], tmp_path: Path
         assert ours == {name: pytest.approx(probability, abs=1e-5) for name, probability in theirs.items()}
 
 
+def test_maps_of_scores_are_averaged(tmp_path: Path) -> None:
+    """Linear layers as convolutions give a score for every place of a larger image (arXiv:1409.1556, section 3.2)."""
+    dense = network(SMALL.replace("pool: 2", "pool: none").replace("resize: 20, crop: 16, ", ""))
+    export_onnx(dense, tmp_path / "dense.onnx", passes=["fc_to_conv", "dynamic_hw"])
+    pixels = noise(24, 16, 3)
+    (found,) = predicted(tmp_path / "dense.onnx", pixels)
+    module = dense.module(seed=0).eval()
+    floats = (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - 0.5) / 0.2
+    with torch.no_grad():
+        # Where the map is three places high: the linear layers on each 4x4 window of the features.
+        features = module.features(floats[None]).unfold(2, 4, 1).unfold(3, 4, 1)
+        scores = [module.classifier(features[:, :, row, 0].flatten(1)) for row in range(features.shape[2])]
+        expected = torch.stack(scores).mean(0).softmax(1)[0]
+    assert features.shape[2] == 3
+    assert found == {NAMES[i]: pytest.approx(float(expected[i]), abs=1e-5) for i in range(5)}
+    with pytest.raises(ProductError, match=r"dense\.onnx does not work for an input of 3x3x3: "):
+        predicted(tmp_path / "dense.onnx", noise(3, 3, 3))
+
+
 # --- what is refused ---
 
 
