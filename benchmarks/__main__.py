@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authoring, build, check, compile, editor, images, module, runtime, variants, write
+from benchmarks import authoring, build, check, compile, editor, images, module, runtime, training, variants, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
 from vggc import __version__
@@ -27,6 +27,7 @@ GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "runtime": runtime.rows,
     "variants": variants.rows,
     "images": images.rows,
+    "training": training.rows,
 }
 LIBRARIES: Final = ("torch", "onnx", "onnxruntime", "safetensors", "jsonschema", "PyYAML")
 

@@ -16,6 +16,7 @@ from vggc.frontend.annotations import Schema, of_field
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.units import UNITS
 from vggc.layers import KINDS
+from vggc.layers.base import MAX_DIMENSION
 from vggc.records import Named, Record
 
 HERE = Path(__file__).parent
@@ -142,12 +143,13 @@ def _list(found: Schema) -> str:
 
 
 def _number(found: Schema, name: str) -> str:
-    if "exclusiveMinimum" in found:
-        return f"{name} > {found['exclusiveMinimum']}"
-    if "minimum" not in found:
-        return name
-    most = found.get("maximum")
-    return f"{name} {found['minimum']} to {most}" if most == 1 else f"{name} ≥ {found['minimum']}"
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    if found.get("minimum") == 0 and found.get("maximum") == 1:
+        return f"{name} 0 to 1"
+    bounds = [
+        f"{sign} {found[rule]}" for rule, sign in signs.items() if abs(found.get(rule, MAX_DIMENSION)) < MAX_DIMENSION
+    ]
+    return f"{name} {', '.join(bounds)}".rstrip()
 
 
 def _default(found: Schema) -> str:

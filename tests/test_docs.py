@@ -26,6 +26,7 @@ PAGES = [
     "docs/authoring.md",
     "docs/ci.md",
     "docs/data.md",
+    "docs/training.md",
 ]
 OF_OTHER_TOOLS = ("hook", "workflow")  # kinds of YAML blocks; tests/test_ci.py tries them
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

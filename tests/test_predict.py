@@ -18,6 +18,7 @@ from tests.networks import HEADLESS, PLAIN, SMALL, network
 from tests.pictures import in_memory, noise, save
 from tests.test_extras import WITHOUT
 from vggc import cli
+from vggc.backends import onnx_model, onnx_writer
 from vggc.cli.exits import Exit
 from vggc.data import Batches
 from vggc.errors import ProductError
@@ -32,8 +33,10 @@ NAMES = ["ant", "bee", "cow", "dog", "eel"]
 
 def exported(compiled: Network, path: Path, seed: int = 0) -> torch.nn.Sequential:
     """Write a network, and give the module whose weights it has."""
-    export_onnx(compiled, path, seed=seed)
-    return compiled.module(seed=seed).eval()
+    module = compiled.module(seed=seed).eval()
+    state = module.state_dict()
+    onnx_writer.write(onnx_model.lower(compiled), lambda name: state[name].numpy(), path)
+    return module
 
 
 @pytest.fixture(scope="module")

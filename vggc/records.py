@@ -18,6 +18,7 @@ class Limits(NamedTuple):
     minimum: int | None = None
     exclusive_minimum: int | None = None
     maximum: int | None = None
+    exclusive_maximum: int | None = None
     classes: bool = False  # the word `classes` may stand for the number
 
 

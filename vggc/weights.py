@@ -189,7 +189,12 @@ def _described(tensor: "torch.Tensor") -> str:
 
 
 def save_weights(module: "nn.Sequential", path: Path) -> None:
-    """Write the state dict as safetensors or, by the suffix `.pt`, as torch does.
+    """Write the state dict as `save_state` does."""
+    save_state(module.state_dict(), path)
+
+
+def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
+    """Write a state dict as safetensors or, by the suffix `.pt`, as torch does.
 
     Raises:
         ProductError: the suffix is neither, or the file could not be written.
@@ -204,9 +209,9 @@ def save_weights(module: "nn.Sequential", path: Path) -> None:
         try:
             if path.suffix == ".pt":
                 with staged.open("wb") as file:
-                    torch.save(module.state_dict(), file)
+                    torch.save(dict(state), file)
             else:
-                safetensors.torch.save_file(module.state_dict(), staged)
+                safetensors.torch.save_file(dict(state), staged)
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise _os_error(error) from error
         move_into_place(staged, path)

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "fit": "choosing:fit",
     "draw": "editing:draw",
     "build": "making:build",
+    "train": "training:train",
+    "eval": "training:evaluate",
     "export": "exporting:export",
     "verify": "exporting:verify",
     "stats": "images:stats",

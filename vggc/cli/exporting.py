@@ -6,47 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vggc.cli.common import SPEC, Command, compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
     from vggc.matching import Matching
-
-
-def weights_file(command: Command) -> Command:
-    """`--weights FILE`, and how its keys are matched."""
-    options = (
-        click.option(
-            "--weights", type=click.Path(path_type=Path), metavar="FILE",
-            help="A .safetensors or torch file of weights.",
-        ),
-        click.option(
-            "--match", type=click.Choice(("name", "shape")), default="name", show_default=True,
-            help="Match tensors by their names, or by order and shape.",
-        ),
-        click.option(
-            "--key-map", type=click.Path(path_type=Path), metavar="FILE",
-            help='A YAML file of `key in the file: key in the network`, such as "module.*": "*".',
-        ),
-        click.option(
-            "--allow-missing", multiple=True, metavar="PATTERN",
-            help="Tensors that may keep their initial values, such as 'classifier.6.*'.",
-        ),
-        click.option(
-            "--allow-left-over", multiple=True, metavar="PATTERN", help="Keys of the file that may be passed over."
-        ),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def matching_of(
-    match: str, key_map: Path | None, allow_missing: tuple[str, ...], allow_left_over: tuple[str, ...]
-) -> "Matching":
-    """What the options of `weights_file` say."""
-    from vggc.matching import Matching, read_key_map
-
-    rules = read_key_map(key_map) if key_map is not None else {}
-    return Matching("shape" if match == "shape" else "name", rules, allow_missing, allow_left_over)
 
 
 def passes(command: Command) -> Command:
@@ -98,10 +61,7 @@ def export(
     max_memory: int,
     seed: int,
     weights: Path | None,
-    match: str,
-    key_map: Path | None,
-    allow_missing: tuple[str, ...],
-    allow_left_over: tuple[str, ...],
+    matching: "Matching",
     opset: int | None,
     external_data: bool,
     exporter: str,
@@ -131,7 +91,7 @@ def export(
             network,
             output,
             weights=weights,
-            matching=matching_of(match, key_map, allow_missing, allow_left_over),
+            matching=matching,
             opset=opset,
             seed=seed,
             passes=[name for name, wanted in flags.items() if wanted],
@@ -157,10 +117,7 @@ def verify(
     spec: str | None,
     assignments: tuple[str, ...],
     weights: Path | None,
-    match: str,
-    key_map: Path | None,
-    allow_missing: tuple[str, ...],
-    allow_left_over: tuple[str, ...],
+    matching: "Matching",
 ) -> None:
     """Hold an ONNX file against a spec: the one named, or the one embedded in the file.
 
@@ -170,7 +127,7 @@ def verify(
     """
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
-    if allow_missing:
+    if matching.allow_missing:
         raise click.UsageError("not supported: --allow-missing: a file is verified against weights that are known")
     network = compiled(spec, assignments) if spec is not None else None
     from vggc.verifying import verify_onnx
@@ -180,7 +137,7 @@ def verify(
             file,
             network,
             weights=weights,
-            matching=matching_of(match, key_map, allow_missing, allow_left_over),
+            matching=matching,
             progress=progress,
         )
     click.echo(str(report))

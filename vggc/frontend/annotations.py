@@ -46,7 +46,10 @@ def _of_annotated(annotation: object) -> Schema:
 
 
 def _limited(schema: Schema, limits: Limits) -> Schema:
-    bounds = {"minimum": limits.minimum, "exclusiveMinimum": limits.exclusive_minimum, "maximum": limits.maximum}
+    bounds = {
+        "minimum": limits.minimum, "exclusiveMinimum": limits.exclusive_minimum,
+        "maximum": limits.maximum, "exclusiveMaximum": limits.exclusive_maximum,
+    }  # fmt: skip
     limited = schema | {name: bound for name, bound in bounds.items() if bound is not None}
     if not limits.classes:
         return limited

@@ -193,6 +193,7 @@ def _explain_bound(complaint: Complaint) -> Explained:
     rules = {
         "minimum": f"must be at least {bound}",
         "exclusiveMinimum": f"must be greater than {bound}",
+        "exclusiveMaximum": f"must be less than {bound}",
         "maximum": f"must be at most {bound:,}" if isinstance(bound, int) else f"must be at most {bound}",
         "minProperties": f"names no {violation.schema.get('title')}",
         "maxLength": f"has at most {bound} characters",

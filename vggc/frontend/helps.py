@@ -23,6 +23,7 @@ ELSEWHERE: Final = {
     "filters": "out_channels", "units": "out_features", "kernel": "kernel_size", "ks": "kernel_size", "pad": "padding",
     "rate": "p", "probability": "p", "nc": "classes", "layers": "features", "backbone": "features",
     "head": "classifier", "epsilon": "eps", "learning_rate": "lr", "base": "extends", "parent": "extends",
+    "sparse_adam": "adam", "sparseadam": "adam", "warm_up": "warmup", "cosine": "cosine_annealing_lr",
 }  # fmt: skip
 
 

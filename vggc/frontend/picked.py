@@ -1,20 +1,13 @@
 """Records from a valid document: `preprocess`, `train`, and what is picked from a vocabulary by its kind."""
 
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from vggc.frontend import recipe
 from vggc.frontend.document import Entry, Items, Leaf, Table, Value, plain
 from vggc.records import Named, OneOf, Record
 
 R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
-
-_VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
-    "optimizer": recipe.OPTIMIZERS,
-    "schedule": recipe.SCHEDULES,
-    "augmentation": recipe.AUGMENTATIONS,
-}
 
 
 def picked(table: Mapping[str, type[N]], value: Value) -> N:
@@ -47,13 +40,21 @@ def record(cls: type[R], table: Table) -> R:
 
 
 def _field(cls: type[Record], name: str, value: Value) -> object:
-    vocabulary = _VOCABULARIES.get(_definition(cls, name) or "")
+    vocabulary = _vocabulary(_definition(cls, name))
     if vocabulary is not None and isinstance(value, Items):
         return tuple(picked(vocabulary, each) for each in value.items)
     if vocabulary is not None:
         return picked(vocabulary, value)
     bare = plain(value)
     return tuple(bare) if isinstance(bare, list) else bare
+
+
+def _vocabulary(definition: str | None) -> Mapping[str, type[Named]] | None:
+    if definition is None:
+        return None
+    from vggc.frontend import recipe  # a spec without one does not pay for it
+
+    return recipe.VOCABULARIES.get(definition)
 
 
 def _definition(cls: type[Record], name: str) -> str | None:

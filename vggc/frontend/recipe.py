@@ -1,111 +1,21 @@
 """`preprocess` and `train`: what belongs to a model besides its layers, as records.
 
-Both are validated like the rest of a spec, kept in its expansion, and travel in the ONNX file's metadata. Arguments
-are torch's (`torch.optim`, `torch.optim.lr_scheduler`) by torch's names.
+Both are validated like the rest of a spec, kept in its expansion, and travel in the ONNX file's metadata. The words are
+torch's: optimizers and schedules have rooms of their own. Nothing of this is imported for a spec without a recipe.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, final
 
+from vggc.frontend.optimizers import OPTIMIZERS, Optimizer
+from vggc.frontend.schedules import SCHEDULES, Schedule
 from vggc.layers.base import NonNegative, Positive, PositiveNumber, Probability, Size
-from vggc.records import Named, OneOf, Record
+from vggc.records import Limits, Named, OneOf, Record
 
-LearningRate = Annotated[PositiveNumber, "learning rate"]
-WeightDecay = Annotated[float, "L2 penalty"]
-Factor = Annotated[PositiveNumber, "what the learning rate is multiplied by"]
-
-
-@final
-class SGD(Named):
-    """`torch.optim.SGD`."""
-
-    kind = "sgd"
-    main = "lr"
-    lr: LearningRate = 1e-3
-    momentum: Annotated[float, "momentum"] = 0.0
-    weight_decay: WeightDecay = 0.0
-    nesterov: Annotated[bool, "Nesterov's momentum"] = False
-
-
-@final
-class Adam(Named):
-    """`torch.optim.Adam`."""
-
-    kind = "adam"
-    main = "lr"
-    lr: LearningRate = 1e-3
-    betas: Annotated[tuple[float, float], "decay of the two running averages"] = (0.9, 0.999)
-    weight_decay: WeightDecay = 0.0
-
-
-@final
-class AdamW(Named):
-    """`torch.optim.AdamW`."""
-
-    kind = "adamw"
-    main = "lr"
-    lr: LearningRate = 1e-3
-    betas: Annotated[tuple[float, float], "decay of the two running averages"] = (0.9, 0.999)
-    weight_decay: WeightDecay = 1e-2
-
-
-@final
-class RMSprop(Named):
-    """`torch.optim.RMSprop`."""
-
-    kind = "rmsprop"
-    main = "lr"
-    lr: LearningRate = 1e-2
-    alpha: Annotated[float, "decay of the running average"] = 0.99
-    momentum: Annotated[float, "momentum"] = 0.0
-    weight_decay: WeightDecay = 0.0
-
-
-@final
-class ReduceLROnPlateau(Named):
-    """`torch.optim.lr_scheduler.ReduceLROnPlateau`, on the validation accuracy."""
-
-    kind = "reduce_lr_on_plateau"
-    main = "patience"
-    factor: Factor = 0.1
-    patience: Annotated[NonNegative, "epochs without improvement that are borne"] = 10
-
-
-@final
-class StepLR(Named):
-    """`torch.optim.lr_scheduler.StepLR`."""
-
-    kind = "step_lr"
-    main = "step_size"
-    step_size: Annotated[Positive, "epochs between two steps"]
-    gamma: Factor = 0.1
-
-
-@final
-class MultiStepLR(Named):
-    """`torch.optim.lr_scheduler.MultiStepLR`."""
-
-    kind = "multi_step_lr"
-    main = "milestones"
-    milestones: Annotated[tuple[Positive, ...], "the epochs at which the rate falls"]
-    gamma: Factor = 0.1
-
-
-@final
-class CosineAnnealingLR(Named):
-    """`torch.optim.lr_scheduler.CosineAnnealingLR` over all epochs."""
-
-    kind = "cosine_annealing_lr"
-    eta_min: Annotated[float, "the last learning rate"] = 0.0
-
-
-@final
-class OneCycleLR(Named):
-    """`torch.optim.lr_scheduler.OneCycleLR` over all steps."""
-
-    kind = "one_cycle_lr"
-    main = "max_lr"
-    max_lr: Annotated[PositiveNumber, "the highest learning rate"]
-    pct_start: Annotated[Probability, "the share of the steps on which it rises"] = 0.3
+__all__ = [
+    "AUGMENTATIONS", "OPTIMIZERS", "SCHEDULES", "VOCABULARIES", "Optimizer", "Preprocess", "RandomCrop",
+    "RandomErasing", "RandomHorizontalFlip", "Schedule", "Train",
+]  # fmt: skip
 
 
 @final
@@ -136,13 +46,14 @@ class RandomErasing(Named):
     p: Annotated[Probability, "how often"] = 0.5
 
 
-def _table(*classes: type[Named]) -> dict[str, type[Named]]:
-    return {each.kind: each for each in classes}
-
-
-OPTIMIZERS: Final = _table(SGD, Adam, AdamW, RMSprop)
-SCHEDULES: Final = _table(ReduceLROnPlateau, StepLR, MultiStepLR, CosineAnnealingLR, OneCycleLR)
-AUGMENTATIONS: Final = _table(RandomCrop, RandomHorizontalFlip, RandomErasing)
+AUGMENTATIONS: Final[dict[str, type[Named]]] = {
+    each.kind: each for each in (RandomCrop, RandomHorizontalFlip, RandomErasing)
+}
+VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "augmentation": AUGMENTATIONS,
+}
 
 
 @final
@@ -162,12 +73,20 @@ class Train(Record):
     epochs: Annotated[Positive, "passes over the training images"]
     batch_size: Annotated[Positive, "images in a step"]
     seed: Annotated[NonNegative, "seed of every random choice"] = 0
-    validation: Annotated[Probability, "share of the training images held out"] = 0.1
-    optimizer: Annotated[Named, OneOf("optimizer"), "the optimizer"]
-    schedule: Annotated[Named | None, OneOf("schedule"), "how the learning rate changes"] = None
+    validation: Annotated[
+        float, Limits(minimum=0, exclusive_maximum=1), "share of the training images held out, the same of every class"
+    ] = 0.1
+    optimizer: Annotated[Optimizer, OneOf("optimizer"), "the optimizer"]
+    schedule: Annotated[Schedule | None, OneOf("schedule"), "how the learning rate changes"] = None
+    warmup: Annotated[
+        NonNegative, "first epochs in which the rate of the schedule is multiplied by a factor that rises to 1"
+    ] = 0
     augment: Annotated[
         tuple[Annotated[Named, OneOf("augmentation")], ...], "random changes to a training image, in order"
     ] = ()
     label_smoothing: Annotated[Probability, "share of the target spread over all classes"] = 0.0
+    gradient_clip: Annotated[PositiveNumber | None, "the greatest norm of the gradient; a longer one is shortened"] = (
+        None
+    )
     precision: Annotated[Literal["32", "16-mixed", "bf16-mixed"], "arithmetic of a step"] = "32"
     early_stop: Annotated[Positive | None, "epochs without improvement after which the run ends"] = None

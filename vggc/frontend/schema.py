@@ -10,7 +10,6 @@ from typing import Final
 
 from vggc.codes import WARNINGS
 from vggc.diagnostics import Source
-from vggc.frontend import recipe
 from vggc.frontend.annotations import Schema, closed, of_field, of_record, opened, reference
 from vggc.frontend.document import plain, read
 from vggc.frontend.initializers import INITIALIZERS
@@ -139,6 +138,15 @@ def _expect() -> Schema:
     return closed("key of expect", properties, [])
 
 
+def _of_recipe(name: str) -> Schema:
+    """`preprocess`, `train`, or what `train` picks from; a spec that has neither does not pay for them."""
+    from vggc.frontend import recipe
+
+    if name in recipe.VOCABULARIES:
+        return _choice_of(name, recipe.VOCABULARIES[name])
+    return of_record({"preprocess": recipe.Preprocess, "train": recipe.Train}[name], f"key of {name}")
+
+
 AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?[KMGT]$"
 
 
@@ -163,14 +171,14 @@ DEFINITIONS: Final[dict[str, Callable[[], Schema]]] = {
     "unit_activation": lambda: {**_of_group("activation"), "description": "the activation after that"},
     "unit_dropout": lambda: _of_group("dropout", {"type": "number", "minimum": 0, "maximum": 1}),
     "initializer": lambda: _choice_of("initializer", INITIALIZERS),
-    "optimizer": lambda: _choice_of("optimizer", recipe.OPTIMIZERS),
-    "schedule": lambda: _choice_of("schedule", recipe.SCHEDULES),
-    "augmentation": lambda: _choice_of("augmentation", recipe.AUGMENTATIONS),
+    "optimizer": lambda: _of_recipe("optimizer"),
+    "schedule": lambda: _of_recipe("schedule"),
+    "augmentation": lambda: _of_recipe("augmentation"),
     "rewrite": _rewrite,
     "init": _init,
     "expect": _expect,
-    "preprocess": lambda: of_record(recipe.Preprocess, "key of preprocess"),
-    "train": lambda: of_record(recipe.Train, "key of train"),
+    "preprocess": lambda: _of_recipe("preprocess"),
+    "train": lambda: _of_recipe("train"),
     "classes": _classes,
     "defaults": lambda: closed("key of defaults", {name: of_unit(unit, False) for name, unit in UNITS.items()}, []),
 }

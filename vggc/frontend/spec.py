@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vggc.diagnostics import Diagnostic, Note, Span
-from vggc.frontend import recipe
 from vggc.frontend.document import Document, Entry, Items, Leaf, Table, Value, plain
 from vggc.frontend.initializers import INITIALIZERS, Initializer
 from vggc.frontend.items import DEFAULT_DIVISOR, Item, Reader, Repeat, Written
-from vggc.frontend.picked import R, picked, record
+from vggc.frontend.picked import picked, record
 from vggc.frontend.rewrites import Rewrite, read_rewrites
 from vggc.frontend.units import CONV, FC
-from vggc.layers.base import Shape, pair
+from vggc.layers.base import Shape
+
+if TYPE_CHECKING:
+    from vggc.frontend import recipe
 
 __all__ = ["Classes", "Expectation", "Item", "Repeat", "Rewrite", "Spec", "Written", "build"]
 
@@ -51,8 +53,8 @@ class Spec:
     rewrites: tuple[Rewrite, ...]
     init: Mapping[str, Initializer]
     expect: tuple[Expectation, ...]
-    preprocess: recipe.Preprocess | None
-    train: recipe.Train | None
+    preprocess: "recipe.Preprocess | None"
+    train: "recipe.Train | None"
     allow: tuple[str, ...]
     places: Mapping[str, Span]
 
@@ -85,12 +87,15 @@ class _Builder:
             rewrites=tuple(read_rewrites(self._list("rewrite"), self.reader)),
             init={key: self._initializer(key, entry) for key, entry in self._table("init").entries.items()},
             expect=tuple(_expectation(key, entry) for key, entry in self._table("expect").entries.items()),
-            preprocess=self._record(recipe.Preprocess, "preprocess"),
-            train=self._record(recipe.Train, "train"),
+            preprocess=self._preprocess(),
+            train=self._train(),
             allow=tuple(str(plain(word)) for word in self._list("allow").items),
             places={key: entry.value.span for key, entry in self.entries.items()},
         )
-        self._check_preprocess(spec)
+        if spec.preprocess is not None or spec.train is not None:
+            from vggc.frontend import conflicts
+
+            self.found += conflicts.check(spec, self._table("preprocess"), self._table("train"))
         return spec
 
     def _value(self, key: str) -> Value | None:
@@ -151,44 +156,19 @@ class _Builder:
             self.reader.error("E106", f"{initializer.kind}: {conflict}", entry.value.span)
         return initializer
 
-    def _record(self, cls: type[R], key: str) -> R | None:
-        return record(cls, self._table(key)) if key in self.entries else None
+    def _preprocess(self) -> "recipe.Preprocess | None":
+        if "preprocess" not in self.entries:
+            return None
+        from vggc.frontend import recipe
 
-    # --- preprocess ---
+        return record(recipe.Preprocess, self._table("preprocess"))
 
-    def _check_preprocess(self, spec: Spec) -> None:
-        if spec.preprocess is None:
-            return
-        places = {name: entry.value.span for name, entry in self._table("preprocess").entries.items()}
-        for name, values in (("mean", spec.preprocess.mean), ("std", spec.preprocess.std)):
-            if values is not None and len(values) != spec.input[0]:
-                message = (
-                    f"{name} has {_counted(len(values), 'value')}, and the input {_counted(spec.input[0], 'channel')}"
-                )
-                self.reader.error("E106", message, places[name])
-        self._check_sizes(spec, spec.preprocess, places)
+    def _train(self) -> "recipe.Train | None":
+        if "train" not in self.entries:
+            return None
+        from vggc.frontend import recipe
 
-    def _check_sizes(self, spec: Spec, preprocess: recipe.Preprocess, places: Mapping[str, Span]) -> None:
-        """The last step makes the input, and a crop is cut out of something that is as large."""
-        resize, crop = (None if size is None else pair(size) for size in (preprocess.resize, preprocess.crop))
-        last, size = ("crop", crop) if crop is not None else ("resize", resize)
-        height, width = spec.input[1:]
-        if size is not None and size != (height, width):
-            message = f"{last} makes images of {_by(size)}, and the input is {_by((height, width))}"
-            wanted = height if height == width else [height, width]
-            note = Note("help", f"write `{last}: {wanted}`, or change `input`")
-            self.reader.error("E106", message, places[last], note)
-        elif resize is not None and crop is not None and (crop[0] > resize[0] or crop[1] > resize[1]):
-            message = f"a crop of {_by(crop)} does not fit into images resized to {_by(resize)}"
-            self.reader.error("E106", message, places["crop"])
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+        return record(recipe.Train, self._table("train"))
 
 
 _FACTORS: Final = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

@@ -1,0 +1,87 @@
+"""Several processes on the CPU: the sums of one process with the same batches."""
+
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+import torch
+
+from tests.training_runs import PLAIN, end, epochs_done, fails, start, train, until, weights, write_spec
+from vggc.training.run_folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+# 1,257 images in batches of 100: the last batch of 57 does not divide by two.
+RECIPE: Final = (
+    "{epochs: 2, batch_size: 100, seed: 3, optimizer: {sgd: {lr: 0.1, momentum: 0.9}}, validation: 0.125, "
+    "augment: [{random_crop: {size: 8, padding: 1}}]}"
+)
+
+
+def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, PLAIN, RECIPE)
+    process = start("train", str(spec), "-o", "two", "--devices", "2", "--accelerator", "cpu", cwd=tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    one, two = train(spec, tmp_path / "one"), RunFolder(tmp_path / "two")
+    assert "in 2 processes" in out
+    assert out.count("epoch 1/2") == 1, "only one of them speaks"
+    expected, found = (run.read_json("split.json") for run in (one, two))
+    assert found == expected
+    for name in ("losses.csv", "metrics.csv"):
+        for was, now in zip(_rows(one, name), _rows(two, name), strict=True):
+            assert now == pytest.approx(was, rel=1e-4)
+    for key, tensor in weights(one).items():
+        torch.testing.assert_close(weights(two)[key], tensor, rtol=1e-4, atol=1e-5)
+    assert two.read_json("test.json")["confusion"] == one.read_json("test.json")["confusion"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "spec.yaml", "two"], "nothing but the runs"
+
+
+def _rows(run: RunFolder, name: str) -> list[list[float]]:
+    """The figures of a table, without those of time."""
+    lines = (run.path / name).read_text(encoding="utf-8").splitlines()[1:]
+    return [[float(value) for value in line.split(",")[:6]] for line in lines]
+
+
+def test_a_signal_ends_all_processes(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, PLAIN, RECIPE.replace("epochs: 2", "epochs: 10000"))
+    process = start("train", str(spec), "-o", "run", "--devices", "2", "--accelerator", "cpu", cwd=tmp_path)
+    until(lambda: epochs_done(tmp_path / "run") >= 1, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert children
+    out, err = end(process, signal.SIGTERM)
+    assert process.returncode == 143
+    assert "stopped; run/last.ckpt holds the last whole epoch" in out
+    assert "Traceback" not in err
+    assert not [child for child in children if _runs(child)]
+
+
+def _runs(pid: str) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    try:
+        return "State:\tZ" not in status.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+REFUSED: Final = [
+    (["--strategy", "fsdp"], "--strategy fsdp shards weights over GPUs"),
+    (["--precision", "16-mixed"], "precision 16-mixed needs a GPU"),
+    (["--devices", "2", "--set", "train.batch_size=1"], "a batch of 1 cannot be shared by 2 processes"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED, ids=lambda each: each[1] if isinstance(each, list) else "")
+def test_what_cannot_be_done_is_said_before_anything_is_written(
+    options: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = write_spec(tmp_path)
+    code, err = fails(["train", str(spec), "--accelerator", "cpu", *options], capsys)
+    assert (code, message in err) == (3, True), err
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]

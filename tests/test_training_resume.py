@@ -1,0 +1,169 @@
+"""A run that is killed loses at most the epoch it is in, and ends in the weights of one that was not, bit for bit."""
+
+import shutil
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+import torch
+
+from tests.training_runs import NETWORK, end, epochs_done, fails, same, start, train, until, weights, write_spec
+from vggc.cli import main
+from vggc.training import checkpoints
+from vggc.training.run_folder import RunFolder
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+LONG: Final = (
+    "{epochs: 12, batch_size: 32, seed: 5, optimizer: {sgd: {lr: 0.05, momentum: 0.9, weight_decay: 1e-4}}, "
+    "schedule: {reduce_lr_on_plateau: {patience: 0, factor: 0.5}}, warmup: 3, "
+    "augment: [{random_crop: {size: 8, padding: 1}}]}"
+)
+SCHEDULES: Final = ["{one_cycle_lr: 0.2}", "{multi_step_lr: [1, 3]}", "cosine_annealing_lr", "{step_lr: 1}"]
+
+
+def last_weights(run: RunFolder) -> dict[str, torch.Tensor]:
+    return checkpoints.network_state(run.last)
+
+
+def test_a_run_that_is_killed_and_resumed_ends_in_the_same_weights(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, train=LONG)
+    run = tmp_path / "killed"
+    process = start("train", str(spec), "-o", str(run))
+    until(lambda: epochs_done(run) >= 2, process)
+    end(process, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    done = epochs_done(run)
+    assert done < 12, "it was killed in the middle"
+    main(["train", "--resume", str(run)])
+    whole = train(spec, tmp_path / "whole")
+    killed = RunFolder(run)
+    assert same(last_weights(killed), last_weights(whole))
+    assert same(weights(killed), weights(whole))
+    losses = [(each.path / "losses.csv").read_text(encoding="utf-8") for each in (killed, whole)]
+    assert losses[0] == losses[1]
+    assert killed.read_json("test.json") == whole.read_json("test.json")
+    assert not [path for path in run.iterdir() if ".part" in path.name], "no litter"
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = f"{{epochs: 4, batch_size: 256, optimizer: {{adam: 0.01}}, schedule: {schedule}}}"
+    spec = write_spec(tmp_path, train=recipe)
+    whole = train(spec, tmp_path / "whole")
+
+    # The second checkpoint is the last thing that happens before the process is gone.
+    written = checkpoints.save
+
+    def save_and_vanish(*arguments: object, **options: object) -> None:
+        written(*arguments, **options)  # type: ignore[arg-type]
+        if len(arguments[2]["history"]["epochs"]) == 2:  # type: ignore[index]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", save_and_vanish)
+    with pytest.raises(SystemExit):
+        train(spec, tmp_path / "broken")
+    monkeypatch.setattr(checkpoints, "save", written)
+    main(["train", "--resume", str(tmp_path / "broken")])
+    assert same(last_weights(RunFolder(tmp_path / "broken")), last_weights(whole))
+
+
+def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, train=LONG.replace("epochs: 12", "epochs: 1000"))
+    process = start("train", str(spec), "-o", "run", cwd=tmp_path)
+    until(lambda: epochs_done(tmp_path / "run") >= 1, process)
+    out, err = end(process, signal.SIGINT)
+    assert process.returncode == 130
+    assert (
+        out.splitlines()[-1] == "stopped; run/last.ckpt holds the last whole epoch, go on with: vggc train --resume run"
+    )
+    assert "Traceback" not in out + err
+    summary = RunFolder(tmp_path / "run").read_json("summary.json")
+    assert summary["status"] == "interrupted"
+
+
+def test_a_checkpoint_holds_nothing_that_runs(tmp_path: Path) -> None:
+    run = train(write_spec(tmp_path), tmp_path / "run")
+    held = torch.load(run.last, weights_only=True)
+    assert set(held) == {"format", "model", "optimizer", "rate", "history"}
+
+
+# --- what a run that is resumed may change -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("finished")
+    return train(write_spec(folder), folder / "run")
+
+
+@pytest.fixture
+def run(finished: RunFolder, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished.path, tmp_path / "copy"))
+
+
+def test_more_epochs_go_on(run: Path, tmp_path: Path) -> None:
+    main(["train", "--resume", str(run), "--set", "train.epochs=4"])
+    longer = train(write_spec(tmp_path), tmp_path / "longer", "--set", "train.epochs=4")
+    assert same(last_weights(RunFolder(run)), last_weights(longer))
+    summary = RunFolder(run).read_json("summary.json")
+    assert (summary["epochs"], summary["test_used"]) == (4, 2)
+
+
+REFUSED: Final = [
+    ([], "is complete; for more epochs than its 2: --set train.epochs=4"),
+    (["--set", "train.epochs=1"], "was begun for 2 epochs, and cannot be resumed for 1"),
+    (["--set", "train.seed=4"], "it was begun with `seed: 3`; this says `seed: 4`"),
+    (["--set", "train.label_smoothing=0.1"], "this says `label_smoothing: 0.1`"),
+    (["--set", "classifier=[{linear: classes}]"], "it was begun with `- dropout: 0.2`"),
+    (["--name", "other"], "a run that is resumed keeps its folder"),
+    (["--weights", "w.pt"], "a run that is resumed keeps its folder"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), REFUSED, ids=lambda each: " ".join(each) if isinstance(each, list) else ""
+)
+def test_another_run_is_refused(
+    options: list[str], message: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    code, err = fails(["train", "--resume", str(run), *options], capsys)
+    assert code in (2, 3)
+    assert message in err
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_a_schedule_over_the_whole_run_cannot_be_prolonged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = "{epochs: 1, batch_size: 256, optimizer: sgd, schedule: {one_cycle_lr: 0.1}}"
+    run = train(write_spec(tmp_path, train=recipe), tmp_path / "run")
+    code, err = fails(["train", "--resume", str(run.path), "--set", "train.epochs=2"], capsys)
+    assert code == 3
+    assert "one_cycle_lr spreads over all 1 epochs" in err
+
+
+def test_other_images_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = RunFolder(run)
+    split = folder.read_json("split.json")
+    folder.write_json("split.json", {**split, "labels_sha256": "0" * 64})
+    code, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
+    assert code == 3
+    assert "are not the images that" in err
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = fails(["train", "--resume", str(tmp_path)], capsys)
+    assert (code, "it holds no spec.yaml and run.json" in err) == (3, True)
+
+
+def test_a_broken_checkpoint_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "last.ckpt").write_bytes(b"no checkpoint")
+    code, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
+    assert code == 3
+    assert "last.ckpt is no checkpoint" in err
+
+
+def test_the_network_of_the_tests_has_every_kind_of_state() -> None:
+    assert "dropout" in NETWORK
+    assert "batch_norm" in NETWORK

@@ -1,0 +1,187 @@
+"""Early warnings, provoked for real where a few seconds are enough."""
+
+import re
+from math import log
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import torch
+
+from tests.training_runs import PLAIN, fails, train, write_spec
+from vggc.errors import ProductError
+from vggc.ir import Network
+from vggc.training.history import Epoch, History
+from vggc.training.run_folder import RunFolder
+from vggc.training.scores import Scores
+from vggc.training.watch import STUCK_STEPS, Watch, dead_units
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+DEEP: Final = """\
+vggc: 1
+name: deep
+input: [1, 8, 8]
+classes: 10
+features: [{repeat: {times: 12, layers: [16]}}, M]
+classifier: [{linear: classes}]
+"""
+RECIPE: Final = "{epochs: 5, batch_size: 64, optimizer: {sgd: {lr: 0.02, momentum: 0.9}}}"
+# Of several layers, whose gradients multiply.
+TINY: Final = PLAIN.replace("[8, M]", "[16, M, 32, M]").replace("[{linear", "[32, {linear")
+
+
+def test_a_deep_network_without_norm_is_stuck_and_is_told_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(write_spec(tmp_path, DEEP, RECIPE), tmp_path / "run")
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "has learned nothing" in line]
+    assert re.search(r"the loss is 2\.30\d\d after 10\d steps, and ln\(10\) = 2\.302\d is what guessing gives", said)
+    assert "13 layers with weights, no norm and no He initialisation" in said
+    assert "`defaults: {conv: {norm: batch_norm}}`" in said
+    assert any("has learned nothing" in warning for warning in run.read_json("summary.json")["warnings"])
+    assert "has learned nothing" in run.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "cure", ["defaults={conv: {norm: batch_norm}}", "init={conv2d: {kaiming_normal: {nonlinearity: relu}}}"]
+)
+def test_what_it_advises_helps(cure: str, tmp_path: Path) -> None:
+    run = train(write_spec(tmp_path, DEEP, RECIPE), tmp_path / "run", "--set", cure)
+    summary = run.read_json("summary.json")
+    assert summary["warnings"] == []
+    assert summary["last_training_loss"] < 2
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = write_spec(tmp_path, TINY, "{epochs: 5, batch_size: 64, optimizer: {sgd: {lr: 1e9, momentum: 0.9}}}")
+    code, err = fails(["train", str(spec), "-o", str(tmp_path / "run")], capsys)
+    assert code == 3
+    assert re.match(r"error: the loss is (nan|inf) at step \d+, in epoch 1, and training stopped there; ", err)
+    assert "--set train.optimizer.sgd.lr=1e+08" in err
+    assert "--set train.gradient_clip=1" in err
+    run = RunFolder(tmp_path / "run")
+    assert run.read_json("summary.json")["status"] == "failed"
+    assert not run.last.exists(), "no checkpoint of weights that are no numbers"
+
+
+def test_a_loss_that_grows_is_called_diverging(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = write_spec(tmp_path, PLAIN, "{epochs: 5, batch_size: 64, optimizer: {sgd: {lr: 1e9}}}")
+    train(spec, tmp_path / "run")
+    assert "training diverges. Likely cause: a learning rate that is too high" in capsys.readouterr().out
+
+
+# --- the parts ---------------------------------------------------------------------------------------------------
+
+
+def network(text: str = PLAIN, **train: object) -> Network:
+    from vggc.diagnostics import Source
+    from vggc.frontend.inherit import from_mapping
+    from vggc.pipeline import compile_source
+
+    overrides = from_mapping({"train": {"epochs": 5, "batch_size": 64, "optimizer": "sgd", **train}})
+    return compile_source(Source("spec", text), [overrides])
+
+
+def watch(text: str = PLAIN, labels: torch.Tensor | None = None, warm_steps: int = 0, **train: object) -> Watch:
+    found = network(text, **train)
+    assert found.spec.train is not None
+    even = torch.arange(1000) % 10
+    return Watch(found, found.spec.train, labels if labels is not None else even, warm_steps)
+
+
+def test_chance_is_the_entropy_of_the_labels() -> None:
+    assert watch().chance == pytest.approx(log(10))
+    uneven = torch.tensor([0] * 900 + [1] * 100)
+    assert watch(labels=uneven).chance == pytest.approx(-(0.9 * log(0.9) + 0.1 * log(0.1)))
+
+
+@pytest.mark.parametrize(
+    ("losses", "warm_steps", "hopeless"),
+    [
+        ([2.303] * STUCK_STEPS, 0, True),
+        ([2.303] * (STUCK_STEPS - 1), 0, False),  # too early to tell
+        ([2.303] * STUCK_STEPS, 10, False),  # the warm-up does not count
+        ([2.303] * 50 + [2.297] * 50, 0, False),  # it has begun to learn
+        ([2.5] * STUCK_STEPS, 0, False),  # a bad start
+        ([9.0] * STUCK_STEPS, 0, True),  # it diverges
+    ],
+)
+def test_when_a_loss_is_hopeless(losses: list[float], warm_steps: int, hopeless: bool) -> None:
+    watched, history = watch(warm_steps=warm_steps), History(losses)
+    assert watched.is_hopeless(history) is hopeless
+    assert not watched.is_hopeless(history), "said once"
+
+
+def test_causes_are_told_apart() -> None:
+    history = History([2.303] * STUCK_STEPS)
+    assert "95% of those of relu2 give 0 for every image" in watch().hopeless(history, ("relu2", 0.95))
+    assert "--set train.optimizer.sgd.lr=0.0001" in watch().hopeless(history, None)
+    cycle = watch(schedule={"one_cycle_lr": 0.5}, optimizer={"sgd": {"momentum": 0.9}})
+    assert "--set train.schedule.one_cycle_lr.max_lr=0.05" in cycle.hopeless(history, None)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_the_step_of_a_loss_that_is_no_number_is_named(loss: float) -> None:
+    history = History([2.0] * 30 + [loss, 1.0])
+    with pytest.raises(ProductError, match=r"at step 31, in epoch 4,.*--precision bf16-mixed"):
+        watch(precision="16-mixed").losses(history, 28, steps_per_epoch=10)
+
+
+def test_dead_units_are_found_where_they_are() -> None:
+    found = network(PLAIN.replace("[8, M]", "[8, 8, M]"))
+    module = found.module(seed=0).train()
+    images = torch.rand(16, 1, 8, 8)
+    assert dead_units(found, module, images) is None
+    with torch.no_grad():
+        module.get_submodule("features.2").bias.fill_(-100)  # type: ignore[union-attr, operator]
+    assert dead_units(found, module, images) == ("relu1_2", 1.0)
+    assert module.training
+
+
+def epochs(count: int) -> list[Epoch]:
+    return [Epoch(i, 0.1, 1.0, 0.5, 1.0, 0.5, 1.0, 0.1, 100.0) for i in range(1, count + 1)]
+
+
+def blind(loss: float = 1.0) -> Scores:
+    """Of three classes the second is always taken for the third."""
+    return Scores(("ant", "bee", "cow"), ((9, 1, 0), (1, 0, 9), (0, 0, 10)), loss)
+
+
+def said(watched: Watch, history: History, scores: Scores | None) -> list[str]:
+    return list(watched.epoch(history, scores))
+
+
+def test_a_class_that_nothing_is_recognised_of() -> None:
+    even = torch.arange(300) % 3
+    watched = watch(labels=even)
+    assert said(watched, History([], epochs(1)), blind()) == [], "too early"
+    (warning,) = said(watched, History([], epochs(2)), blind())
+    assert warning.startswith("after 2 epochs not one validation image of bee is recognised.")
+    assert "Images of bee are called cow most often" in warning
+    assert said(watched, History([], epochs(3)), blind()) == [], "said once"
+    assert said(watch(labels=even), History([], epochs(2)), None) == []
+
+
+def test_validation_that_lags_behind_training_says_nothing_yet() -> None:
+    lagging = Scores(("ant", "bee", "cow"), ((1, 9, 0), (0, 0, 10), (10, 0, 0)), 5.0)
+    watched = watch(labels=torch.arange(300) % 3)
+    assert said(watched, History([], epochs(2)), lagging) == []
+    assert len(said(watched, History([], epochs(3)), blind())) == 1, "it is looked at when it means something"
+
+
+def test_a_rare_class_is_called_rare() -> None:
+    rare = torch.tensor([0] * 100 + [1] * 4 + [2] * 100)
+    (warning,) = said(watch(labels=rare), History([], epochs(2)), blind(loss=0.5))
+    assert "few training images, 2.0% of all are of bee" in warning
+
+
+def test_a_network_at_chance_is_told_the_cause_of_that() -> None:
+    even = torch.arange(300) % 3
+    (warning,) = said(watch(DEEP, labels=even), History([], epochs(2)), blind(loss=log(3)))
+    assert "no norm and no He initialisation" in warning
+
+
+def test_all_is_well_without_warnings() -> None:
+    fine: Any = Scores(("ant", "bee"), ((9, 1), (1, 9)), 0.3)
+    assert said(watch(labels=torch.arange(10) % 2), History([], epochs(2)), fine) == []

@@ -1,0 +1,55 @@
+"""The LightningModule around a compiled network: what one step computes."""
+
+from typing import final
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+
+from vggc.frontend.recipe import Train
+from vggc.training.optimization import make_optimizer
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # inputs (B, C, H, W), labels (B,), indices (B,)
+
+
+@final
+class Classifier(LightningModule):
+    """`network` learns to give the logits of the right class; cross-entropy, by the recipe's label smoothing.
+
+    `network` is the module that the spec compiles to, of torch's own classes alone; its state dict is what is exported.
+    """
+
+    def __init__(self, network: nn.Sequential, recipe: Train) -> None:
+        super().__init__()
+        self.network = network
+        self._recipe = recipe
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Images (B, C, H, W) -> logits (B, classes)."""
+        logits: torch.Tensor = self.network(inputs)
+        return logits
+
+    def training_step(self, batch: Batch, share: float) -> dict[str, torch.Tensor]:
+        """The loss of a batch, and how many images of it were right.
+
+        Args:
+            batch: what falls to this process.
+            share: images of the whole batch over processes. The sum of losses is divided by it rather than by the
+                images here, so that the mean over processes, which is what DDP takes of the gradients, is the mean over
+                the whole batch even where it does not divide.
+        """
+        inputs, labels, _ = batch
+        logits = self(inputs)
+        smoothing = self._recipe.label_smoothing
+        loss = nn.functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing) / share
+        return {"loss": loss, "correct": (logits.detach().argmax(1) == labels).sum()}
+
+    def validation_step(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The logits of a batch, and its sum of losses without smoothing."""
+        inputs, labels, _ = batch
+        logits = self(inputs).float()
+        return {"logits": logits, "loss": nn.functional.cross_entropy(logits, labels, reduction="sum")}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The recipe's optimizer over all weights."""
+        return make_optimizer(self.network.parameters(), self._recipe.optimizer)

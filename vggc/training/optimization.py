@@ -1,0 +1,110 @@
+"""The optimizer of a recipe, and the learning rate of every step."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from vggc.frontend.recipe import Optimizer, Schedule, Train
+from vggc.frontend.schedules import (
+    CosineAnnealingLR,
+    OneCycleLR,
+    PolynomialLR,
+    ReduceLROnPlateau,
+)
+
+
+def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
+    """The optimizer of `torch.optim` that a recipe names."""
+    cls = getattr(torch.optim, type(recipe).__name__)
+    made: torch.optim.Optimizer = cls(parameters, **{"lr": recipe.lr, **recipe.changed()})
+    return made
+
+
+class LearningRate:
+    """Sets the rate of an optimizer: by torch's scheduler, and below it during the warm-up.
+
+    In the first `warmup` epochs the scheduler's rate is multiplied by a factor that rises to 1 in equal steps, one for
+    each batch.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, recipe: Train, steps_per_epoch: int) -> None:
+        self._optimizer = optimizer
+        self._per_step = isinstance(recipe.schedule, OneCycleLR)
+        self._warm_steps = recipe.warmup * steps_per_epoch
+        self._steps = 0
+        self._scheduler: Any = None
+        if recipe.schedule is not None:
+            self._scheduler = _scheduler(optimizer, recipe.schedule, recipe.epochs, steps_per_epoch)
+        self._watches = isinstance(recipe.schedule, ReduceLROnPlateau)
+        self._rates = self._current()
+        self._dampen()
+
+    @property
+    def rate(self) -> float:
+        """The rate of the next step."""
+        return self._current()[0]
+
+    def after_step(self) -> None:
+        """Move on, behind a step of the optimizer."""
+        self._steps += 1
+        if self._per_step:
+            self._scheduler.step()
+        elif self._steps <= self._warm_steps:
+            self._dampen()
+
+    def after_epoch(self, accuracy: float | None) -> None:
+        """Move on, behind an epoch whose validation accuracy was measured."""
+        if self._scheduler is None or self._per_step:
+            return
+        self._set(self._rates)
+        if self._watches:
+            self._scheduler.step(accuracy)
+        else:
+            self._scheduler.step()
+        self._rates = self._current()
+        self._dampen()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values, from which `load_state_dict` goes on."""
+        scheduler = self._scheduler.state_dict() if self._scheduler is not None else None
+        if scheduler is not None and "milestones" in scheduler:
+            scheduler["milestones"] = dict(scheduler["milestones"])  # a Counter, which is no plain value
+        return {"steps": self._steps, "rates": self._rates, "scheduler": scheduler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there; the optimizer's own state is loaded before."""
+        self._steps, self._rates = state["steps"], list(state["rates"])
+        if self._scheduler is not None:
+            scheduler = dict(state["scheduler"])
+            if "milestones" in scheduler:
+                scheduler["milestones"] = type(self._scheduler.milestones)(scheduler["milestones"])
+            self._scheduler.load_state_dict(scheduler)
+        if not self._per_step:
+            self._dampen()
+
+    def _current(self) -> list[float]:
+        return [float(group["lr"]) for group in self._optimizer.param_groups]
+
+    def _set(self, rates: Iterable[float]) -> None:
+        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+    def _dampen(self) -> None:
+        factor = min(1.0, (self._steps + 1) / self._warm_steps) if self._warm_steps else 1.0
+        self._set(rate * factor for rate in self._rates)
+
+
+def _scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int, steps_per_epoch: int) -> Any:
+    """Torch's scheduler; what it wants to know of the length of the run is filled in."""
+    arguments: dict[str, Any] = schedule.changed()
+    match schedule:
+        case ReduceLROnPlateau():
+            arguments["mode"] = "max"
+        case CosineAnnealingLR():
+            arguments["T_max"] = epochs
+        case PolynomialLR():
+            arguments["total_iters"] = epochs
+        case OneCycleLR():
+            arguments["total_steps"] = epochs * steps_per_epoch
+    return getattr(torch.optim.lr_scheduler, type(schedule).__name__)(optimizer, **arguments)

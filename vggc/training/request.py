@@ -1,0 +1,111 @@
+"""What a run is asked for, and what it keeps of that for the day it is resumed."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vggc.backends import load
+from vggc.diagnostics import Diagnostic, Note, Source, SpecError
+from vggc.errors import ProductError
+from vggc.frontend.recipe import Train
+from vggc.ir import Network
+from vggc.matching import Matching
+from vggc.pipeline import compile_source
+from vggc.training.machine import Machine
+from vggc.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run to be made: `network` with its recipe, on the images of `data` (words such as `folder:photos`).
+
+    `folder` is None for a new run, whose folder is made when nothing can go wrong any more: at `output`, or under
+    `name`. `weights` is a file to begin with instead of drawing, and `matching` says how its keys are taken.
+    """
+
+    network: Network
+    data: str
+    machine: Machine = field(default_factory=Machine)
+    weights: Path | None = None
+    matching: Matching = field(default_factory=Matching)
+    name: str | None = None
+    output: Path | None = None
+    folder: RunFolder | None = None
+
+    @property
+    def recipe(self) -> Train:
+        """The recipe of the spec.
+
+        Raises:
+            SpecError: E104, it has none.
+        """
+        if self.network.spec.train is None:
+            note = Note(
+                "help", "for example `train: {epochs: 10, batch_size: 64, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}`"
+            )
+            message = f"{self.network.name} has no recipe to train by"
+            raise SpecError([Diagnostic("E104", message, self.network.spec.places["name"], (note,))])
+        return self.network.spec.train
+
+    def settings(self) -> dict[str, Any]:
+        """What stands in `run.json`."""
+        return {
+            "data": self.data,
+            "seed": self.recipe.seed,
+            "weights": str(self.weights) if self.weights is not None else None,
+            "accelerator": self.machine.accelerator,
+            "devices": self.machine.devices,
+            "num_nodes": self.machine.num_nodes,
+            "strategy": self.machine.strategy,
+            "precision": self.recipe.precision,
+            "deterministic": self.machine.deterministic,
+        }
+
+
+def spec_text(network: Network) -> str:
+    """The expanded spec of a network, as it stands in the folder of a run."""
+    text: str = load("yaml_spec").emit(network.graph)
+    return text
+
+
+def network_of(folder: RunFolder) -> Network:
+    """The network of a run.
+
+    Raises:
+        SpecError: its spec.yaml was changed, and is wrong now.
+    """
+    return compile_source(Source(str(folder.spec), folder.spec.read_text(encoding="utf-8"), path=folder.spec))
+
+
+def check_resumable(folder: RunFolder, wanted: Network) -> None:
+    """See that a run would go on as what it is: the same spec, and no fewer epochs.
+
+    Raises:
+        ProductError: it would not; the message names the first line that differs.
+    """
+    before = network_of(folder)
+    old, new = before.spec.train, wanted.spec.train
+    if old is None or new is None:
+        raise ProductError(f"{folder.path}: the recipe is gone from the spec")
+    was, now = _lines(before), _lines(wanted)
+    differences = [
+        *(f"it was begun with `{line.strip()}`" for line in was if line not in now),
+        *(f"this says `{line.strip()}`" for line in now if line not in was),
+    ]
+    if was != now:
+        raise ProductError(
+            f"{folder.path} is a run of another spec: {'; '.join(differences[:4]) or 'the order differs'}. "
+            "A run goes on with its own, and only `train.epochs` may grow; to begin another run leave --resume out"
+        )
+    if new.epochs < old.epochs:
+        raise ProductError(f"{folder.path} was begun for {old.epochs} epochs, and cannot be resumed for {new.epochs}")
+    if new.epochs > old.epochs and old.schedule is not None and old.schedule.whole_run:
+        raise ProductError(
+            f"{folder.path}: {old.schedule.kind} spreads over all {old.epochs} epochs, so {new.epochs} would have been "
+            f"another schedule from the start; begin a new run, with --weights {folder.weights} to start from this one"
+        )
+
+
+def _lines(network: Network) -> list[str]:
+    """The expanded spec without the number of epochs."""
+    return [line for line in spec_text(network).splitlines() if not line.startswith("  epochs: ")]

@@ -1,0 +1,163 @@
+"""Early warnings: a run that will come to nothing says so, and why, while there is time to stop it."""
+
+from collections.abc import Iterator, Sequence
+from math import isfinite, log
+from typing import Final
+
+import torch
+from torch import nn
+
+from vggc.errors import ProductError
+from vggc.frontend.recipe import Train
+from vggc.frontend.schedules import OneCycleLR
+from vggc.ir import Network
+from vggc.lints import LINTS
+from vggc.training.history import History
+from vggc.training.scores import ClassScores, Scores
+
+STUCK_STEPS: Final = 100  # steps behind the warm-up before a loss counts as stuck
+STUCK_WINDOW: Final = 50  # steps whose mean is looked at
+STUCK_BETWEEN: Final = (0.999, 1.005)  # times chance; a little below it, something is being learned
+DIVERGED: Final = 3.0  # how many times chance
+BLIND_EPOCHS: Final = 2  # epochs after which every class ought to be recognised at least once
+LAGGING: Final = 0.5  # times the training accuracy, below which validation says nothing of classes yet
+RARE_SHARE: Final = 0.5  # of an even share of the training images, below which a class is called rare
+DEAD_SHARE: Final = 0.9  # units of a layer that give nothing for any image, from which on the layer is called dead
+
+
+class Watch:
+    """Looks at what a run measures, and puts what it says into the history, each thing once."""
+
+    def __init__(self, network: Network, recipe: Train, labels: torch.Tensor, warm_steps: int) -> None:
+        """Begin with what a run is about to do.
+
+        Args:
+            network: whose spec names the likely causes.
+            recipe: the same network's.
+            labels: int64 (N,), of the training images.
+            warm_steps: steps of the warm-up.
+        """
+        self._network = network
+        self._recipe = recipe
+        self._warm_steps = warm_steps
+        shares = torch.bincount(labels).double() / len(labels)
+        self._shares = shares
+        self.chance = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
+        self._hopeless = False
+        self._looked = False
+
+    def losses(self, history: History, since: int, steps_per_epoch: int) -> None:
+        """Look at the losses of the steps from `since` on.
+
+        Raises:
+            ProductError: one is no number; the message names the step and what to change.
+        """
+        for step, loss in enumerate(history.losses[since:], start=since + 1):
+            if not isfinite(loss):
+                raise ProductError(self._diverged(loss, step, 1 + (step - 1) // steps_per_epoch))
+
+    def is_hopeless(self, history: History) -> bool:
+        """Whether the loss has just turned out to be what guessing gives, or far above it; True once."""
+        steps = len(history.losses) - self._warm_steps
+        if self._hopeless or steps < STUCK_STEPS:
+            return False
+        times = _recent(history) / self.chance
+        self._hopeless = STUCK_BETWEEN[0] < times < STUCK_BETWEEN[1] or times > DIVERGED
+        return self._hopeless
+
+    def hopeless(self, history: History, dead: tuple[str, float] | None) -> str:
+        """What to say of it. `dead` names the first layer whose units are dead, and their share."""
+        mean, classes = _recent(history), len(self._shares)
+        even = abs(self.chance - log(classes)) < 1e-3
+        guessing = f"{f'ln({classes})' if even else 'the entropy of the labels'} = {self.chance:.4f}"
+        said = f"the loss is {mean:.4f} after {len(history.losses)} steps, and {guessing} is what guessing gives: "
+        if mean > DIVERGED * self.chance:
+            return f"{said}training diverges. Likely cause: a learning rate that is too high; {self._lower_rate()}"
+        return f"{said}the network has learned nothing. {self._cause(dead)}"
+
+    def epoch(self, history: History, scores: Scores | None) -> Iterator[str]:
+        """Look at the classes once, at the first epoch from the second on whose validation means something: far below
+        the training accuracy, it is the running statistics of a norm that lag behind.
+        """
+        if scores is None or self._hopeless or self._looked or len(history.epochs) < BLIND_EPOCHS:
+            return
+        if scores.accuracy < LAGGING * history.epochs[-1].train_accuracy:
+            return
+        self._looked = True
+        blind = [row for row in scores.classes if row.support and row.correct == 0]
+        if blind:
+            names = ", ".join(row.name for row in blind[:5]) + (f" and {len(blind) - 5} more" if len(blind) > 5 else "")
+            said = f"after {len(history.epochs)} epochs not one validation image of {names} is recognised. "
+            yield said + self._why_blind(blind, scores)
+
+    def _cause(self, dead: tuple[str, float] | None) -> str:
+        if found := next(LINTS["W401"](self._network), None):
+            return f"Likely cause: {found.message}; add {found.notes[0].text}"
+        if dead is not None:
+            alias, share = dead
+            return (
+                f"Likely cause: dead units, {share:.0%} of those of {alias} give 0 for every image; "
+                f"{self._lower_rate()}, or use `activation: leaky_relu`"
+            )
+        return f"Likely cause: a learning rate that does not suit; {self._lower_rate()}, or add `warmup: 1`"
+
+    def _why_blind(self, blind: Sequence[ClassScores], scores: Scores) -> str:
+        if scores.loss > STUCK_BETWEEN[0] * self.chance:
+            return self._cause(None)
+        rarest = min(blind, key=lambda row: float(self._shares[row.label]))
+        share = float(self._shares[rarest.label])
+        if share < RARE_SHARE / len(self._shares):
+            return f"Likely cause: few training images, {share:.1%} of all are of {rarest.name}"
+        row = scores.confusion[blind[0].label]
+        taken_for = scores.names[row.index(max(row))]
+        return (
+            f"Images of {blind[0].name} are called {taken_for} most often. Likely cause: a learning rate that is too "
+            f"high for small differences; where it stays so, {self._lower_rate()}"
+        )
+
+    def _diverged(self, loss: float, step: int, epoch: int) -> str:
+        ways = [self._lower_rate().replace("lower it", "lower the learning rate")]
+        if self._recipe.precision == "16-mixed":
+            ways.append("take a precision with a wider range (--precision bf16-mixed, or 32)")
+        if self._recipe.gradient_clip is None:
+            ways.append("clip the gradient (--set train.gradient_clip=1)")
+        if not self._recipe.warmup and not isinstance(self._recipe.schedule, OneCycleLR):
+            ways.append("warm up (--set train.warmup=1)")
+        return f"the loss is {loss} at step {step}, in epoch {epoch}, and training stopped there; {'; or '.join(ways)}"
+
+    def _lower_rate(self) -> str:
+        schedule, optimizer = self._recipe.schedule, self._recipe.optimizer
+        if isinstance(schedule, OneCycleLR):
+            return f"lower it: --set train.schedule.one_cycle_lr.max_lr={schedule.max_lr / 10:g}"
+        return f"lower it: --set train.optimizer.{optimizer.kind}.lr={optimizer.lr / 10:g}"
+
+
+def _recent(history: History) -> float:
+    recent = history.losses[-STUCK_WINDOW:]
+    return sum(recent) / len(recent)
+
+
+def dead_units(network: Network, module: nn.Module, inputs: torch.Tensor) -> tuple[str, float] | None:
+    """The first ReLU that is all but dead on a batch (B, C, H, W): its alias, and the share of its channels or features
+    that give 0 everywhere.
+    """
+    found: dict[str, float] = {}
+
+    def watch(alias: str) -> "torch.utils.hooks.RemovableHandle":
+        def hook(_: nn.Module, __: object, output: torch.Tensor) -> None:
+            units = output.detach().flatten(2).amax((0, 2)) if output.ndim == 4 else output.detach().amax(0)
+            found[alias] = float((units <= 0).double().mean())
+
+        return module.get_submodule(paths[alias]).register_forward_hook(hook)
+
+    paths = {layer.alias: layer.path for layer in network.layers if layer.kind in ("relu", "relu6")}
+    hooks = [watch(alias) for alias in paths]
+    training = module.training
+    try:
+        with torch.no_grad():
+            module.eval()(inputs)
+    finally:
+        module.train(training)
+        for each in hooks:
+            each.remove()
+    return next(((alias, share) for alias, share in found.items() if share >= DEAD_SHARE), None)
