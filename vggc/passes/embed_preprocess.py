@@ -89,6 +89,7 @@ def _resize(value: str, size: tuple[int, int], opset: int) -> Iterator[OnnxNode]
         "mode": "linear",
         "coordinate_transformation_mode": "half_pixel",
         "antialias": 1,
+        "exclude_outside": 1,  # at the border the weights of the pixels that are there add up to 1, as in torch
     }
     yield OnnxNode("Resize", (value, "", "", "sizes"), attributes, "resized")
 
