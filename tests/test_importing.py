@@ -170,9 +170,9 @@ def test_all_stock_specs_come_back_from_their_metadata() -> None:
         model = onnx_model.lower(compiled).model
         for layer in onnx_model.lower(compiled).tensors:
             model.graph.initializer.add(name=layer.name, dims=layer.shape, data_type=1)
-        found, note = embedded(model)
-        assert found is not None, note
-        assert found.spec.name == name
+        found = embedded(model)
+        assert found.network is not None, found.note
+        assert found.network.spec.name == name
 
 
 def test_a_network_that_was_cut_stands_alone(tmp_path: Path) -> None:
@@ -231,3 +231,26 @@ def test_a_spec_that_is_none_is_not_believed(spec: str, tmp_path: Path) -> None:
     imported = vggc.import_onnx(path)
     assert imported.report.notes[0].summary.startswith("the spec in the file is not used: ")
     assert expanded(imported.text) == expanded(PLAIN)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("passes", [["fold_batch_norm"], ["dynamic_hw"], ["fold_batch_norm", "dynamic_hw"]], ids=str)
+def test_a_file_that_was_changed_by_passes_gives_back_the_spec_before_them(
+    passes: list[str], precision: str, tmp_path: Path
+) -> None:
+    compiled = network(SMALL.replace("pool: 2\n", "pool: 1\n"))
+    torch.save(telling_weights(compiled), tmp_path / "w.pt")
+    file = tmp_path / "x.onnx"
+    vggc.export_onnx(compiled, file, weights=tmp_path / "w.pt", passes=passes, precision=precision)  # type: ignore[arg-type]
+    imported = vggc.import_onnx(file)
+    assert expanded(imported.text) == yaml_spec.emit(unroll(compiled.spec))
+    assert imported.report.verdict == "verified"
+
+
+def test_a_pass_that_makes_another_network_is_followed(tmp_path: Path) -> None:
+    compiled = network(SMALL)
+    torch.save(telling_weights(compiled), tmp_path / "w.pt")
+    vggc.export_onnx(compiled, tmp_path / "x.onnx", weights=tmp_path / "w.pt", passes=["softmax"])
+    imported = vggc.import_onnx(tmp_path / "x.onnx")
+    assert imported.network.layers[-1].kind == "softmax"
+    assert "because softmax made another network of it" in imported.report.notes[0].summary

@@ -17,6 +17,7 @@ from tests.networks import SMALL, network
 from tests.test_cli import run
 from vggc.cli.exits import Exit
 from vggc.importing import onnx_import
+from vggc.importing.embedded import Embedded
 from vggc.importing.values import Constant
 from vggc.weights import read_state
 
@@ -76,7 +77,7 @@ def test_the_spec_goes_to_stdout_and_all_else_to_stderr(folder: Path, capsys: py
     assert run("import", "small.onnx") == Exit.FINE
     out, err = capsys.readouterr()
     assert out == TEXT
-    assert err.splitlines()[0].startswith("small.onnx: 12.45 KiB, opset 17")
+    assert err.splitlines()[0].startswith("small.onnx: 13.03 KiB, opset 17")
     assert "verified: the outputs agree, and a perturbed layer is seen" in err
     assert err.splitlines()[-1] == ("the weights were not kept; add --weights-out FILE.safetensors to keep them")
     assert sorted(os.listdir()) == ["own_models.py", "small.onnx"]
@@ -131,7 +132,7 @@ def test_a_recovered_weight_that_is_wrong_is_a_mismatch(
 def test_a_mismatch_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("small.yaml").write_text("mine")
     monkeypatch.setattr(onnx_import, "worded", lambda _, layers: layers)
-    monkeypatch.setattr(onnx_import, "embedded", lambda _: (None, ""))
+    monkeypatch.setattr(onnx_import, "embedded", lambda _: Embedded(None))
     recovered = onnx_import.recover
 
     def without_relus(chain):  # type: ignore[no-untyped-def]

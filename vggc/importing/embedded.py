@@ -1,33 +1,69 @@
 """The spec that vggc wrote into a file of its own: believed only where the file's graph is what it lowers to."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
+import numpy as np
 import onnx
 
 from vggc.backends import onnx_model
 from vggc.diagnostics import Source, SpecError
+from vggc.errors import ProductError
 from vggc.frontend.spec import Spec
+from vggc.importing.values import Constant, original
 from vggc.ir import Graph, Network
 from vggc.layers.base import LoweringError
+from vggc.passes import Program, prepare
 from vggc.pipeline import compile_source
 from vggc.verify.structure import opset_of
+from vggc.verifying import Making
+
+# Passes behind which the file computes what the network does, whatever its nodes are.
+SAME_OUTPUTS: Final = frozenset(("strip_dropout", "fold_batch_norm", "dynamic_hw"))
 
 
-def embedded(model: onnx.ModelProto) -> tuple[Network | None, str]:
-    """The network that a file says it is, if its graph is that network's; and what there is to say about it."""
+@dataclass(frozen=True)
+class Embedded:
+    """The network that a file says it is, where its graph is what that lowers to; and what there is to say about it."""
+
+    network: Network | None
+    note: str = ""
+    program: Program | None = None
+
+    def tensors(self, model: onnx.ModelProto) -> dict[str, Constant]:
+        """The network's tensors by its own keys, taken back through what the passes made of them."""
+        assert self.program is not None
+        found = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+        tensors: dict[str, Constant] = {}
+        for derived in (each for step in self.program.steps for each in step.tensors.values()):
+            if derived.name in found:
+                values = found[derived.name]
+                for key, restored in derived.restore(values.astype(np.float32)).items():
+                    itself = key == derived.name and values.dtype == np.float32
+                    tensors[key] = original(key, restored) if itself else Constant(restored)
+        return tensors
+
+
+def embedded(model: onnx.ModelProto) -> Embedded:
+    """What a file of vggc says of itself, and whether that is so."""
     metadata = {each.key: each.value for each in model.metadata_props}
     if "vggc.spec" not in metadata:
-        return None, ""
+        return Embedded(None)
     try:
         network = compile_source(Source("spec in the file", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
-        lowered = onnx_model.lower(network, opset_of(model))
-    except (SpecError, LoweringError) as error:
-        return None, f"the spec in the file is not used: {str(error).splitlines()[0]}"
+        made = Making.of(model, "the file")
+        program = prepare(network, made.passes)
+        lowered = onnx_model.lower(program, opset_of(model), "float16" if made.precision == "float16" else "float32")
+    except (SpecError, LoweringError, ProductError) as error:
+        return Embedded(None, f"the spec in the file is not used: {str(error).splitlines()[0]}")
+    changed = [note.name for note in program.notes if note.name not in SAME_OUTPUTS]
+    if changed:
+        return Embedded(None, f"the spec in the file is not used, because {changed[0]} made another network of it")
     difference = next(_differences(model, lowered), None)
     if difference is not None:
-        return None, f"the spec in the file is not used, because the graph is another: {difference}"
-    return network, "the spec in the file is its own: it lowers to the same nodes, names and shapes"
+        return Embedded(None, f"the spec in the file is not used, because the graph is another: {difference}")
+    return Embedded(network, "the spec in the file is its own: it lowers to the same nodes, names and shapes", program)
 
 
 def _differences(model: onnx.ModelProto, lowered: onnx_model.Lowered) -> Iterator[str]:

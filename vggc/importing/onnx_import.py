@@ -20,7 +20,7 @@ from vggc.backends.protobuf_stream import MAX_FILE
 from vggc.errors import ProductError
 from vggc.importing.chain import Chain, read_chain
 from vggc.importing.checking import Weights, check
-from vggc.importing.embedded import embedded, standing_alone
+from vggc.importing.embedded import Embedded, embedded, standing_alone
 from vggc.importing.interface import OLDEST_OPSET, Interface, interface
 from vggc.importing.preparing import Prepared, prepare
 from vggc.importing.recovery import Found, recover
@@ -72,6 +72,9 @@ class _Import:
         self.read = _read(file)
         self.opset = _checked_opset(self.read, file.name)
         self.prepared: Prepared = prepare(self.read, file.name)
+        self.embedded: Embedded = embedded(self.read)
+        if input is None and self.embedded.network is not None:
+            input = self.embedded.network.input
         self.interface: Interface = interface(self.prepared.model, file.name, input)
         self.notes = list(self.prepared.notes)
         _check_size(self.read, self.interface, file.name, max_memory)
@@ -97,10 +100,10 @@ class _Import:
     # --- what is in the file ---
 
     def _recovered(self) -> tuple[Graph, list[Found]]:
-        network, note = embedded(self.read)
-        self.notes += [note] if note else []
+        network = self.embedded.network
+        self.notes += [self.embedded.note] if self.embedded.note else []
         if network is not None and network.input == self.interface.shape:
-            tensors = _initializers(self.read)
+            tensors = self.embedded.tensors(self.read)
             return standing_alone(network), [
                 Found(each.layer, {name: tensors[f"{each.path}.{name}"] for name in _stored(each.path, tensors)})
                 for each in network.layers
