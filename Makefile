@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint stale bench fuzz exports clean
+.PHONY: run test lint stale bench slow fuzz exports clean
 
 run: $(INSTALLED)
 	$(BIN)/vggc build specs/vgg16.yaml
@@ -30,6 +30,10 @@ exports: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+# What takes minutes and gigabytes: a model of 3 GiB, exported, verified, and broken.
+slow: $(INSTALLED)
+	VGGC_SLOW=1 $(BIN)/pytest -q tests/test_faults.py -k gibibytes
 
 fuzz: $(INSTALLED)
 	VGGC_FUZZ=$${VGGC_FUZZ:-100000} $(BIN)/pytest -q tests/test_fuzz.py
