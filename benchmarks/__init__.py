@@ -5,7 +5,7 @@
     child.py      runs one command from a process too small to hide the command's memory
     row.py        one line of the table, and its verdict
     peers.py      how others do the same
-    check.py, compile.py, build.py, module.py, write.py, runtime.py   the rows, a group each
+    check.py, compile.py, editor.py, build.py, module.py, write.py, runtime.py   the rows, a group each
 
 A time says little on a machine that has other work, and less on another machine. So every row is a ratio of two sides
 that ran in turn within the same seconds, again and again, and the median of the paired ratios is what counts. Where the

@@ -11,18 +11,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from benchmarks import build, check, compile, images, module, runtime, training, write
+from benchmarks import authoring, build, check, compile, editor, images, module, runtime, training, variants, write
 from benchmarks.measure import Plan, progress
 from benchmarks.row import Row
 from vggc import __version__
 
 GROUPS: Final[Mapping[str, Callable[[Plan], Iterator[Row]]]] = {
     "check": check.rows,
+    "authoring": authoring.rows,
     "compile": compile.rows,
+    "editor": editor.rows,
     "build": build.rows,
     "module": module.rows,
     "write": write.rows,
     "runtime": runtime.rows,
+    "variants": variants.rows,
     "images": images.rows,
     "training": training.rows,
 }

@@ -28,23 +28,23 @@ def _latencies(plan: Plan) -> list[list[float]]:
     Raises:
         NotMeasuredError: torch cannot export.
     """
-    from vggc.verify.outputs import example_input
+    import torch
 
     network = plan.network()
     module = network.module().eval()
-    x = example_input(network, seed=0, batch=1).numpy()
+    x = torch.randn(1, *network.input).numpy()
     progress("onnxruntime: both files")
     with TemporaryDirectory() as folder:
         ours, theirs = Path(folder, "ours.onnx"), Path(folder, "theirs.onnx")
         peers.torch_export(network, module, theirs)
         write_onnx(network, module, ours)
-        runs = [_run(path, x) for path in (ours, theirs, theirs)]
-    expected, *others = (run() for run in runs)
+        runs = [run(path, x) for path in (ours, theirs, theirs)]
+    expected, *others = (each() for each in runs)
     assert all(np.allclose(expected, other, atol=1e-4 * abs(expected).max()) for other in others)
-    return in_turn("onnxruntime", plan.rounds(30), *(once(run) for run in runs))
+    return in_turn("onnxruntime", plan.rounds(30), *map(once, runs))
 
 
-def _run(path: Path, x: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> Callable[[], "np.ndarray"]:
+def run(path: Path, x: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> Callable[[], "np.ndarray"]:
     """One run of a session of its own; one thread, so that no session's threads get into the way of another's."""
     import onnxruntime
 

@@ -49,10 +49,10 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 def write_onnx(network: "Network", module: "nn.Module", path: Path) -> None:
     """Lower and write, as `vggc export` does before it verifies."""
-    from vggc.backends import onnx_model
+    from vggc.backends import onnx_model, onnx_writer
 
     state = module.state_dict()
-    onnx_model.write(onnx_model.lower(network), lambda name: state[name].numpy(), path)
+    onnx_writer.write(onnx_model.lower(network), lambda name: state[name].numpy(), path)
 
 
 def _save_weights(module: "nn.Module", path: Path) -> None:
@@ -77,7 +77,7 @@ def _memory(plan: Plan) -> list[float]:
 
 
 def _extra_memory(plan: Plan) -> float:
-    from vggc.backends import onnx_model  # noqa: F401  # its libraries are not the writing's
+    from vggc.backends import onnx_writer  # noqa: F401  # its libraries are not the writing's
 
     network = plan.network()
     module = network.module()
@@ -91,13 +91,11 @@ def _extra_memory(plan: Plan) -> float:
 def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> Iterator[Row]:
     import torch
 
-    from vggc.backends.onnx_model import INPUT
     from vggc.export import export_onnx
     from vggc.verify.onnx_file import verify
-    from vggc.verify.outputs import example_input
     from vggc.verify.sessions import open_session
 
-    x = example_input(network, seed=0, batch=1)
+    x = torch.randn(1, *network.input)
     with TemporaryDirectory() as folder, torch.no_grad():
         path = Path(folder, "model.onnx")
         write_onnx(network, module, path)
@@ -108,7 +106,7 @@ def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> It
             once(lambda: verify(network, path, module)),
             _into_folder(partial(export_onnx, network)),
             quickest(once(lambda: module(x)), 1.0),
-            quickest(once(lambda: session.run(None, {INPUT: x.numpy()})), 1.0),
+            quickest(once(lambda: session.run(None, {"input": x.numpy()})), 1.0),
         )
     passes = [a + b for a, b in zip(in_torch, in_onnxruntime, strict=True)]
     yield Row("verification", PASS, None, ratios(verifications, passes), note="the design says about 12")

@@ -1,4 +1,4 @@
-"""Writes what vggc says of every spec in tests/cases beside it, for a person to read in the diff.
+"""Writes what vggc says of every spec in tests/cases beside it, for a person to read in the diff; and tests/drawings.
 
     python -m tests.regenerate_cases
 
@@ -12,11 +12,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Final
 
+from tests import networks
 from vggc.cli import main
+from vggc.drawing import render
+from vggc.pipeline import compile
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VALID: Final = Path("tests/cases/valid")
 INVALID: Final = Path("tests/cases/invalid")
+DRAWINGS: Final = ROOT / "tests/drawings"
 
 
 def cases(folder: Path) -> list[Path]:
@@ -45,7 +49,21 @@ def _regenerate(command: str, folder: Path, expected: int) -> None:
         spec.with_suffix(".txt").write_text(text, encoding="utf-8")
 
 
+def drawings() -> dict[Path, bytes]:
+    """The drawings of the small networks, and the one that docs/drawing.md shows, by their files."""
+    found = {ROOT / "docs/alexnet.layers.svg": render(compile("alexnet"), ".svg", "layers")}
+    for name, text in networks.ALL.items():
+        network = networks.network(text)
+        found[DRAWINGS / f"{name}.paper.svg"] = render(network, ".svg")
+        found[DRAWINGS / f"{name}.layers.svg"] = render(network, ".svg", "layers")
+        for suffix in (".mmd", ".dot"):
+            found[DRAWINGS / f"{name}{suffix}"] = render(network, suffix)
+    return found
+
+
 if __name__ == "__main__":
     os.chdir(ROOT)
     _regenerate("expand", VALID, 0)
     _regenerate("check", INVALID, 1)
+    for file, content in drawings().items():
+        file.write_bytes(content)

@@ -1,6 +1,7 @@
 """The Python API: what is promised, typed, and light."""
 
 import doctest
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,30 @@ print(sorted({{"torch", "onnx", "onnxruntime", "torchinfo", "numpy", "rich"}} & 
 
 
 @pytest.mark.parametrize(
-    "command", [["check", "--"], ["shapes"], ["expand"], ["schema"], ["explain", "E203"], ["list"]]
+    "command",
+    [
+        ["check", "--"],
+        ["shapes"],
+        ["expand"],
+        ["schema"],
+        ["explain", "E203"],
+        ["list"],
+        ["new", "mine", "--input", "3,64,64"],
+        ["diff", "vgg16", "vgg16_bn_cifar10"],
+        ["compare", "vgg16", "alexnet", "--plot", "x.svg"],
+        ["fit", "vgg16_bn_cifar10", "--max-params", "5M", "--vary", "width"],
+        ["completion", "bash"],
+    ],
+    ids=lambda command: command[0],
 )
-def test_the_front_half_leaves_torch_unimported(command: list[str]) -> None:
+def test_the_front_half_leaves_torch_unimported(command: list[str], tmp_path: Path) -> None:
     specs = [str(stock_folder() / f"{name}.yaml") for name in stock_names()]
     arguments = {"check": command + specs, "shapes": [*command, specs[0]], "expand": [*command, specs[0]]}
     code = FRESH.format(arguments=arguments.get(command[0], command))
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(vggc.__file__).parents[1])}
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    )
     assert run.stdout.splitlines()[-1] == "[]"
 
 

@@ -144,6 +144,16 @@ def test_erased_rectangles_have_the_area_and_ratio_of_the_paper() -> None:
     assert abs(np.log(ratio).mean()) < 0.02  # as often high as wide: 0.3 and 3.3 are nearly each other's inverse
 
 
+def test_in_a_wide_image_rectangles_keep_their_area_by_being_wide() -> None:
+    canvas = random_erasing(RandomErasing(p=1.0), Canvas(torch.zeros(SAMPLES, 1, 16, 256)), drawn(5))
+    assert canvas.erased is not None
+    area = canvas.erased.double().mean((1, 2, 3)).numpy()
+    assert abs(area.mean() - sum(ERASED_AREA) / 2) < 0.004
+    height, width = canvas.erased.any(3).sum(2)[:, 0], canvas.erased.any(2).sum(2)[:, 0]
+    assert (height / width)[height < 16].min() > ERASED_RATIO[0] * 0.85
+    assert width.max() == 84  # a third of 16x256 pixels, at full height
+
+
 def test_erased_rectangles_lie_anywhere() -> None:
     """Given its height, every top of a rectangle that fits is as likely."""
     found = np.array(list(rectangles(1.0, 16)))
@@ -161,6 +171,16 @@ def test_numbers_are_functions_of_seed_epoch_and_stream() -> None:
              for stream in (0, 1)}  # fmt: skip
     assert torch.equal(numbers(1, 0, 1, 4, 2), drawn[1, 0, 1])
     assert len({tuple(each.flatten().tolist()) for each in drawn.values()}) == 8
+
+
+def test_the_first_change_does_not_know_the_order() -> None:
+    """The numbers of the order are not used again."""
+    augmentation = Augmentation((RandomHorizontalFlip(),), seed=5, samples=SAMPLES)
+    augmentation.draw(0)
+    pair = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).expand(SAMPLES, 1, 1, 2)
+    flipped = augmentation(pair, torch.arange(SAMPLES)).pixels[:, 0, 0, 0]
+    keys = numbers(5, 0, 0, SAMPLES, 1)[:, 0]
+    assert abs(torch.corrcoef(torch.stack([flipped.double(), keys]))[0, 1]) < 4 / SAMPLES**0.5
 
 
 def test_one_change_more_leaves_those_before_it_alone() -> None:

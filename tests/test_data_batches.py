@@ -253,6 +253,15 @@ def test_a_random_crop_takes_the_place_of_the_centre_crop() -> None:
     assert places == {(i, j) for i in range(3) for j in range(3)}
 
 
+def test_a_random_crop_of_images_that_are_larger_than_the_input() -> None:
+    large = in_memory(noise(3, 12, 11, 3))
+    crop = RandomCrop(size=8)
+    found = by_index(Batches(large, torch.arange(3), small("{crop: 8}"), batch_size=3, augment=(crop,)))
+    for index, image in found.items():
+        windows = torch.from_numpy(large.pixels(index)).permute(2, 0, 1).div(255).unfold(1, 8, 1).unfold(2, 8, 1)
+        assert any(torch.equal(image, windows[:, i, j]) for i in range(5) for j in range(4))
+
+
 # --- several processes ---
 
 

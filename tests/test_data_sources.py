@@ -9,7 +9,9 @@ from sklearn.datasets import load_digits
 
 import vggc
 from tests.networks import network
+from vggc import cli
 from vggc.data import Source, check_fits, open_source
+from vggc.data.sources import SOURCES
 from vggc.diagnostics import Source as Text
 from vggc.errors import ProductError
 from vggc.frontend import inherit
@@ -62,6 +64,12 @@ def test_words_that_name_nothing(words: str, message: str) -> None:
     with pytest.raises(ProductError) as error:
         open_source(words)
     assert str(error.value) == message
+
+
+def test_the_help_lists_every_source(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["stats", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f"{prefix}:PATH" in shown or f"{prefix} (" in shown for prefix in SOURCES)
 
 
 def test_a_folder_without_its_prefix_is_understood(tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ def test_the_shares_add_up(counts: list[int], fraction: float) -> None:
     assert len(held_out) == round(float((np.array(counts) * fraction).sum()))
 
 
+def test_of_equal_remainders_lower_labels_come_first() -> None:
+    labels = torch.arange(40).repeat_interleave(5)
+    assert labels[split_indices(labels, 0.1, 0)[1]].tolist() == list(range(20))
+
+
 def test_as_many_of_each_class_as_scikit_learn_takes() -> None:
     labels = torch.repeat_interleave(torch.arange(4), torch.tensor([100, 37, 63, 11]))
     held_out = split_indices(labels, 0.2, 3)[1]

@@ -61,7 +61,7 @@ def test_the_figures_are_scikit_learns(found: Evaluation) -> None:
 
 def test_the_figures_are_those_of_the_module(run: RunFolder, found: Evaluation) -> None:
     network = vggc.compile(run.spec)
-    module = load_weights(network, run.weights).eval()
+    module = load_weights(network, run.weights)[0].eval()
     images = open_source("digits").images("test")
     (batch,) = Batches(images, torch.arange(len(images)), network, batch_size=1000)
     with torch.no_grad():

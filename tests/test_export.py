@@ -1,8 +1,10 @@
 """ONNX: what is in the file, that it is verified before it is there, and that nothing is lost when it fails."""
 
+import hashlib
 import json
 import os
 import stat
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 
 import vggc
 from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
-from vggc.backends import onnx_model, protobuf_stream, yaml_spec
+from vggc.backends import onnx_model, onnx_writer, protobuf_stream, yaml_spec
 from vggc.ir import Network
 from vggc.unroll import unroll
 from vggc.verify.sessions import newest_opset
@@ -108,7 +110,13 @@ def test_the_stream_is_what_protobuf_would_write(name: str, tmp_path: Path) -> N
     lowered.model.graph.initializer.extend(
         onnx.numpy_helper.from_array(state[tensor.name].numpy(), tensor.name) for tensor in lowered.tensors
     )
-    assert onnx.load(str(path)) == lowered.model
+    written = onnx.load(str(path))
+    sums = written.metadata_props.pop()
+    assert written == lowered.model
+    assert (sums.key, json.loads(sums.value)) == (
+        "vggc.tensors_crc32",
+        {each.name: f"{zlib.crc32(each.raw_data):08x}" for each in lowered.model.graph.initializer},
+    )
 
 
 @pytest.mark.parametrize("value", [0, 1, 127, 128, 300, 2**14 - 1, 2**14, 2**31, 2**63 - 1])
@@ -120,7 +128,9 @@ def test_varints_read_back(value: int) -> None:
 
 def test_external_data(tmp_path: Path) -> None:
     path = vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", external_data=True).path
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["x.onnx", "x.onnx.data", "x.onnx.json"]
+    (data,) = tmp_path.glob("x.onnx.*.data")
+    assert data.name == f"x.onnx.{hashlib.sha256(data.read_bytes()).hexdigest()[:12]}.data"
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["x.onnx", data.name, "x.onnx.json"])
     inside = vggc.export_onnx(network(SMALL), tmp_path / "inside.onnx").path
     x = torch.randn(2, 3, 16, 16)
     assert np.array_equal(run(path, x), run(inside, x))
@@ -133,7 +143,7 @@ def test_the_size_of_the_file_is_known_before_it_is_written(tmp_path: Path) -> N
     compiled = network(PLAIN)
     lowered = onnx_model.lower(compiled)
     path = vggc.export_onnx(compiled, tmp_path / "x.onnx").path
-    assert onnx_model.file_size(lowered) == path.stat().st_size
+    assert onnx_writer.file_size(lowered) == path.stat().st_size
 
 
 def test_weights_come_in_from_a_file(tmp_path: Path) -> None:
@@ -149,12 +159,12 @@ def test_weights_come_in_from_a_file(tmp_path: Path) -> None:
 
 def broken_write(compiled: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the file get half its convolution's weights, as a bug of the writer would."""
-    original = onnx_model.write
+    original = onnx_writer.write
 
-    def write(lowered, weights, path, **options):  # type: ignore[no-untyped-def]
-        original(lowered, lambda name: weights(name) * (0.5 if name == "features.0.weight" else 1), path, **options)
+    def write(lowered, state, path, **options):  # type: ignore[no-untyped-def]
+        original(lowered, lambda name: state(name) * (0.5 if name == "features.0.weight" else 1), path, **options)
 
-    monkeypatch.setattr(onnx_model, "write", write)
+    monkeypatch.setattr(onnx_writer, "write", write)
 
 
 def test_a_mismatch_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +189,7 @@ def test_a_crash_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: 
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(onnx_model, "write", full)
+    monkeypatch.setattr(onnx_writer, "write", full)
     with pytest.raises(vggc.ProductError, match="no space left on device; what was there before is unchanged"):
         vggc.export_onnx(network(SMALL), target)
     assert (target.read_bytes(), len(list(tmp_path.iterdir()))) == (b"old", 1)

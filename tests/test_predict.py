@@ -18,10 +18,11 @@ from tests.networks import HEADLESS, PLAIN, SMALL, network
 from tests.pictures import in_memory, noise, save
 from tests.test_extras import WITHOUT
 from vggc import cli
-from vggc.backends import onnx_model
+from vggc.backends import onnx_model, onnx_writer
 from vggc.cli.exits import Exit
 from vggc.data import Batches
 from vggc.errors import ProductError
+from vggc.export import export_onnx
 from vggc.ir import Network
 from vggc.predict import Classifier
 
@@ -34,7 +35,7 @@ def exported(compiled: Network, path: Path, seed: int = 0) -> torch.nn.Sequentia
     """Write a network, and give the module whose weights it has."""
     module = compiled.module(seed=seed).eval()
     state = module.state_dict()
-    onnx_model.write(onnx_model.lower(compiled), lambda name: state[name].numpy(), path)
+    onnx_writer.write(onnx_model.lower(compiled), lambda name: state[name].numpy(), path)
     return module
 
 
@@ -244,6 +245,41 @@ def test_scores_that_are_probabilities_are_left_alone(tmp_path: Path) -> None:
         expected = module(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0]
     (found,) = predicted(tmp_path / "plain.onnx", pixels)
     assert found == {str(i): pytest.approx(float(expected[i]), abs=1e-6) for i in range(4)}
+
+
+RESIZED = SMALL.replace("resize: 20, crop: 16", "resize: 16")  # whose borders are not cut off
+
+
+@pytest.mark.parametrize(
+    "passes", [["softmax"], ["embed_preprocess"], ["embed_preprocess", "softmax"], ["fold_batch_norm"]], ids=", ".join
+)
+def test_every_variant_of_a_file_says_the_same(passes: list[str], tmp_path: Path) -> None:
+    compiled = network(RESIZED)
+    exported(compiled, tmp_path / "plain.onnx")
+    export_onnx(compiled, tmp_path / "variant.onnx", passes=passes)
+    pixels = [noise(40, 23, 3, seed=1), noise(9, 31, 3, seed=2), noise(16, 16, 3, seed=3)]
+    plain, variant = (predicted(tmp_path / f"{name}.onnx", *pixels) for name in ("plain", "variant"))
+    for ours, theirs in zip(plain, variant, strict=True):
+        assert ours == {name: pytest.approx(probability, abs=1e-5) for name, probability in theirs.items()}
+
+
+def test_maps_of_scores_are_averaged(tmp_path: Path) -> None:
+    """Linear layers as convolutions give a score for every place of a larger image (arXiv:1409.1556, section 3.2)."""
+    dense = network(SMALL.replace("pool: 2", "pool: none").replace("resize: 20, crop: 16, ", ""))
+    export_onnx(dense, tmp_path / "dense.onnx", passes=["fc_to_conv", "dynamic_hw"])
+    pixels = noise(24, 16, 3)
+    (found,) = predicted(tmp_path / "dense.onnx", pixels)
+    module = dense.module(seed=0).eval()
+    floats = (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - 0.5) / 0.2
+    with torch.no_grad():
+        # Where the map is three places high: the linear layers on each 4x4 window of the features.
+        features = module.features(floats[None]).unfold(2, 4, 1).unfold(3, 4, 1)
+        scores = [module.classifier(features[:, :, row, 0].flatten(1)) for row in range(features.shape[2])]
+        expected = torch.stack(scores).mean(0).softmax(1)[0]
+    assert features.shape[2] == 3
+    assert found == {NAMES[i]: pytest.approx(float(expected[i]), abs=1e-5) for i in range(5)}
+    with pytest.raises(ProductError, match=r"dense\.onnx does not work for an input of 3x3x3: "):
+        predicted(tmp_path / "dense.onnx", noise(3, 3, 3))
 
 
 # --- what is refused ---

@@ -8,17 +8,22 @@ import onnx
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from torch import nn
 
 from tests.networks import network
 from tests.strategies import layers
-from vggc.backends import onnx_model, yaml_spec
+from vggc.backends import onnx_model, onnx_writer, yaml_spec
+from vggc.backends.torch_module import without_hints
+from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.layers import KINDS
 from vggc.layers.base import Layer, Shape, ShapeError
+from vggc.passes import prepare
 from vggc.unroll import unroll
 from vggc.verify.module import check_module
-from vggc.verify.outputs import example_input, forward, relative_l2, telling_weights
-from vggc.verify.sessions import newest_opset, open_session
+from vggc.verify.outputs import relative_l2, telling_weights
+from vggc.verify.reference import Reference
+from vggc.verify.sessions import Array, newest_opset, open_session
 from vggc.verify.structure import _inferred_shapes
 
 MAX_VALUES = 100_000  # of a map, so that a chain of enlargements stays fast
@@ -83,22 +88,57 @@ def test_onnx_infers_and_onnxruntime_computes_the_same(text: str, opset: int) ->
     lowered = onnx_model.lower(compiled, opset)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.onnx"
-        onnx_model.write(lowered, lambda name: state[name].numpy(), path)
+        onnx_writer.write(lowered, lambda name: state[name].numpy(), path)
         _hold(compiled, lowered, path, state)
+
+
+def outputs(module: nn.Module, state: dict[str, torch.Tensor], x: torch.Tensor) -> Array:
+    with torch.no_grad(), without_hints():
+        found: Array = torch.func.functional_call(module, state, (x,)).numpy()
+    return found
 
 
 def _hold(compiled: Network, lowered: onnx_model.Lowered, path: Path, state: dict[str, torch.Tensor]) -> None:
     onnx.checker.check_model(str(path), full_check=True)
-    inferred = _inferred_shapes(onnx.load(str(path)))
-    for layer in compiled.layers:
+    inferred = _inferred_shapes(onnx.load(str(path)), lowered)
+    for layer in (each for each in compiled.layers if each.layer.group != "dropout"):
         name = lowered.boundaries[layer.path]
         assert name == "input" or inferred[name] == list(layer.output)
-    x = example_input(compiled, seed=0, batch=2)
+    x = torch.randn(2, *compiled.input, generator=torch.Generator().manual_seed(0))
     module = compiled.module().eval()
     actual = open_session(str(path)).run(None, {"input": x.numpy()})[0]
-    in_torch = forward(module, state, x)
+    in_torch = outputs(module, state, x)
     # How much of the error is arithmetic, which a random network may amplify, is what torch itself shows.
-    exact = forward(module.double(), {name: tensor.double() for name, tensor in state.items()}, x.double())
+    exact = outputs(module.double(), {name: tensor.double() for name, tensor in state.items()}, x.double())
     noise = relative_l2(in_torch, exact)
     assume(noise < 1e-3)  # a constant map that is normalised is nothing but rounding
     assert relative_l2(actual, in_torch) <= 1e-5 + 20 * noise
+
+
+@given(
+    specs(),
+    st.sets(st.sampled_from(["fold_batch_norm", "fc_to_conv", "dynamic_hw", "softmax"])),
+    st.integers(13, newest_opset()),
+)
+def test_passes_compute_what_they_promise_or_are_refused(text: str, passes: set[str], opset: int) -> None:
+    compiled = network(text)
+    try:
+        program = prepare(compiled, passes)
+        lowered = onnx_model.lower(program, opset)
+    except ProductError as error:
+        assert str(error).startswith("not supported: --")
+        return
+    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled).items()}
+    reference = Reference(program, compiled.module().eval())
+    exact = Reference(program, compiled.module().eval().double())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.onnx"
+        onnx_writer.write(lowered, lambda name: state[name].numpy(), path)
+        session = open_session(str(path))
+    for sample in reference.samples():
+        x = reference.input(sample)
+        expected = reference.output(state, x)
+        double = {name: tensor.double() for name, tensor in state.items()}
+        noise = relative_l2(expected, exact.output(double, x.double()))
+        assume(noise < 1e-3)
+        assert relative_l2(session.run(None, {"input": x.numpy()})[0], expected) <= 1e-5 + 20 * noise

@@ -16,7 +16,10 @@ import vggc
 from tests.training_runs import NETWORK, PLAIN, fails, same, train, weights, write_spec
 from vggc.cli import main
 from vggc.data import open_source, split_indices
+from vggc.training import engine
+from vggc.training.request import Request
 from vggc.training.run_folder import RunFolder
+from vggc.weights import save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -290,6 +293,22 @@ def test_the_settings_are_kept(run: RunFolder) -> None:
 
 def test_the_network_of_the_tests(tmp_path: Path) -> None:
     assert vggc.compile(write_spec(tmp_path, NETWORK)).params == 1010
+
+
+def test_a_run_begins_with_the_weights_of_a_network_for_other_classes(tmp_path: Path) -> None:
+    """Fine-tuning: all but the last layer come from a file, and what was kept is said."""
+    other = vggc.compile("vgg11_digits", {"classes": 7})
+    save_weights(other.module(seed=5), tmp_path / "other.safetensors")
+    network = vggc.compile("vgg11_digits")
+    last = network.layers[-1].path
+    matching = vggc.Matching(allow_missing=(f"{last}.*",))
+    request = Request(network, "digits", weights=tmp_path / "other.safetensors", matching=matching)
+    module, report = engine._module(request)
+    assert report is not None
+    assert report.kept == [f"{last}.weight", f"{last}.bias"]
+    assert torch.equal(module.state_dict()["features.0.weight"], other.module(seed=5).state_dict()["features.0.weight"])
+    drawn = network.module(seed=request.recipe.seed)
+    assert torch.equal(module.state_dict()[f"{last}.weight"], drawn.state_dict()[f"{last}.weight"])
 
 
 def test_a_batch_of_one_image_is_too_small_for_batch_norm(

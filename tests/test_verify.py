@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import vggc
 from tests.networks import SMALL, network
 from vggc.errors import VerificationError
 from vggc.verify.outputs import compare, relative_l2
-from vggc.verify.report import RELATIVE_L2
+from vggc.verify.report import FLOAT32
+from vggc.weights import save_weights
+
+RELATIVE_L2 = FLOAT32.relative_l2
 
 DEFAULT_INIT = """\
 vggc: 1
@@ -67,6 +71,8 @@ def test_a_wrong_pad_is_named(file: Path) -> None:
     culprit = mismatch(altered(file, change)).report.culprit
     assert culprit is not None
     assert (culprit.path, culprit.alias, culprit.place) == ("features.4", "conv2_1", "test.yaml:6:18")
+    assert culprit.before is not None
+    assert culprit.relative_l2 is not None
     assert culprit.before <= RELATIVE_L2 < culprit.relative_l2
 
 
@@ -81,13 +87,15 @@ def test_another_epsilon_is_named(file: Path) -> None:
     assert culprit.alias == "batch_norm2_1"
 
 
-def test_swapped_running_statistics_are_seen_though_fresh(file: Path) -> None:
+def test_swapped_running_statistics_are_named_though_fresh(file: Path) -> None:
     def change(model: onnx.ModelProto) -> None:
         inputs = node(model, "features.1").input
         inputs[1], inputs[4] = inputs[4], inputs[1]
 
     report = mismatch(altered(file, change)).report
-    assert "He" in report.reason
+    assert report.reason.startswith("nodes: features.1: inputs features.0, features.1.running_var, features.1.bias")
+    assert report.culprit is not None
+    assert report.culprit.alias == "batch_norm1_1"
 
 
 def test_a_swapped_pool_is_named(file: Path) -> None:
@@ -103,28 +111,172 @@ def test_a_swapped_pool_is_named(file: Path) -> None:
     assert error.report.culprit.alias == "pool1"
 
 
-def test_a_wrong_transpose_is_found(file: Path) -> None:
+SQUARE = SMALL.replace("classifier: [12,", "classifier: [64,")  # the map is flattened to 64 values
+
+
+@pytest.mark.parametrize("text", [SMALL, SQUARE], ids=["impossible", "possible"])
+def test_a_wrong_transpose_is_named(text: str, tmp_path: Path) -> None:
+    """With a square weight nothing but the values is wrong; with any other one the file does not even load."""
+    file = vggc.export_onnx(network(text), tmp_path / "x.onnx").path
+
     def change(model: onnx.ModelProto) -> None:
         attribute(model, "classifier.0", "transB").i = 0
 
-    assert mismatch(altered(file, change)).report.reason.startswith(("onnx checker", "shapes"))
+    altered(file, change)
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(file, network(text))
+    culprit = caught.value.report.culprit
+    assert caught.value.report.verdict == "mismatch"
+    assert culprit is not None
+    assert (culprit.alias, culprit.place) == ("fc3", "test.yaml:8:14")
+    assert culprit.difference == "transB is 0 instead of 1"
+    assert (culprit.relative_l2 is None) == (text == SMALL)
 
 
-def test_a_changed_weight_is_found_when_the_weights_are_known(file: Path, tmp_path: Path) -> None:
-    from vggc.weights import save_weights
+def change_a_weight(model: onnx.ModelProto) -> None:
+    weight = next(each for each in model.graph.initializer if each.name.startswith("features.4.weight"))
+    values = onnx.numpy_helper.to_array(weight).copy()
+    values[0, 0, 0, 0] += 1
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
 
+
+def test_a_changed_weight_is_named_when_the_weights_are_known(file: Path, tmp_path: Path) -> None:
     save_weights(network(SMALL).module(), tmp_path / "w.safetensors")
+    report = mismatch(altered(file, change_a_weight), weights=tmp_path / "w.safetensors").report
+    assert report.reason == "weights: features.4.weight differs from the reference's"
+    assert report.culprit is not None
+    assert (report.culprit.alias, report.culprit.place) == ("conv2_1", "test.yaml:6:18")
+    assert report.culprit.before is not None
+    assert report.culprit.before <= RELATIVE_L2
+
+
+@pytest.mark.parametrize("passes", [[], ["fold_batch_norm"], ["fc_to_conv"]], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_changed_weight_is_named_by_its_checksum_alone(passes: list[str], precision: str, tmp_path: Path) -> None:
+    """The weights that were exported are not at hand; what was written with them tells."""
+    path = tmp_path / "x.onnx"
+    vggc.export_onnx(network(SMALL), path, passes=passes, precision=precision)  # type: ignore[arg-type]
+    altered(path, change_a_weight)
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(path)
+    report = caught.value.report
+    assert (report.verdict, report.reason.partition(" is not what was exported")[1]) == (
+        "mismatch", " is not what was exported",
+    )  # fmt: skip
+    assert report.culprit is not None
+    assert (report.culprit.alias, report.culprit.kind) == ("conv2_1", "conv2d")
+
+
+FAULTS: dict[str, tuple[str, Callable[[onnx.ModelProto], None]]] = {
+    "a wrong pad": ("conv2_1", lambda model: attribute(model, "features.4", "pads").ints.__setitem__(0, 0)),
+    "a wrong stride": ("pool1", lambda model: attribute(model, "features.3", "strides").ints.__setitem__(0, 1)),
+    "a removed relu": ("relu1_1", lambda model: setattr(node(model, "features.2"), "op_type", "Identity")),
+    "another activation": ("relu2_1", lambda model: setattr(node(model, "features.6"), "op_type", "Tanh")),
+    "a wrong bias": ("fc4", lambda model: node(model, "classifier.3").input.__delitem__(2)),
+}
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_named(fault: str, precision: str, tmp_path: Path) -> None:
+    alias, change = FAULTS[fault]
+    text = SMALL.replace("bias: zeros", "bias: {normal: 0.1}")
+    path = tmp_path / "x.onnx"
+    vggc.export_onnx(network(text), path, precision=precision)  # type: ignore[arg-type]
+    altered(path, change)
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(path)
+    culprit = caught.value.report.culprit
+    assert caught.value.report.verdict == "mismatch"
+    assert culprit is not None
+    assert culprit.alias == alias
+    assert culprit.difference
+
+
+def test_the_intermediate_values_are_not_all_held(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for a single map, the search asks onnxruntime for one map after the other, and stops at the fault."""
+    from vggc.verify import bisection
+
+    asked: list[list[str]] = []
+    original = bisection._run_until
+    monkeypatch.setattr(bisection, "MAX_HELD", 1)
+    monkeypatch.setattr(
+        bisection, "_run_until", lambda model, lowered, names, *rest: asked.append(names) or original(
+            model, lowered, names, *rest)
+    )  # fmt: skip
 
     def change(model: onnx.ModelProto) -> None:
-        weight = next(each for each in model.graph.initializer if each.name == "features.4.weight")
-        values = onnx.numpy_helper.to_array(weight).copy()
-        values[0, 0, 0, 0] += 1
-        weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        attribute(model, "features.4", "pads").ints[:] = [0, 0, 2, 2]
 
-    report = mismatch(altered(file, change), weights=tmp_path / "w.safetensors").report
-    assert report.reason == "weights: features.4.weight differs from the module's"
-    assert report.culprit is not None
-    assert report.culprit.alias == "conv2_1"
+    assert mismatch(altered(file, change)).report.culprit is not None
+    assert asked == [["features.0"], ["features.1"], ["features.2"], ["features.3"], ["features.4"]]
+
+
+def test_what_onnxruntime_does_not_run_is_a_failure_and_no_mismatch(tmp_path: Path) -> None:
+    """Nobody can say whether the outputs agree where there are none."""
+    value = onnx.helper.make_tensor_value_info
+    kernel = onnx.numpy_helper.from_array(np.zeros((5, 3, 16, 16)), "kernel")
+    nodes = [
+        onnx.helper.make_node("Cast", ["input"], ["double"], to=onnx.TensorProto.DOUBLE),
+        onnx.helper.make_node("Conv", ["double", "kernel"], ["map"]),
+        onnx.helper.make_node("Cast", ["map"], ["single"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Flatten", ["single"], ["logits"]),
+    ]
+    ends = [value("input", 1, ["batch", 3, 16, 16])], [value("logits", 1, ["batch", 5])]
+    graph = onnx.helper.make_graph(nodes, "g", *ends, initializer=[kernel])
+    imports = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=imports, ir_version=8), tmp_path / "x.onnx")
+    save_weights(network(SMALL).module(), tmp_path / "w.pt")
+    with pytest.raises(vggc.ProductError, match=r"onnxruntime does not run x\.onnx: .*NOT_IMPLEMENTED.*Conv") as caught:
+        vggc.verify_onnx(tmp_path / "x.onnx", network(SMALL), weights=tmp_path / "w.pt")
+    assert not isinstance(caught.value, VerificationError)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:You are using the legacy TorchScript-based ONNX export", "ignore:The feature will be"
+)
+def test_a_file_of_another_maker_is_held_against_the_outputs(tmp_path: Path) -> None:
+    """Other names, other operators, an opset of its own: what counts is what it computes."""
+    compiled = network(SMALL)
+    module = compiled.module().eval()
+    save_weights(module, tmp_path / "w.pt")
+    torch.onnx.export(
+        module, (torch.randn(2, 3, 16, 16),), str(tmp_path / "x.onnx"), dynamo=False, input_names=["x"],
+        output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, opset_version=14,
+    )  # fmt: skip
+    report = vggc.verify_onnx(tmp_path / "x.onnx", compiled, weights=tmp_path / "w.pt")
+    assert report.verdict == "verified"
+    save_weights(compiled.module(seed=8), tmp_path / "other.pt")
+    with pytest.raises(VerificationError) as caught:
+        vggc.verify_onnx(tmp_path / "x.onnx", compiled, weights=tmp_path / "other.pt")
+    assert caught.value.report.verdict == "mismatch"
+    assert caught.value.report.culprit is None  # its values have names of its own
+
+
+def test_torchs_own_exporter_as_a_second_opinion(tmp_path: Path) -> None:
+    compiled = network(SMALL)
+    exported = vggc.export_onnx(compiled, tmp_path / "x.onnx", exporter="torch")
+    assert (exported.report.verdict, exported.report.opset) == ("verified", 20)
+    content = exported.path.read_bytes()
+    assert b"site-packages" not in content
+    assert str(Path(__file__).parents[1]).encode() not in content
+    torch.save(compiled.module().state_dict(), tmp_path / "w.pt")
+    assert vggc.verify_onnx(exported.path, weights=tmp_path / "w.pt").verdict == "verified"
+    with pytest.raises(vggc.ProductError, match="was asked for opset 13, and wrote 18; ask for 18"):
+        vggc.export_onnx(compiled, tmp_path / "y.onnx", exporter="torch", opset=13)
+    with pytest.raises(vggc.ProductError, match="not supported: --exporter torch with passes"):
+        vggc.export_onnx(compiled, tmp_path / "y.onnx", exporter="torch", passes=["softmax"])
+    assert not (tmp_path / "y.onnx").exists()
+
+
+def test_the_first_difference_is_found_in_a_model_whose_weights_are_in_a_file_beside(tmp_path: Path) -> None:
+    path = vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", external_data=True).path
+    model = onnx.load(str(path), load_external_data=False)
+    attribute(model, "features.1", "epsilon").f = 0.5
+    path.write_bytes(model.SerializeToString())
+    culprit = mismatch(path).report.culprit
+    assert culprit is not None
+    assert culprit.path == "features.1"
 
 
 def test_a_frozen_batch_is_found(file: Path) -> None:
@@ -161,7 +313,7 @@ def test_a_network_that_hides_its_errors_is_inconclusive(tmp_path: Path) -> None
 def test_the_report_is_json_with_what_it_rests_on(file: Path) -> None:
     report = json.loads(file.with_name("x.onnx.json").read_text())
     assert report["verdict"] == "verified"
-    assert report["tolerances"]["relative_l2"] == RELATIVE_L2
+    assert report["tolerance"]["relative_l2"] == RELATIVE_L2
     assert report["versions"]["vggc"] == vggc.__version__
     assert report["operators"]["Conv"] == 2
 
@@ -202,6 +354,6 @@ def test_relative_l2_counts_what_is_not_finite_as_infinite() -> None:
 
 def test_a_winner_that_changes_is_no_agreement_unless_it_is_a_tie() -> None:
     expected = np.array([[1.0, 0.5, 0.0]], np.float32)
-    assert not compare("w", 0, 1, np.array([[0.5, 1.0, 0.0]], np.float32), expected).argmax_agrees
+    assert compare("w", 0, np.array([[0.5, 1.0, 0.0]], np.float32), expected).argmax_agreement == 0
     tie = np.array([[1.0, 1.0 - 1e-6, 0.0]], np.float32)
-    assert compare("w", 0, 1, tie[:, [1, 0, 2]], tie).argmax_agrees
+    assert compare("w", 0, tie[:, [1, 0, 2]], tie).argmax_agreement == 1

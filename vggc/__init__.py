@@ -24,14 +24,17 @@ from vggc.version import __version__
 if TYPE_CHECKING:
     from vggc.diagnostics import Diagnostic, SpecError
     from vggc.errors import InternalError, ProductError, VerificationError
-    from vggc.export import Export, export_onnx, verify_onnx
+    from vggc.export import Export, export_onnx
     from vggc.ir import Network, ShapedLayer
+    from vggc.matching import Matching
     from vggc.pipeline import compile
+    from vggc.verifying import verify_onnx
 
 _HOMES = {
     "Diagnostic": "diagnostics",
     "Export": "export",
     "InternalError": "errors",
+    "Matching": "matching",
     "Network": "ir",
     "ProductError": "errors",
     "ShapedLayer": "ir",
@@ -39,13 +42,14 @@ _HOMES = {
     "VerificationError": "errors",
     "compile": "pipeline",
     "export_onnx": "export",
-    "verify_onnx": "export",
+    "verify_onnx": "verifying",
 }
 
 __all__ = [
     "Diagnostic",
     "Export",
     "InternalError",
+    "Matching",
     "Network",
     "ProductError",
     "ShapedLayer",

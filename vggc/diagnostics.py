@@ -58,10 +58,11 @@ class Span(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A line below the source excerpt: a trace, a help, another place."""
+    """A line below the source excerpt: a trace, a help, another place, which is `span` where the note names one."""
 
     label: str
     text: str
+    span: Span | None = None
 
 
 @dataclass(frozen=True)

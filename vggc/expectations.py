@@ -9,6 +9,11 @@ from vggc.ir import Network
 from vggc.layers.base import Shape
 
 
+def broken(network: Network) -> list[Expectation]:
+    """The expectations that do not hold."""
+    return [each for each in network.spec.expect if not _holds(each, figure(network, each))]
+
+
 def check(network: Network) -> list[Diagnostic]:
     """What does not hold; nothing is asked of a network that was cut short."""
     if network.graph.until is not None:
@@ -23,7 +28,7 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
     last = network.layers[-1]
     ending = "flatten" if network.output == (classes.count, 1, 1) else "linear: classes"
     notes = (
-        Note("note", f"the last layer is {last.alias}, at {last.node.span}"),
+        Note("note", f"the last layer is {last.alias}, at {last.node.span}", last.node.span),
         Note("help", f"end the classifier with `{ending}`"),
     )
     given = " x ".join(str(size) for size in network.output)
@@ -32,12 +37,16 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
 
 
 def _expectations(network: Network) -> Iterator[Diagnostic]:
-    for expectation in network.spec.expect:
-        name = expectation.key.removeprefix("max_")
-        actual = getattr(network, name)
-        if not _holds(expectation, actual):
-            message = f"expected {_wanted(expectation, name)}; the network has {_shown(actual)}"
-            yield Diagnostic("E301", message, expectation.span, tuple(_reasons(network, expectation, actual)))
+    for expectation in broken(network):
+        name, actual = expectation.key.removeprefix("max_"), figure(network, expectation)
+        message = f"expected {_wanted(expectation, name)}; the network has {_shown(actual)}"
+        yield Diagnostic("E301", message, expectation.span, tuple(_reasons(network, expectation, actual)))
+
+
+def figure(network: Network, expectation: Expectation) -> int | Shape | None:
+    """What the expectation speaks of."""
+    actual: int | Shape | None = getattr(network, expectation.key.removeprefix("max_"))
+    return actual
 
 
 def _holds(expectation: Expectation, actual: int | Shape | None) -> bool:
@@ -71,4 +80,4 @@ def _reasons(network: Network, expectation: Expectation, actual: int | Shape | N
         yield Note("note", "nothing is flattened without a classifier")
     if expectation.key == "output":
         last = network.layers[-1]
-        yield Note("note", f"the last layer is {last.alias}, at {last.node.span}")
+        yield Note("note", f"the last layer is {last.alias}, at {last.node.span}", last.node.span)

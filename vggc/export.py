@@ -1,35 +1,45 @@
-"""`vggc export` and `vggc verify`: a network becomes an ONNX file that was held against torch before it is there."""
+"""`vggc export`: a network becomes an ONNX file that was held against torch before it is there."""
 
 import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.build import EXPORTS
-from vggc.diagnostics import Source, SpecError
-from vggc.errors import ProductError, VerificationError
-from vggc.files import move_into_place, staging, write_text
+from vggc.errors import ProductError
+from vggc.files import staging
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
-from vggc.pipeline import compile, compile_source
+from vggc.matching import Matching
+from vggc.pipeline import compile
 from vggc.progress import Progress, silent
-from vggc.weights import load_weights
+from vggc.publishing import check_target, publish, report_path
+from vggc.verifying import held
+from vggc.weights import WeightsReport, load_weights
 
 if TYPE_CHECKING:
-    import onnx
     from torch import nn
 
+    from vggc.backends.onnx_model import Lowered
+    from vggc.passes import Program
+    from vggc.passes.program import Array
+    from vggc.verify.onnx_file import Precision
     from vggc.verify.report import Report
 
 DEFAULT_OPSET: Final = 17
+TORCHS_OPSET: Final = 20  # what torch.onnx.export writes best; it turns older ones into others
+
+Exporter = Literal["vggc", "torch"]
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written and verified."""
+    """A file that was written and verified; `weights` says what became of the keys of a weights file."""
 
     path: Path
     report: "Report"
+    weights: WeightsReport | None = None
 
 
 def default_path(network: Network) -> Path:
@@ -37,19 +47,19 @@ def default_path(network: Network) -> Path:
     return EXPORTS / network.stem / f"{network.stem}.onnx"
 
 
-def report_path(path: Path) -> Path:
-    """Where the report of a file lies: beside it."""
-    return path.with_name(path.name + ".json")
-
-
 def export_onnx(
     network: Network | str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
     *,
     weights: str | os.PathLike[str] | None = None,
-    opset: int = DEFAULT_OPSET,
+    matching: Matching | None = None,
+    opset: int | None = None,
     seed: int = 0,
+    passes: Collection[str] = (),
+    precision: "Precision" = "float32",
+    calibration: "str | Sequence[Array]" = (),
     external_data: bool = False,
+    exporter: Exporter = "vggc",
     progress: Progress = silent,
 ) -> Export:
     """Write a network as ONNX, verify the file, and move it into place only when it passed.
@@ -58,38 +68,141 @@ def export_onnx(
         network: what to export: a network, or what `compile` takes.
         path: the file; `exports/NAME/NAME.onnx` if left out.
         weights: a safetensors or torch file; if left out the spec's `init` is drawn under `seed`.
-        opset: from 13 to the newest that the installed onnxruntime runs.
+        matching: how the keys of that file are matched, and which may be missing.
+        opset: from 13 to the newest that the installed onnxruntime runs; 17 if left out, or what the passes need.
         seed: of the draw.
-        external_data: whether the weights stand in a file beside, `NAME.onnx.data`; always so above 2 GiB.
+        passes: names out of `vggc.passes.PASSES`, carried out in the order of that table.
+        precision: of the weights and of the arithmetic; input and output stay float32.
+        calibration: for int8, what to find the ranges with and to compare on: a folder of images, a data source, or
+            inputs of the file in batches of one.
+        external_data: whether the weights stand in a file beside, `NAME.onnx.DIGEST.data`; always so above 2 GiB.
+        exporter: `torch` has torch.onnx.export write the file, as a second opinion; it is verified by its outputs.
         progress: told what is being done.
 
     Raises:
         ProductError: the file could not be made; what was at `path` is unchanged.
         VerificationError: the file was made and did not pass; what was at `path` is unchanged.
     """
-    from vggc.backends import onnx_model
-
     network = network if isinstance(network, Network) else compile(network)
     target = Path(path) if path is not None else default_path(network)
     if target.suffix != ".onnx":
         raise ProductError(f"{target}: the name of an ONNX file ends in .onnx")
-    _check_opset(opset)
-    try:
-        lowered = onnx_model.lower(network, opset)
-    except LoweringError as error:
-        raise ProductError(f"not supported: {error}") from error
+    making = _Making(network, passes, opset, precision, calibration, external_data, exporter, progress)
+    check_target(target, external_data=making.external_data and precision != "int8")
     with staging(target) as folder:
-        module = _module(network, weights, seed, progress)
-        beside = f"{target.name}.data" if external_data or onnx_model.needs_external_data(lowered) else None
+        module, report_of_weights = _module(network, weights, matching, seed, progress)
+        staged = folder / target.name
+        report, data = making.make(module, staged)
+        report_path(staged).write_text(report.to_json(), encoding="utf-8", newline="\n")
+        publish(staged, target, data)
+    return Export(target, report, report_of_weights)
+
+
+def _module(
+    network: Network,
+    weights: str | os.PathLike[str] | None,
+    matching: Matching | None,
+    seed: int,
+    progress: Progress,
+) -> "tuple[nn.Sequential, WeightsReport | None]":
+    from vggc.backends import torch_module
+
+    if weights is not None:
+        return load_weights(network, Path(weights), matching, seed, progress)
+    return torch_module.materialize(network, seed, progress), None
+
+
+class _Making:
+    """What will be made of a network; every request that cannot be honoured ends here, before anything is drawn."""
+
+    def __init__(
+        self,
+        network: Network,
+        passes: Collection[str],
+        opset: int | None,
+        precision: "Precision",
+        calibration: "str | Sequence[Array]",
+        external_data: bool,
+        exporter: Exporter,
+        progress: Progress,
+    ) -> None:
+        from vggc.backends import onnx_model, onnx_writer
+        from vggc.passes import least_opset, prepare
+
+        self.program: Program = prepare(network, passes)
+        self.precision = precision
+        self.exporter = exporter
+        self.progress = progress
+        usual = DEFAULT_OPSET if exporter == "vggc" else TORCHS_OPSET
+        self.opset = opset if opset is not None else max(usual, least_opset(self.program))
+        _check_opset(self.opset)
+        if exporter == "torch" and (passes or precision != "float32" or external_data):
+            raise ProductError("not supported: --exporter torch with passes, another precision or external data")
+        try:
+            self.lowered: Lowered = onnx_model.lower(
+                self.program, self.opset, "float16" if precision == "float16" else "float32"
+            )
+        except LoweringError as error:
+            raise ProductError(f"not supported: {error}") from error
+        self.external_data = external_data or onnx_writer.needs_external_data(self.lowered)
+        self.images = self._calibration(calibration)
+
+    def _calibration(self, calibration: "str | Sequence[Array]") -> "Sequence[Array]":
+        if calibration and self.precision != "int8":
+            raise ProductError("calibration images are of use to int8 alone: add --int8, or leave out --calibration")
+        if not isinstance(calibration, str):
+            return calibration
+        from vggc.calibration import calibration_inputs
+
+        return calibration_inputs(self.program, calibration, self.progress) if calibration else ()
+
+    def make(self, module: "nn.Sequential", path: Path) -> "tuple[Report, Path | None]":
+        """Write the file and verify it: the report, and the file with its weights, where they have one of their own."""
+        if self.exporter == "torch":
+            return self._by_torch(module, path), None
+        data = self._write(module, path)
+        if self.precision == "int8":
+            return self._quantized(module, path), None
+        report = held(self.program, path, module, opset=self.opset, precision=self.precision, progress=self.progress)
+        return report, data
+
+    def _by_torch(self, module: "nn.Sequential", path: Path) -> "Report":
+        from vggc.backends import torch_exporter
+
+        torch_exporter.export(self.program, module, path, self.opset)
+        return held(self.program, path, module, opset=self.opset, loosely=True, progress=self.progress)
+
+    def _write(self, module: "nn.Sequential", path: Path) -> Path | None:
+        """Write vggc's own file; the file with its weights, where they have one of their own."""
+        from vggc.backends import onnx_writer
+
         state = module.state_dict()
-        onnx_model.write(
-            lowered, lambda name: state[name].numpy(), folder / target.name, external_data=beside, progress=progress
-        )
-        report = _verified(network, folder / target.name, module, opset, progress)
-        for name in filter(None, (beside, target.name)):
-            move_into_place(folder / name, target.with_name(name))
-    write_text(report_path(target), report.to_json())
-    return Export(target, report)
+        try:
+            return onnx_writer.write(
+                self.lowered,
+                lambda name: state[name].numpy(),
+                path,
+                external_data=self.external_data,
+                progress=self.progress,
+            )
+        except LoweringError as error:
+            raise ProductError(f"not supported: {error}") from error
+
+    def _quantized(self, module: "nn.Sequential", path: Path) -> "Report":
+        """Verify the float32 file, put its int8 form in its place, and verify that one by its outputs."""
+        from vggc.quantization import Calibration, quantize
+
+        size = held(self.program, path, module, progress=self.progress).size
+        split = Calibration.split(self.images) if self.images else None
+        exact = path.rename(path.with_name(f"float32-{path.name}"))
+        self.progress("quantising", 0, 1)
+        note = quantize(self.program, exact, size, path, split)
+        self.progress("quantising", 1, 1)
+        compared = split.comparing if split is not None else ()
+        return held(
+            self.program.noted(note), path, module, precision="int8", loosely=True, inputs=compared,
+            progress=self.progress,
+        )  # fmt: skip
 
 
 def _check_opset(opset: int) -> None:
@@ -102,102 +215,3 @@ def _check_opset(opset: int) -> None:
             f"not supported: opset {opset}; vggc writes {onnx_model.OLDEST_OPSET} to {newest}, "
             "the newest that the installed onnxruntime runs"
         )
-
-
-def _module(network: Network, weights: str | os.PathLike[str] | None, seed: int, progress: Progress) -> "nn.Sequential":
-    from vggc.backends import torch_module
-
-    if weights is not None:
-        return load_weights(network, Path(weights))
-    return torch_module.materialize(network, seed, progress)
-
-
-def _verified(
-    network: Network,
-    path: Path,
-    module: "nn.Sequential",
-    opset: int | None,
-    progress: Progress,
-    *,
-    own_weights: bool = False,
-) -> "Report":
-    from vggc.verify.onnx_file import verify
-
-    report = verify(network, path, module, opset=opset, own_weights=own_weights, progress=progress)
-    if report.verdict != "verified":
-        raise VerificationError(report)
-    return report
-
-
-def verify_onnx(
-    path: str | os.PathLike[str],
-    network: Network | str | os.PathLike[str] | None = None,
-    *,
-    weights: str | os.PathLike[str] | None = None,
-    progress: Progress = silent,
-) -> "Report":
-    """Hold an existing file against a network; nothing is written.
-
-    Args:
-        path: the ONNX file.
-        network: what it is said to be; if left out, the spec that is embedded in the file.
-        weights: what the file ought to hold; if left out the file's own weights are taken, and its graph is verified.
-        progress: told the passes done.
-
-    Raises:
-        ProductError: the file cannot be read, or holds no spec and none was given.
-        VerificationError: the file did not pass.
-    """
-    file = Path(path)
-    model = _read_model(file)
-    if network is None:
-        network = embedded_network(model, file.name)
-    elif not isinstance(network, Network):
-        network = compile(network)
-    module = load_weights(network, Path(weights)) if weights is not None else _own_weights(network, model, file)
-    return _verified(network, file, module, None, progress, own_weights=weights is None)
-
-
-def _read_model(file: Path) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        return onnx.load(str(file))
-    except OSError as error:
-        raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise ProductError(f"{file} is no ONNX file: {str(error).splitlines()[0]}") from error
-
-
-def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
-    """The network whose spec is embedded in an ONNX file.
-
-    Raises:
-        ProductError: the file holds no spec of vggc, or one that does not compile.
-    """
-    metadata = {each.key: each.value for each in model.metadata_props}
-    if "vggc.spec" not in metadata:
-        raise ProductError(f"{name} holds no spec; name one: vggc verify {name} SPEC")
-    try:
-        return compile_source(Source(f"{name}:spec", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
-    except SpecError as error:
-        raise ProductError(f"the spec in {name} does not compile: {error}") from error
-
-
-def _own_weights(network: Network, model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
-    import onnx
-    import torch
-
-    from vggc.backends import torch_module
-    from vggc.weights import assign
-
-    state = {
-        each.name: torch.from_numpy(onnx.numpy_helper.to_array(each, str(file.parent)).copy())
-        for each in model.graph.initializer
-    }
-    module = torch_module.allocate(network)
-    report = assign(module, state, file.name)
-    if not report.complete:
-        raise ProductError(f"the weights are not those of {network.name}\n{report}")
-    return module

@@ -53,6 +53,16 @@ def receptive_fields(network: Network) -> tuple[tuple[ReceptiveField, ReceptiveF
     return tuple(zip(height, width, strict=True))
 
 
+def features_field(network: Network) -> tuple[int, int] | None:
+    """The height and width of the input that one value at the end of the features sees; None where that is all."""
+    height, width = receptive_fields(network)[_last_feature(network)]
+    return None if height.extent is None or width.extent is None else (height.extent, width.extent)
+
+
+def _last_feature(network: Network) -> int:
+    return max(i for i, layer in enumerate(network.layers) if layer.node.section == "features")
+
+
 def _along(network: Network, axis: int) -> Iterator[ReceptiveField]:
     seen = Seen()
     everything = False
@@ -127,8 +137,7 @@ def flatten_formula(network: Network) -> str | None:
 
 def map_formula(network: Network) -> str:
     """Channels, height and width at the end of the features, as formulas."""
-    position = max(i for i, layer in enumerate(network.layers) if layer.node.section == "features")
-    position = min(position, len(network.extents) - 1)
+    position = min(_last_feature(network), len(network.extents) - 1)
     if position < 0:
         return str(prod(network.input))
     height, width = network.extents[position]

@@ -97,6 +97,17 @@ class ShapedLayer:
         """Multiply-accumulates per sample, the bias excluded."""
         return self.layer.macs(self.input)
 
+    @property
+    def weight_bytes(self) -> int:
+        """What its weights and buffers take as float32; a count of batches is an int64."""
+        counts = "num_batches_tracked" in self.layer.buffers(self.input)
+        return 4 * (self.params + self.buffers) + 4 * counts
+
+    @property
+    def moved_bytes(self) -> int:
+        """What its input and its output take together, per sample."""
+        return 4 * (prod(self.input) + prod(self.output))
+
 
 @dataclass(frozen=True, repr=False)
 class Network:
@@ -182,8 +193,7 @@ class Network:
     @property
     def weight_bytes(self) -> int:
         """What the weights and buffers take as float32; a count of batches is an int64."""
-        counts = sum(("num_batches_tracked" in layer.layer.buffers(layer.input)) for layer in self.layers)
-        return 4 * (self.params + self.buffers) + 4 * counts
+        return sum(layer.weight_bytes for layer in self.layers)
 
     @property
     def activation_bytes(self) -> int:
@@ -193,12 +203,19 @@ class Network:
     @property
     def peak_activation_bytes(self) -> int:
         """What the input and output of the hungriest layer take together, per sample: the least at inference."""
-        return 4 * max(prod(layer.input) + prod(layer.output) for layer in self.layers)
+        return max(layer.moved_bytes for layer in self.layers)
 
     def initializers(self, layer: ShapedLayer) -> dict[str, Initializer | None]:
         """The scheme of `init` for every learned tensor of a layer; None where torch's own default holds."""
         names = layer.layer.tensors(layer.input)
         return {name: self.spec.init.get("bias" if name == "bias" else layer.kind) for name in names}
+
+    def _repr_html_(self) -> str:
+        """The picture, the table and the totals, for a notebook."""
+        from vggc import backends
+
+        text: str = backends.load("html_table").emit(self)
+        return text
 
     def module(self, init: bool = True, seed: int = 0) -> "nn.Sequential":
         """The network as a torch module on the CPU, in training mode.

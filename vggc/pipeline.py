@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from vggc import expectations, shapes, unroll
 from vggc.diagnostics import Source, SpecError
 from vggc.frontend import complaints, inherit, spec
-from vggc.frontend.document import Table
+from vggc.frontend.document import Document, Table
 from vggc.frontend.sources import read_source
 from vggc.ir import Graph, Network
 
@@ -53,7 +53,15 @@ def read_graph(source: Source, overrides: Iterable[Table] = (), *, until: str | 
     Raises:
         SpecError: the spec is wrong.
     """
-    document = inherit.overridden(inherit.load(source), overrides)
+    return graph_of(inherit.overridden(inherit.load(source), overrides), until=until)
+
+
+def graph_of(document: Document, *, until: str | None = None) -> Graph:
+    """The graph of a document that is whole: its ancestors merged in, its overrides laid over it.
+
+    Raises:
+        SpecError: the spec is wrong.
+    """
     if found := complaints.check(document):
         raise SpecError(found)
     typed, found = spec.build(document)

@@ -98,27 +98,39 @@ class Classifier:
         count = len(batch)
         if self.form.frozen and count < self.form.batch:
             batch = np.concatenate([batch, np.repeat(batch[-1:], self.form.batch - count, axis=0)])
-        (output,) = self._session.run([self._output], {self.form.name: batch})
-        return _probabilities(output[:count].astype(np.float64))
+        try:
+            (output,) = self._session.run([self._output], {self.form.name: batch})
+        except _errors() as error:
+            size = "x".join(map(str, batch.shape[1:]))
+            reason = str(error).splitlines()[0]
+            raise ProductError(f"{self._name} does not work for an input of {size}: {reason}") from error
+        scores = output[:count].astype(np.float64)
+        # A map of scores, of linear layers that became convolutions, is averaged as in the VGG paper, section 3.2.
+        return _probabilities(scores.mean(axis=(2, 3)) if scores.ndim == 4 else scores)
 
     def _top(self, row: Array, top: int) -> list[Candidate]:
         likeliest = np.argsort(-row, kind="stable")[:top]
         return [Candidate(int(i), self.classes[i] if self.classes else str(i), float(row[i])) for i in likeliest]
 
 
+def _errors() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises for files and inputs that it cannot run."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile,
+            state.NotImplemented, state.RuntimeException)  # fmt: skip
+
+
 def _opened(path: Path) -> "onnxruntime.InferenceSession":
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     if not path.is_file():
         raise ProductError(f"there is no file {path}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    broken = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile,
-              state.NotImplemented, state.RuntimeException)  # fmt: skip
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except broken as error:
+    except _errors() as error:
         raise ProductError(f"{path} cannot be run by onnxruntime: {str(error).splitlines()[0]}") from error
 
 
@@ -140,7 +152,7 @@ def _output(session: "onnxruntime.InferenceSession", name: str) -> tuple[str, in
     outputs = {each.name: each for each in session.get_outputs()}
     chosen = next((outputs[each] for each in _OUTPUTS if each in outputs), None)
     chosen = chosen or (next(iter(outputs.values())) if len(outputs) == 1 else None)
-    if chosen is None or len(chosen.shape) != 2:
+    if chosen is None or not (len(chosen.shape) == 2 or (len(chosen.shape) == 4 and chosen.name in _OUTPUTS)):
         found = ", ".join(f"{each.name} {list(each.shape)}" for each in outputs.values())
         raise ProductError(f"{name} is no classifier: its output is {found} instead of [batch, classes]")
     return chosen.name, chosen.shape[1] if isinstance(chosen.shape[1], int) else None

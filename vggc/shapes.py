@@ -38,6 +38,22 @@ def infer(graph: Graph, max_memory: int = MAX_MEMORY) -> Network:
     return network
 
 
+def sound_layers(graph: Graph) -> tuple[ShapedLayer, ...]:
+    """The layers up to the first that cannot take its input; all of them where the network is sound."""
+    layers: list[ShapedLayer] = []
+    shape = graph.spec.input
+    for node in graph.nodes:
+        try:
+            output = node.layer.shape(shape)
+        except ShapeError:
+            break
+        if max(output) > MAX_DIMENSION:
+            break
+        layers.append(ShapedLayer(node, shape, output))
+        shape = output
+    return tuple(layers)
+
+
 class _Shapes:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -127,9 +143,9 @@ class _Shapes:
             return
         self.blamed.add((code, place))
         if place in written.shared:
-            notes = (*notes, Note("note", f"so in the unit at {written.span}"))
+            notes = (*notes, Note("note", f"so in the unit at {written.span}", written.span))
         if written.anchor is not None:
-            notes = (*notes, Note("note", f"a rewrite put it at {written.anchor}"))
+            notes = (*notes, Note("note", f"a rewrite put it at {written.anchor}", written.anchor))
         if len(self.found) <= MAX_DIAGNOSTICS:
             notes = (*notes, *self._repetition(node))
         self.found.append(Diagnostic(code, message, place, notes))
@@ -175,7 +191,7 @@ class _Shapes:
             return []
         if flatten.section == "flatten":
             return [Note("note", "a `flatten` stands before the classifier by itself, unless the classifier has one")]
-        return [Note("note", f"the `flatten` is at {flatten.span}")]
+        return [Note("note", f"the `flatten` is at {flatten.span}", flatten.span)]
 
 
 def _too_wide(node: Node, shape: Shape) -> str:

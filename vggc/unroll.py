@@ -10,6 +10,8 @@ from vggc.layers.base import Layer
 from vggc.layers.reshape import Flatten
 from vggc.rewriting import rewritten
 
+Placed = tuple[Section, Written]  # a layer, and where it stands
+
 
 def unroll(spec: Spec) -> Graph:
     """Repeats become nodes, every node gets its path and alias, and a flatten stands where the classifier needs one.
@@ -17,8 +19,17 @@ def unroll(spec: Spec) -> Graph:
     Raises:
         SpecError: E009, there are more than 10,000 layers; E109, a rewrite finds nothing to rewrite.
     """
-    features, classifier = rewritten(spec, list(_flat(spec.features)), list(_flat(spec.classifier or ())))
-    sections: list[tuple[Section, Written]] = [("features", each) for each in features]
+    return Graph(spec, tuple(_named(placed(spec))))
+
+
+def placed(spec: Spec) -> list[Placed]:
+    """The layers of a spec in the order of the data, without names.
+
+    Raises:
+        SpecError: as `unroll`.
+    """
+    features, classifier = rewritten(spec, list(flat(spec.features)), list(flat(spec.classifier or ())))
+    sections: list[Placed] = [("features", each) for each in features]
     if spec.classifier is not None:
         if spec.pool is not None:
             sections.append(("avgpool", spec.pool))
@@ -27,10 +38,10 @@ def unroll(spec: Spec) -> Graph:
         sections += (("classifier", each) for each in classifier)
     if len(sections) > MAX_LAYERS:
         raise _too_many(spec)
-    return Graph(spec, tuple(_named(sections)))
+    return sections
 
 
-def _flat(items: Iterable[Item]) -> Iterator[Written]:
+def flat(items: Iterable[Item]) -> Iterator[Written]:
     """The layers of items, at most one more than the limit, however large the repeats are."""
     return islice(_expanded(items), MAX_LAYERS + 1)
 
@@ -49,7 +60,7 @@ def _too_many(spec: Spec) -> SpecError:
     return SpecError([Diagnostic("E009", message, spec.places["features"])])
 
 
-def _named(sections: Iterable[tuple[Section, Written]]) -> Iterator[Node]:
+def _named(sections: Iterable[Placed]) -> Iterator[Node]:
     names = _Names()
     index: dict[str, int] = {}
     for section, written in sections:

@@ -1,5 +1,7 @@
 """Weights from a file into a module, with a report of every key."""
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,8 @@ from vggc.backends import load
 from vggc.errors import ProductError
 from vggc.files import move_into_place, staging
 from vggc.ir import Network
+from vggc.matching import COUNT, Matching, matched
+from vggc.progress import Progress, silent
 
 if TYPE_CHECKING:
     import torch
@@ -17,22 +21,35 @@ if TYPE_CHECKING:
 
 @dataclass
 class WeightsReport:
-    """What became of every key: of the file's (loaded, skipped for its shape, left over) and the module's (missing)."""
+    """What became of every key: of the file's (loaded, skipped for its shape, left over) and the module's (missing).
+
+    `kept` are the module's keys that were allowed to be missing and keep their initial values, `passed_over` the
+    file's that were allowed to be left over. `renamed` says for a key of the module which key of the file it took.
+    """
 
     file: str
+    network: str = ""
     loaded: list[str] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+    converted: dict[str, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether everything fitted."""
+        """Whether everything fitted, or was allowed not to."""
         return not (self.skipped or self.missing or self.left_over)
 
     def __str__(self) -> str:
         lines = [f"{self.file}: {len(self.loaded)} tensors loaded"]
+        lines += [f"  {count} converted from {dtype} to float32" for dtype, count in self.converted.items()]
         for what, names in (
+            ("under other names", [f"{own} <- {key}" for own, key in self.renamed.items()]),
+            ("left at their initialisation, as allowed", self.kept),
+            ("passed over, as allowed", self.passed_over),
             ("skipped for their shape", self.skipped),
             ("missing in the file", self.missing),
             ("left over in the file", self.left_over),
@@ -43,18 +60,49 @@ class WeightsReport:
         return "\n".join(lines)
 
 
-def load_weights(network: Network, path: Path) -> "nn.Sequential":
-    """The module of a network on the CPU with the weights of a file, every key of it.
+def load_weights(
+    network: Network, path: Path, matching: Matching | None = None, seed: int = 0, progress: Progress = silent
+) -> "tuple[nn.Sequential, WeightsReport]":
+    """The module of a network on the CPU with the weights of a file, and what became of every key.
+
+    Args:
+        network: whose module it is.
+        path: a safetensors file, or a torch file that holds nothing but weights.
+        matching: how keys are matched, and which may be missing; every key by its name if left out.
+        seed: of what keeps its initial values.
+        progress: told what is drawn.
 
     Raises:
         ProductError: the file cannot be read, or its tensors are not those of the network.
     """
+    matching = matching or Matching()
+    backend = load("torch_module")
+    shell = backend.build(network)
+    matching.check(shell.state_dict())
     state = read_state(path)
-    module: nn.Sequential = load("torch_module").allocate(network)
-    report = assign(module, state, path.name)
+    module: nn.Sequential = (
+        backend.materialize(network, seed, progress) if matching.allow_missing else backend.allocate(network)
+    )
+    report = assign(module, state, path.name, matching, ordered=path.suffix != ".safetensors")
+    report.network = network.name
     if not report.complete:
-        raise ProductError(f"the weights are not those of {network.name}\n{report}")
-    return module
+        raise ProductError(f"the weights are not those of {network.name}\n{report}{_hint(report, module)}")
+    return module, report
+
+
+def _hint(report: WeightsReport, module: "nn.Sequential") -> str:
+    """What to do, where the cause is one that is often met."""
+    own = set(module.state_dict())
+    wrapped = {key.partition(".")[0] for key in report.left_over if key.partition(".")[2] in own}
+    if len(wrapped) == 1:
+        prefix = wrapped.pop()
+        return f'\nthe keys begin with `{prefix}.`: write `"{prefix}.*": "*"` into a file, and name it with --key-map'
+    if report.left_over and report.missing and not report.loaded:
+        return "\nother names? map them with --key-map FILE, or go by order and shape with --match shape"
+    if report.skipped or report.missing:
+        key = (report.skipped or report.missing)[0].split(" ")[0]
+        return f"\nto leave them at their initialisation: --allow-missing '{key.rpartition('.')[0]}.*'"
+    return "\nto pass them over: --allow-left-over 'PATTERN'"
 
 
 def read_state(path: Path) -> "Mapping[str, torch.Tensor]":
@@ -84,25 +132,60 @@ def read_state(path: Path) -> "Mapping[str, torch.Tensor]":
     return found
 
 
-def assign(module: "nn.Sequential", state: "Mapping[str, torch.Tensor]", name: str) -> WeightsReport:
+def assign(
+    module: "nn.Sequential",
+    state: "Mapping[str, torch.Tensor]",
+    name: str,
+    matching: Matching | None = None,
+    *,
+    ordered: bool = True,
+) -> WeightsReport:
     """Copy every tensor that fits into the module; a file of an older torch may lack the batch counts."""
     import torch
 
+    matching = matching or Matching()
     report = WeightsReport(name)
     own = module.state_dict()
+    shapes, others = ({key: tuple(each.shape) for key, each in tensors.items()} for tensors in (own, state))
+    pairs = matched(shapes, others, matching, ordered=ordered)
     for key, tensor in own.items():
-        if key in state and state[key].shape == tensor.shape:
+        found = state[pairs[key]] if key in pairs else None
+        if found is not None and found.shape == tensor.shape and _suits(found, tensor):
             with torch.no_grad():
-                tensor.copy_(state[key])
-            report.loaded.append(key)
-        elif key in state:
-            report.skipped.append(f"{key} {list(state[key].shape)} instead of {list(tensor.shape)}")
-        elif key.endswith("num_batches_tracked"):
+                tensor.copy_(found)
+            _note_loaded(report, key, pairs[key], found)
+        elif key.endswith(COUNT):
             tensor.zero_()
+        elif matching.may_be_missing(key):
+            report.kept.append(key)
+        elif found is not None:
+            report.skipped.append(f"{key} {_described(found)} instead of {_described(tensor)}")
         else:
             report.missing.append(key)
-    report.left_over = [key for key in state if key not in own]
+    taken = set(pairs.values())
+    for key in (each for each in state if each not in taken):
+        allowed = matching.may_be_left_over(key, tuple(state[key].shape))
+        (report.passed_over if allowed else report.left_over).append(key)
     return report
+
+
+def _suits(found: "torch.Tensor", tensor: "torch.Tensor") -> bool:
+    """Whether numbers of one type may become those of the other: quantised weights are no weights."""
+    return found.is_floating_point() == tensor.is_floating_point()
+
+
+def _note_loaded(report: WeightsReport, key: str, name: str, found: "torch.Tensor") -> None:
+    report.loaded.append(key)
+    if name != key:
+        report.renamed[key] = name
+    dtype = str(found.dtype).removeprefix("torch.")
+    if dtype not in ("float32", "int64"):
+        report.converted[dtype] = report.converted.get(dtype, 0) + 1
+
+
+def _described(tensor: "torch.Tensor") -> str:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return f"{list(tensor.shape)}" if tensor.is_floating_point() else f"{dtype}{list(tensor.shape)}"
 
 
 def save_weights(module: "nn.Sequential", path: Path) -> None:
@@ -125,12 +208,22 @@ def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
         staged = folder / path.name
         try:
             if path.suffix == ".pt":
-                torch.save(dict(state), staged)
+                with staged.open("wb") as file:
+                    torch.save(dict(state), file)
             else:
                 safetensors.torch.save_file(dict(state), staged)
-        except (RuntimeError, safetensors.SafetensorError) as error:  # how both report a full disk
-            raise ProductError(f"{path} could not be written: {str(error).splitlines()[0]}") from error
+        except (RuntimeError, safetensors.SafetensorError) as error:
+            raise _os_error(error) from error
         move_into_place(staged, path)
+
+
+def _os_error(error: Exception) -> OSError:
+    """What the system said: torch writes on and keeps it as the context, safetensors quotes it."""
+    if isinstance(error.__context__, OSError):
+        return error.__context__
+    if quoted := re.search(r"\(os error (\d+)\)", str(error)):
+        return OSError(int(quoted[1]), os.strerror(int(quoted[1])))
+    return OSError(str(error).splitlines()[0])
 
 
 def check_suffix(path: Path) -> None:

@@ -3,8 +3,13 @@
 torch_module    Network -> nn.Sequential
 onnx_model      Network -> an ONNX file
 python_source   Network -> the text of a Python module that needs torch alone
-svg_diagram     Network -> the text of a picture
+svg_diagram     Network -> the text of a picture, as for a paper
+svg_layers      Network -> the text of a picture, layer by layer
+mermaid_diagram Network -> the text of a Mermaid flowchart
+graphviz_dot    Network -> the text of a Graphviz graph
+html_page       Network and a picture -> the text of a page
 text_summary    Network -> a table
+html_table      Network -> picture and table for a notebook
 network_json    Network -> the same as data
 yaml_spec       Graph -> the canonical spec
 """
@@ -17,7 +22,12 @@ NAMES: Final = (
     "onnx_model",
     "python_source",
     "svg_diagram",
+    "svg_layers",
+    "mermaid_diagram",
+    "graphviz_dot",
+    "html_page",
     "text_summary",
+    "html_table",
     "network_json",
     "yaml_spec",
 )

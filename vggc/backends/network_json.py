@@ -16,7 +16,7 @@ def emit(network: Network) -> str:
 def data(network: Network) -> dict[str, Any]:
     """The object: shapes without the batch axis, counts per sample, memory in bytes of float32."""
     fields = geometry.receptive_fields(network)
-    last = max(position for position, layer in enumerate(network.layers) if layer.node.section == "features")
+    seen = geometry.features_field(network)
     least = geometry.smallest_input(network.graph)
     least_features = geometry.smallest_input(network.graph, "features")
     classes = network.spec.classes
@@ -37,7 +37,7 @@ def data(network: Network) -> dict[str, Any]:
         "features": {"formula": geometry.map_formula(network)},
         "min_input": list(least) if least else None,
         "min_input_features": list(least_features) if least_features else None,
-        "receptive_field": _field(fields[last]),
+        "receptive_field": list(seen) if seen else None,
         "layers": [_layer(layer, field) for layer, field in zip(network.layers, fields, strict=True)],
     }
 
@@ -54,6 +54,13 @@ def _field(field: tuple[ReceptiveField, ReceptiveField]) -> list[int] | None:
 
 
 def _layer(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> dict[str, Any]:
+    span = layer.node.span
+    place = {"file": span.source.name, "line": span.line + 1}
+    return {**described(layer), "receptive_field": _field(field), **place}
+
+
+def described(layer: ShapedLayer) -> dict[str, Any]:
+    """What a layer is called, takes, gives and costs."""
     return {
         "path": layer.path,
         "alias": layer.alias,
@@ -62,7 +69,4 @@ def _layer(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> 
         "out": list(layer.output),
         "params": layer.params,
         "macs": layer.macs,
-        "receptive_field": _field(field),
-        "file": layer.node.span.source.name,
-        "line": layer.node.span.line + 1,
     }

@@ -5,11 +5,13 @@ bytes of the model without its weights, with the weights appended to the graph a
 of onnx.proto (ONNX 1.23); the encoding is described at https://protobuf.dev/programming-guides/encoding.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 _MODEL_GRAPH: Final = 7
+_MODEL_METADATA: Final = 14
 _GRAPH_INITIALIZER: Final = 5
 _TENSOR_DIMS: Final = 1
 _TENSOR_DATA_TYPE: Final = 2
@@ -58,6 +60,15 @@ def _bytes(field: int, value: bytes) -> bytes:
     return _tag(field, _LENGTH) + varint(len(value)) + value
 
 
+def _entry(key: str, value: str) -> bytes:
+    return _bytes(_ENTRY_KEY, key.encode()) + _bytes(_ENTRY_VALUE, value.encode())
+
+
+def metadata_entry(key: str, value: str) -> bytes:
+    """A field of a model that may stand behind all others: one more entry of its metadata."""
+    return _bytes(_MODEL_METADATA, _entry(key, value))
+
+
 def _description(tensor: Tensor) -> bytes:
     dims = b"".join(_number(_TENSOR_DIMS, size) for size in tensor.shape)
     return dims + _number(_TENSOR_DATA_TYPE, tensor.data_type) + _bytes(_TENSOR_NAME, tensor.name.encode())
@@ -74,7 +85,7 @@ def _elsewhere(tensor: Tensor, location: str, offset: int) -> bytes:
     entries = {"location": location, "offset": str(offset), "length": str(tensor.size)}
     body = _description(tensor)
     for key, value in entries.items():
-        body += _bytes(_TENSOR_EXTERNAL_DATA, _bytes(_ENTRY_KEY, key.encode()) + _bytes(_ENTRY_VALUE, value.encode()))
+        body += _bytes(_TENSOR_EXTERNAL_DATA, _entry(key, value))
     return _bytes(_GRAPH_INITIALIZER, body + _number(_TENSOR_DATA_LOCATION, _EXTERNAL))
 
 
@@ -107,21 +118,32 @@ def write_embedded(
 ALIGNMENT: Final = 4096  # what runtimes want of memory-mapped data
 
 
-def write_external(
-    file: BinaryIO,
-    weights: BinaryIO,
-    location: str,
-    model: bytes,
-    graph: bytes,
-    tensors: Iterable[Tensor],
-    data: Callable[[Tensor], memoryview],
-) -> None:
-    """Write a model whose weights stand in a second file called `location`; as `write_embedded` otherwise."""
-    described = b""
+def write_data(
+    file: BinaryIO, tensors: Iterable[Tensor], data: Callable[[Tensor], memoryview]
+) -> tuple[list[int], str]:
+    """Write the weights of a model by themselves; arguments as of `write_embedded`.
+
+    Returns:
+        the offset of every tensor, and the SHA-256 of the file in hexadecimal digits.
+    """
+    offsets: list[int] = []
+    end = 0
+    digest = hashlib.sha256()
     for tensor in tensors:
-        weights.write(bytes(-weights.tell() % ALIGNMENT))
-        described += _elsewhere(tensor, location, weights.tell())
-        weights.write(_exactly(tensor, data(tensor)))
+        padding = bytes(-end % ALIGNMENT)
+        offsets.append(end + len(padding))
+        for piece in (padding, _exactly(tensor, data(tensor))):
+            file.write(piece)
+            digest.update(piece)
+        end = offsets[-1] + tensor.size
+    return offsets, digest.hexdigest()
+
+
+def write_referring(
+    file: BinaryIO, model: bytes, graph: bytes, tensors: Iterable[Tensor], offsets: Iterable[int], location: str
+) -> None:
+    """Write a model whose weights stand at the offsets of a file called `location`; as `write_embedded` otherwise."""
+    described = b"".join(_elsewhere(each, location, offset) for each, offset in zip(tensors, offsets, strict=True))
     file.write(model + _bytes(_MODEL_GRAPH, graph + described))
 
 

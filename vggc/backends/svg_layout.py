@@ -10,6 +10,7 @@ from math import ceil
 from typing import Final, Literal
 
 from vggc.backends.svg_blocks import TIMES, Block, Group, Scale, Size, blocks, is_map
+from vggc.backends.svg_theme import text_length
 from vggc.ir import Network
 
 Style = Literal["title", "summary", "map", "size", "name", "legend"]
@@ -21,8 +22,6 @@ MARGIN: Final = 22.0
 TITLE_LENGTH: Final = 40
 
 FONT: Final[dict[Style, float]] = {"title": 20, "summary": 13, "map": 13, "size": 12.5, "name": 11, "legend": 12.5}
-NARROW: Final = frozenset(" ,.:;'|!()[]·fijlrt")
-WIDE: Final = frozenset(f"mwMW%@…{TIMES}")
 BOLD: Final = frozenset[Style](("title", "size"))
 LINE: Final = 1.25  # the height of a line, in font sizes
 
@@ -42,9 +41,8 @@ LEGEND: Final[dict[Group, str]] = {
 
 
 def text_width(text: str, style: Style) -> float:
-    """How wide a text is at most in any usual sans-serif font; the widest of them set these widths of a character."""
-    ems = sum(0.44 if char in NARROW else 1.0 if char in WIDE else 0.64 for char in text)
-    return round(ems * FONT[style] * (1.1 if style in BOLD else 1), 1)
+    """How wide a text is at most in a style."""
+    return text_length(text, FONT[style], style in BOLD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Network -> a table: one line a layer, then the totals, the flatten size with its derivation, the smallest input."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from vggc import geometry
 from vggc.geometry import ReceptiveField
@@ -8,13 +9,15 @@ from vggc.ir import Network, ShapedLayer
 from vggc.layers.base import Shape
 from vggc.quantities import in_bytes
 
-_HEADER = ("layer", "alias", "kind", "output", "params", "MACs", "sees")
-_RIGHT = (False, False, False, True, True, True, True)
+HEADER: Final = ("layer", "alias", "kind", "output", "params", "MACs", "sees")
+RIGHT: Final = (False, False, False, True, True, True, True)
+_LABEL: Final = 17  # columns of the labels of the totals
 
 
 def emit(network: Network) -> str:
     """The text of the table; shapes without the batch axis, counts per sample."""
-    return "\n".join([title(network), "", *_table(network), "", *_totals(network)]) + "\n"
+    found = (f"{label:{_LABEL}}{words}" for label, words in totals(network))
+    return "\n".join([title(network), "", *aligned(rows(network), RIGHT), "", *found]) + "\n"
 
 
 def title(network: Network) -> str:
@@ -27,10 +30,10 @@ def by(shape: Shape) -> str:
     return " x ".join(str(size) for size in shape)
 
 
-def _table(network: Network) -> Iterator[str]:
+def rows(network: Network) -> list[tuple[str, ...]]:
+    """The heading, and a row of words for every layer."""
     fields = geometry.receptive_fields(network)
-    rows = [_HEADER, *(_row(layer, field) for layer, field in zip(network.layers, fields, strict=True))]
-    yield from aligned(rows, _RIGHT)
+    return [HEADER, *(_row(layer, field) for layer, field in zip(network.layers, fields, strict=True))]
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
@@ -63,19 +66,18 @@ def seen(field: tuple[ReceptiveField, ReceptiveField]) -> str:
     return str(height) if height == width else f"{height}x{width}"
 
 
-def _totals(network: Network) -> Iterator[str]:
-    yield f"params           {network.params:,}{_head_share(network)}"
+def totals(network: Network) -> Iterator[tuple[str, str]]:
+    """What is counted of the whole network, and how much it is in words."""
+    yield "params", f"{network.params:,}{_head_share(network)}"
     if network.buffers:
-        yield f"buffers          {network.buffers:,}"
-    yield f"MACs             {network.macs:,} per sample, bias excluded; FLOPs are twice that: {network.flops:,}"
-    yield f"torchinfo        {_torchinfo(network)}"
-    yield f"weights          {in_bytes(network.weight_bytes)} as float32"
-    yield (
-        f"activations      {in_bytes(network.activation_bytes)} per sample over all layers, "
-        f"{in_bytes(network.peak_activation_bytes)} at the peak of inference"
-    )
+        yield "buffers", f"{network.buffers:,}"
+    yield "MACs", f"{network.macs:,} per sample, bias excluded; FLOPs are twice that: {network.flops:,}"
+    yield "torchinfo", _torchinfo(network)
+    yield "weights", f"{in_bytes(network.weight_bytes)} as float32"
+    peak = f"{in_bytes(network.peak_activation_bytes)} at the peak of inference"
+    yield "activations", f"{in_bytes(network.activation_bytes)} per sample over all layers, {peak}"
     yield from _flatten(network)
-    yield from _smallest(network)
+    yield "smallest input", _smallest(network)
 
 
 def _head_share(network: Network) -> str:
@@ -113,24 +115,23 @@ def _torchinfo(network: Network) -> str:
     return f"{macs + bias + other:,} mult-adds{more}"
 
 
-def _flatten(network: Network) -> Iterator[str]:
+def _flatten(network: Network) -> Iterator[tuple[str, str]]:
     formula = geometry.flatten_formula(network)
-    yield f"features end at  {geometry.map_formula(network)}"
+    yield "features end at", geometry.map_formula(network)
     if network.flatten is None or formula is None:
         return
     before = next(layer for layer in network.layers if layer.kind == "flatten").input
-    yield f"flatten          {by(before)} = {network.flatten:,}; for any input: {formula}"
+    yield "flatten", f"{by(before)} = {network.flatten:,}; for any input: {formula}"
 
 
-def _smallest(network: Network) -> Iterator[str]:
+def _smallest(network: Network) -> str:
     least = geometry.smallest_input(network.graph)
     if least is None:
-        yield "smallest input   none: an adaptive pool gives less than a later layer needs"
-        return
-    text = f"smallest input   {least[0]}x{least[1]}"
+        return "none: an adaptive pool gives less than a later layer needs"
+    text = f"{least[0]}x{least[1]}"
     alone = geometry.smallest_input(network.graph, "features")
     if alone is not None and alone != least:
         text += (
             f"; the features alone take {alone[0]}x{alone[1]}, and below {least[0]}x{least[1]} the pool would enlarge"
         )
-    yield text
+    return text

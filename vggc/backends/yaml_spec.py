@@ -22,10 +22,10 @@ def emit(graph: Graph) -> str:
 def _lines(graph: Graph) -> Iterator[str]:
     spec = graph.spec
     yield "vggc: 1"
-    yield f"name: {_text(spec.name)}"
-    yield f"input: {_text(spec.input)}"
+    yield f"name: {value_text(spec.name)}"
+    yield f"input: {value_text(spec.input)}"
     if spec.classes is not None:
-        yield f"classes: {_classes(spec.classes)}"
+        yield f"classes: {classes_text(spec.classes)}"
     yield "features:"
     yield from _items(graph, "features")
     if any(node.section == "classifier" for node in graph.nodes):
@@ -52,58 +52,62 @@ def layer_text(layer: Layer) -> str:
     if layer.main is not None:
         options = {layer.main: getattr(layer, layer.main)} | options
     if list(options) == [layer.main]:
-        return f"{layer.kind}: {_text(options[str(layer.main)])}"
-    return f"{layer.kind}: {_text(options)}" if options else layer.kind
+        return f"{layer.kind}: {value_text(options[str(layer.main)])}"
+    return f"{layer.kind}: {value_text(options)}" if options else layer.kind
 
 
 def _braced(item: str) -> str:
     return f"{{{item}}}" if ": " in item else item
 
 
-def _classes(classes: Classes) -> str:
-    return _text(classes.names) if classes.names is not None else str(classes.count)
+def classes_text(classes: Classes) -> str:
+    """The number of classes, or their names."""
+    return value_text(classes.names) if classes.names is not None else str(classes.count)
 
 
 def _rest(spec: Spec) -> Iterator[str]:
     if spec.init:
-        schemes = (f"{key}: {_picked(scheme)}" for key, scheme in spec.init.items())
+        schemes = (f"{key}: {picked_text(scheme)}" for key, scheme in spec.init.items())
         yield f"init: {{{', '.join(schemes)}}}"
     if spec.expect:
-        yield f"expect: {{{', '.join(_expectation(each) for each in spec.expect)}}}"
+        yield f"expect: {{{', '.join(expectation_text(each) for each in spec.expect)}}}"
     if spec.allow:
-        yield f"allow: {_text(spec.allow)}"
+        yield f"allow: {value_text(spec.allow)}"
     if spec.preprocess is not None:
-        yield f"preprocess: {_text(spec.preprocess.changed())}"
+        yield f"preprocess: {value_text(spec.preprocess.changed())}"
     if spec.train is not None:
         yield "train:"
         for name, value in spec.train.changed().items():
-            yield f"  {name}: {_field(value)}"
+            yield f"  {name}: {field_text(value)}"
 
 
-def _expectation(expectation: Expectation) -> str:
+def expectation_text(expectation: Expectation) -> str:
+    """A key of `expect` and its value."""
     value = expectation.value
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    return f"{expectation.key}: {_text(whole)}"
+    return f"{expectation.key}: {value_text(whole)}"
 
 
-def _field(value: object) -> str:
+def field_text(value: object) -> str:
+    """The value of a field of `train`, which may be picked from a vocabulary."""
     if isinstance(value, Record):
-        return _picked(value)
+        return picked_text(value)
     if isinstance(value, tuple) and value and isinstance(value[0], Record):
-        return f"[{', '.join(_picked(each) for each in value)}]"
-    return _text(value)
+        return f"[{', '.join(picked_text(each) for each in value)}]"
+    return value_text(value)
 
 
-def _picked(record: Record) -> str:
+def picked_text(record: Record) -> str:
+    """A kind with its options, or alone."""
     assert isinstance(record, Named)
     options = record.changed()
-    return f"{{{record.kind}: {_text(options)}}}" if options else record.kind
+    return f"{{{record.kind}: {value_text(options)}}}" if options else record.kind
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
     """A value in YAML's flow style, read back by the reader as the same value."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_text(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {value_text(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{_joined(value)}]"
     if isinstance(value, bool):
@@ -114,7 +118,10 @@ def _text(value: object) -> str:
 
 
 def _joined(values: Iterable[object]) -> str:
-    return ", ".join(_text(each) for each in values)
+    return ", ".join(value_text(each) for each in values)
 
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*")
+# Words, paths upwards, and amounts.
+_PLAIN = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_.-]*( [A-Za-z0-9_.-]+)*|(\.\./)+[A-Za-z_][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+)?[KMGT]"
+)

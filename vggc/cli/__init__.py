@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from vggc.cli.exits import Exit
-from vggc.diagnostics import SpecError
+from vggc.diagnostics import SpecError, help_word, quoted
 from vggc.errors import ProductError, VerificationError
 from vggc.version import __version__
 
@@ -19,16 +19,24 @@ COMMANDS: Final = {
     "check": "reading:check",
     "shapes": "reading:shapes",
     "expand": "reading:expand",
+    "new": "authoring:new",
+    "diff": "authoring:diff",
+    "compare": "choosing:compare",
+    "fit": "choosing:fit",
+    "draw": "editing:draw",
     "build": "making:build",
-    "export": "making:export",
     "train": "training:train",
     "eval": "training:evaluate",
-    "verify": "making:verify",
+    "export": "exporting:export",
+    "verify": "exporting:verify",
     "stats": "images:stats",
     "predict": "images:predict",
+    "bench": "benching:bench",
     "list": "reading:list_stock",
     "schema": "reading:schema",
     "explain": "reading:explain",
+    "completion": "completion:completion",
+    "lsp": "editing:lsp",
 }
 
 
@@ -45,6 +53,14 @@ class _Commands(click.Group):
         command = getattr(import_module(f"vggc.cli.{module}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            help = help_word(args[0], list(COMMANDS), "there are").text
+            raise click.UsageError(f"there is no command {quoted(args[0])}; {help}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

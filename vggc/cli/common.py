@@ -3,14 +3,16 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
 from vggc import pipeline
+from vggc.cli import completion
 from vggc.diagnostics import Diagnostic
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source
+from vggc.frontend.sources import read_source, specs_below
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.shapes import MAX_MEMORY
@@ -20,7 +22,22 @@ FORMATS: Final = ("text", "json", "sarif", "github")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Size(click.ParamType[int]):
+class SpecArgument(click.ParamType[str]):
+    """The path of a spec, or the name of a stock spec."""
+
+    name = "spec"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> completion.Items:
+        return completion.specs(incomplete)
+
+
+SPEC: Final = SpecArgument()
+
+
+class Size(click.ParamType[int]):
     """A number of bytes with its unit."""
 
     name = "size"
@@ -49,7 +66,7 @@ def overrides(command: Command) -> Command:
 def limits(command: Command) -> Command:
     """`--max-memory SIZE`."""
     decorate = click.option(
-        "--max-memory", type=_Size(), default=MAX_MEMORY, metavar="SIZE",
+        "--max-memory", type=Size(), default=MAX_MEMORY, metavar="SIZE",
         help="What the weights may take, such as 8GiB, which is the default.",
     )  # fmt: skip
     return decorate(command)
@@ -57,7 +74,10 @@ def limits(command: Command) -> Command:
 
 def until_layer(command: Command) -> Command:
     """`--until LAYER`."""
-    decorate = click.option("--until", metavar="LAYER", help="End the network after this layer, such as relu3_3.")
+    decorate = click.option(
+        "--until", metavar="LAYER", shell_complete=completion.layers,
+        help="End the network after this layer, such as relu3_3.",
+    )  # fmt: skip
     return decorate(command)
 
 
@@ -77,6 +97,22 @@ def compiled(spec: str, assignments: Sequence[str], until: str | None = None, ma
     return pipeline.compile_source(read_source(spec), tables, until=until, max_memory=max_memory)
 
 
+def spec_files(specs: Sequence[str]) -> list[str]:
+    """The specs that are meant: folders and patterns become the files that they stand for."""
+    files: list[str] = []
+    for spec in specs:
+        if Path(spec).is_dir():
+            found = [str(path) for path in specs_below(Path(spec))]
+        elif any(char in spec for char in "*?[") and not Path(spec).exists():
+            found = [str(path) for path in sorted(Path().glob(spec))]
+        else:
+            found = [spec]
+        if not found:
+            raise click.UsageError(f"there are no specs in {spec}")
+        files += found
+    return files
+
+
 def summary(network: Network) -> str:
     """A network in a line: shapes, params, MACs."""
     by = " x ".join
@@ -86,7 +122,7 @@ def summary(network: Network) -> str:
 
 def report(found: Sequence[Diagnostic], style: str) -> None:
     """Print diagnostics: for people to stderr, for programs to stdout."""
-    if style == "text" and not found:
+    if style in ("text", "github") and not found:
         return
     from vggc import reporters
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggc.cli.common import compiled, data_source, overrides, progress_bars
+from vggc.cli.common import SPEC, compiled, data_source, overrides, progress_bars
 from vggc.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Count images; print their mean and std.")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @data_source
 @overrides
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)

@@ -7,19 +7,24 @@ from pathlib import Path
 import click
 
 from vggc import pipeline
-from vggc.cli.common import FORMATS, compiled, limits, overrides, report, summary, until_layer
+from vggc.cli import completion
+from vggc.cli.common import FORMATS, SPEC, compiled, limits, overrides, report, spec_files, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source, specs_below, stock_names
+from vggc.frontend.sources import find_spec, is_spec, read_source, stock_names
 
 
 @click.command(short_help="Validate specs and infer their shapes.")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC|FOLDER...")
+@click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC|FOLDER...")
 @overrides
 @limits
-@click.option("--allow", multiple=True, metavar="WARNING", help="Switch a warning off, by name or code.")
+@click.option(
+    "--allow", multiple=True, metavar="WARNING", shell_complete=completion.warnings,
+    help="Switch a warning off, by name or code.",
+)  # fmt: skip
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Of the report.")
+@click.option("--only-specs", is_flag=True, help="Pass over YAML files without a line that begins with `vggc:`.")
 @click.option("--watch", is_flag=True, help="Check again whenever a spec or one of its parents is saved.")
 def check(
     specs: tuple[str, ...],
@@ -27,6 +32,7 @@ def check(
     max_memory: int,
     allow: tuple[str, ...],
     style: str,
+    only_specs: bool,
     watch: bool,
 ) -> None:
     """Validate specs and infer their shapes, without importing torch.
@@ -36,13 +42,14 @@ def check(
     _check_warnings(allow)
 
     def run() -> bool:
-        return _check(_files(specs), assignments, max_memory, allow, style)
+        files = [spec for spec in spec_files(specs) if not only_specs or is_spec(find_spec(spec))]
+        return _check(files, assignments, max_memory, allow, style)
 
     fine = run()
     if watch:
         from vggc.watching import until_interrupted
 
-        until_interrupted([Path(spec) for spec in _files(specs)], run)
+        until_interrupted([Path(spec) for spec in spec_files(specs)], run)
     if not fine:
         sys.exit(Exit.SPEC)
 
@@ -53,22 +60,6 @@ def _check_warnings(names: Sequence[str]) -> None:
     for name in names:
         if name not in WARNINGS and (name not in CODES or not name.startswith("W")):
             raise click.UsageError(f"there is no warning {name}; there are {', '.join(WARNINGS)}")
-
-
-def _files(specs: Sequence[str]) -> list[str]:
-    """The specs that are meant: folders and patterns become the files that they stand for."""
-    files: list[str] = []
-    for spec in specs:
-        if Path(spec).is_dir():
-            found = [str(path) for path in specs_below(Path(spec))]
-        elif any(char in spec for char in "*?[") and not Path(spec).exists():
-            found = [str(path) for path in sorted(Path().glob(spec))]
-        else:
-            found = [spec]
-        if not found:
-            raise click.UsageError(f"there are no specs in {spec}")
-        files += found
-    return files
 
 
 def _check(specs: Sequence[str], assignments: Sequence[str], max_memory: int, allow: Sequence[str], style: str) -> bool:
@@ -90,7 +81,7 @@ def _check(specs: Sequence[str], assignments: Sequence[str], max_memory: int, al
 
 
 @click.command(short_help="Print every layer's shape, params and MACs.")
-@click.argument("spec")
+@click.argument("spec", type=SPEC)
 @overrides
 @until_layer
 @limits
@@ -104,7 +95,7 @@ def shapes(spec: str, assignments: tuple[str, ...], until: str | None, max_memor
 
 
 @click.command(short_help="Print the canonical spec.")
-@click.argument("spec")
+@click.argument("spec", type=SPEC)
 @overrides
 @until_layer
 def expand(spec: str, assignments: tuple[str, ...], until: str | None) -> None:
@@ -133,7 +124,7 @@ def list_stock() -> None:
 
 
 @click.command(short_help="Say what the codes of errors mean.")
-@click.argument("codes", nargs=-1, metavar="[CODE]...")
+@click.argument("codes", nargs=-1, metavar="[CODE]...", shell_complete=completion.codes)
 def explain(codes: tuple[str, ...]) -> None:
     """Say what the codes of errors mean; all of them in a line each where none is named."""
     from vggc.codes import CODES

@@ -4,17 +4,20 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggc.cli.common import compiled, overrides, progress_bars
+from vggc.cli.common import SPEC, compiled, overrides, progress_bars
+from vggc.cli.weights import weights_file
 from vggc.extras import require
 
 if TYPE_CHECKING:
     from vggc.data.base import Split
     from vggc.ir import Network
+    from vggc.matching import Matching
     from vggc.training.request import Request
     from vggc.training.run_folder import RunFolder
     from vggc.training.talk import Talk
@@ -23,7 +26,7 @@ PRECISIONS = ("32", "16-mixed", "bf16-mixed")
 
 
 @click.command(short_help="Train by the recipe in the spec; test once; report.")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @click.option("--data", metavar="SOURCE", help="Such as digits, which is the default, cifar10:PATH or folder:PATH.")
 @overrides
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Instead of the recipe's.")
@@ -32,7 +35,7 @@ PRECISIONS = ("32", "16-mixed", "bf16-mixed")
 @click.option("--num-nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Machines.")
 @click.option("--strategy", type=click.Choice(["auto", "ddp", "fsdp"]), default="auto", help="With several devices.")
 @click.option("--deterministic", is_flag=True, help="The same numbers on every run, also on a GPU; slower there.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Begin with these instead of drawing.")
+@weights_file
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run that was broken off.")
 @click.option("--name", help="The run lies in runs/NAME/STAMP; the network's name if left out.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder of the run, instead.")
@@ -44,6 +47,7 @@ def train(
     precision: str | None,
     resume: Path | None,
     weights: Path | None,
+    matching: "Matching",
     name: str | None,
     output: Path | None,
     export: bool,
@@ -51,7 +55,8 @@ def train(
 ) -> None:
     """Train a network by the recipe in its spec, on a CPU, a GPU, or several of them.
 
-    The best weights by validation accuracy are tested once, at the end. Everything lies in the folder of the run.
+    With --weights it begins with those of a file instead of drawing. The best weights by validation accuracy are
+    tested once, at the end. Everything lies in the folder of the run.
     """
     if spec is None and resume is None:
         raise click.UsageError("name a SPEC, such as vgg11_digits, or a run to --resume")
@@ -63,7 +68,9 @@ def train(
         raise click.UsageError("--name and --output both say where the run lies")
     if precision is not None:
         assignments = (*assignments, f'train.precision="{precision}"')
-    request = _request(spec, data, assignments, resume, weights, name, output, machine)
+    request = _request(spec, data, assignments, resume, name, output, machine)
+    if resume is None:
+        request = replace(request, weights=weights, matching=matching)
     from vggc.training.engine import train as run
 
     with _terminal() as talk:
@@ -77,7 +84,6 @@ def _request(
     data: str | None,
     assignments: tuple[str, ...],
     resume: Path | None,
-    weights: Path | None,
     name: str | None,
     output: Path | None,
     machine: dict[str, Any],
@@ -90,7 +96,7 @@ def _request(
 
     if resume is None:
         assert network is not None
-        return Request(network, data or "digits", Machine(**machine), weights, name, output)
+        return Request(network, data or "digits", Machine(**machine), name=name, output=output)
     folder = RunFolder.open(resume)
     network = network or compiled(str(folder.spec), assignments)
     check_resumable(folder, network)
@@ -157,7 +163,7 @@ def _export(folder: "RunFolder", network: "Network", talk: "Talk") -> None:
 
 @click.command("eval", short_help="Accuracy, per-class table and confusion matrix.")
 @click.argument("target", type=click.Path(path_type=Path), metavar="RUN|WEIGHTS|FILE.onnx")
-@click.argument("spec", required=False)
+@click.argument("spec", required=False, type=SPEC)
 @click.option("--data", metavar="SOURCE", help="The run's own if left out; without a run, digits.")
 @overrides
 @click.option("--split", type=click.Choice(["train", "test"]), default="test", show_default=True)

@@ -80,12 +80,13 @@ def random_horizontal_flip(flip: RandomHorizontalFlip, canvas: Canvas, u: torch.
 def random_erasing(erasing: RandomErasing, canvas: Canvas, u: torch.Tensor) -> Canvas:
     """A rectangle of some images marked as erased.
 
-    Its area is uniform, the logarithm of its ratio is uniform among the ratios with which it fits into the image.
+    Its area is uniform, the logarithm of its ratio is uniform among the ratios with which it fits into the image; where
+    none does, it takes the whole height or width.
     """
     extent = canvas.pixels.shape[2:]
     area = (ERASED_AREA[0] + u[:, 1] * (ERASED_AREA[1] - ERASED_AREA[0])) * extent[0] * extent[1]
-    least = (area / extent[1] ** 2).clamp(min=ERASED_RATIO[0]).log()
-    most = (extent[0] ** 2 / area).clamp(max=ERASED_RATIO[1]).log()
+    fitting = area / extent[1] ** 2, extent[0] ** 2 / area
+    least, most = (torch.full_like(area, bound).clamp(*fitting).log() for bound in ERASED_RATIO)
     ratio = (least + u[:, 2] * (most - least)).exp()
     erased = (u[:, 0] < erasing.p).view(-1, 1, 1, 1)
     for axis, side in enumerate(((area * ratio).sqrt(), (area / ratio).sqrt())):

@@ -257,7 +257,7 @@ class _Builder:
         return table
 
     def _refuse_second(self, key: Leaf, first: Span) -> None:
-        note = Note("note", f"the first is at line {first.line + 1}, column {first.column + 1}")
+        note = Note("note", f"the first is at line {first.line + 1}, column {first.column + 1}", first)
         help = Note("help", "remove one of the two")
         self._flaw("E005", f"the key {quoted(str(key.value))} stands here a second time", key.span, note, help)
 

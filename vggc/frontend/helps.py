@@ -9,7 +9,7 @@ from vggc.frontend.annotations import Schema
 from vggc.frontend.document import Items, Leaf, Value
 from vggc.frontend.scalars import resolve
 from vggc.frontend.schema import LAYER, NAME, PRINTABLE, branches, example
-from vggc.frontend.shown import shown
+from vggc.frontend.shown import in_flow, shown
 from vggc.frontend.units import FOLLOWERS, UNITS
 from vggc.frontend.wording import article, expected, is_choice, legal_words
 from vggc.layers import find
@@ -126,7 +126,7 @@ def for_nothing(path: Path, choices: Sequence[Schema]) -> list[Note]:
     if is_kind and path[0] != "defaults" and _has_example(word):
         return _help(f"for example `{example(word)}`")
     if "examples" in choices[0]:
-        return _help(f"for example `{word}: {_text(choices[0]['examples'][0])}`")
+        return _help(f"for example `{word}: {in_flow(choices[0]['examples'][0])}`")
     return _help(f"write {expected(choices)}, or remove the key")
 
 
@@ -211,7 +211,7 @@ def described(names: Sequence[str], schema: Schema) -> list[Note]:
 
 def for_spec(names: Sequence[str], schema: Schema) -> list[Note]:
     """How the keys that a spec lacks are written."""
-    lines = [f"`{name}: {_text(schema['properties'][name]['examples'][0])}`" for name in names]
+    lines = [f"`{name}: {in_flow(schema['properties'][name]['examples'][0])}`" for name in names]
     return _help(f"for example {', '.join(lines)}")
 
 
@@ -219,17 +219,8 @@ def examples(schema: Schema) -> list[Note]:
     """An example of the schema, and what it is for."""
     notes = [Note("note", str(schema["description"]))] if "description" in schema else []
     if "examples" in schema:
-        notes += _help(f"for example {_text(schema['examples'][0])}")
+        notes += _help(f"for example {in_flow(schema['examples'][0])}")
     return notes
-
-
-def _text(value: object) -> str:
-    """A value of an example in YAML."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_text(each)}' for key, each in value.items())}}}"
-    return str(value)
 
 
 def for_pattern(pattern: str, written: str) -> list[Note]:

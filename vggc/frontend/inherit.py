@@ -7,7 +7,7 @@ child are carried out behind those of its ancestors.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -20,10 +20,15 @@ MAX_ANCESTORS: Final = 16
 _OWN: Final = ("vggc", "name", "extends")  # keys that speak of one file, and are not handed down
 
 Keys = tuple[str, ...]  # from the root of a document to a value
+Fetch = Callable[[Path, Span], Source]  # the text of a parent, and the `extends` that asks for it
 
 
-def load(source: Source) -> Document:
+def load(source: Source, fetch: Fetch = read_source) -> Document:
     """The document of a spec with its ancestors merged in.
+
+    Args:
+        source: the text of the spec.
+        fetch: where the texts of the ancestors come from; an editor has some that are not saved yet.
 
     Raises:
         SpecError: a document cannot be read, or extends what it must not (E011).
@@ -31,7 +36,7 @@ def load(source: Source) -> Document:
     chain = [read(source)]
     while "extends" in chain[-1].entries:
         try:
-            chain.append(_parent(chain))
+            chain.append(_parent(chain, fetch))
         except SpecError as error:
             raise SpecError([*_flaws(chain), *error.diagnostics]) from None
     merged = chain[-1].table
@@ -51,7 +56,7 @@ def _heritable(parent: Table) -> Table:
 # --- extends ---
 
 
-def _parent(chain: list[Document]) -> Document:
+def _parent(chain: list[Document], fetch: Fetch) -> Document:
     """The document that the last of the chain extends."""
     place, wanted = _wanted(chain[-1].entries["extends"].value)
     path = _beside(place.source, wanted)
@@ -63,7 +68,7 @@ def _parent(chain: list[Document]) -> Document:
     if len(chain) > MAX_ANCESTORS:
         message = f"a spec has at most {MAX_ANCESTORS} ancestors, and this is one more"
         raise SpecError([Diagnostic("E009", message, place)])
-    return read(read_source(path, included_from=place))
+    return read(fetch(path, place))
 
 
 def _identity(source: Source) -> str:
@@ -91,6 +96,8 @@ def _wanted(value: Value) -> tuple[Span, str]:
 def _beside(source: Source, wanted: str) -> Path:
     """A file beside the child; a bare name that is no file there is a stock spec."""
     path = (source.path.parent if source.path else Path()) / wanted
+    if not os.path.exists(path):
+        path = Path(os.path.normpath(path))  # a spec that is not yet written may lie in a folder that is not yet there
     return path if os.path.exists(path) or wanted not in stock_names() else find_spec(wanted)
 
 

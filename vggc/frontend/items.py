@@ -151,7 +151,7 @@ class Reader:
         if option in presets:
             notes.append(Note("note", f"`{option}: {presets[option]}` is what a unit has unless it says otherwise"))
         if place in written.shared:
-            notes.append(Note("note", f"so in the unit at {written.span}"))
+            notes.append(Note("note", f"so in the unit at {written.span}", written.span))
         self.error("E106", f"{written.layer.kind}: {message}", place, *notes)
 
     def argument(self, value: Value) -> object:

@@ -14,6 +14,15 @@ def shown(value: Value) -> str:
     return f"a {what} of {count}" if count else f"an empty {what}"
 
 
+def in_flow(value: object) -> str:
+    """A plain value, such as an example of the schema, as YAML between brackets."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(in_flow, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {in_flow(each)}' for key, each in value.items())}}}"
+    return str(value)
+
+
 def _scalar(leaf: Leaf) -> str:
     if isinstance(leaf.value, str):
         return quoted(leaf.value) if leaf.value else "an empty word"

@@ -3,6 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
 from vggc.frontend.document import MAX_BYTES, too_long
@@ -34,10 +35,11 @@ def find_spec(path_or_name: str | os.PathLike[str]) -> Path:
 def specs_below(path: Path) -> list[Path]:
     """The specs among the YAML files of a folder and its subfolders: those with a line that begins with `vggc:`."""
     files = sorted(each for suffix in ("yaml", "yml") for each in path.rglob(f"*.{suffix}") if each.is_file())
-    return [each for each in files if _says_vggc(each)]
+    return [each for each in files if is_spec(each)]
 
 
-def _says_vggc(path: Path) -> bool:
+def is_spec(path: Path) -> bool:
+    """Whether a file is meant as a spec: it has a line that begins with `vggc:`, or cannot be read."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES)
@@ -58,16 +60,29 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
+    return _decoded(shown_path(path), content, included_from, path)
+
+
+def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
+    """The text of a spec that has no file; what it extends is looked for in the folder `beside`.
+
+    Raises:
+        SpecError: as `read_source`.
+    """
+    return _decoded(name, stream.read(MAX_BYTES + 1), None, beside / name)
+
+
+def _decoded(name: str, content: bytes, included_from: Span | None, path: Path) -> Source:
     if len(content) > MAX_BYTES:
-        raise too_long(Source(_shown(path), "", included_from, path))
+        raise too_long(Source(name, "", included_from, path))
     try:
-        return Source(_shown(path), content.decode("utf-8-sig"), included_from, path)
+        return Source(name, content.decode("utf-8-sig"), included_from, path)
     except UnicodeDecodeError as error:
-        shown = Source(_shown(path), content.decode("utf-8", errors="replace"), included_from, path)
+        shown = Source(name, content.decode("utf-8", errors="replace"), included_from, path)
         raise SpecError([_not_text(shown, content, error)]) from None
 
 
-def _shown(path: Path) -> str:
+def shown_path(path: Path) -> str:
     """Relative to the working folder where it lies inside it; the stock specs by the folder they are known by."""
     if path.is_absolute():
         if path.is_relative_to(Path.cwd()):
@@ -78,7 +93,7 @@ def _shown(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | None) -> Diagnostic:
-    name = _shown(path)
+    name = shown_path(path)
     if isinstance(error, FileNotFoundError):
         return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path, included_from),))
     if isinstance(error, IsADirectoryError):

@@ -55,7 +55,7 @@ def _plural(schema: Schema) -> str:
     element = list(branches(schema))
     title = next((str(each["title"]) for each in element if "title" in each), "")
     if title:
-        return f"{title.removeprefix('kind of ')}s"
+        return f"{title.removeprefix('kind of ').removeprefix('key of a ')}s"
     return joined(list(dict.fromkeys(word for each in element for word in _words_of(each))))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from vggc.training.learner import Learner
+    from vggc.weights import WeightsReport
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
     warnings = evaluation.fitting_warnings(request.network, source)
     split = _split(source, recipe)
     _check_resumption(request, split)
-    module = _module(request)
+    module, loaded = _module(request)
     set_determinism(request.machine.deterministic)
     with quiet_lightning():
         fabric = request.machine.fabric(recipe.precision)
@@ -70,6 +71,8 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
             folder = RunFolder(path)
             talk = talk if fabric.is_global_zero else Talk()
             _introduce(request, source, split, folder, fabric, talk)
+            if loaded is not None:
+                talk.say(str(loaded))
             for warning in warnings:
                 talk.say(f"warning: {warning}")
             learner = _learner(request, source, split, module, folder, fabric, talk)
@@ -110,13 +113,13 @@ def _check_resumption(request: Request, split: Split) -> None:
         checkpoints.read(request.folder.last)
 
 
-def _module(request: Request) -> nn.Sequential:
+def _module(request: Request) -> "tuple[nn.Sequential, WeightsReport | None]":
     """Drawn under the recipe's seed, or read from a file; what a run that is resumed had is loaded later."""
     if request.weights is not None and request.folder is None:
         from vggc.weights import load_weights
 
-        return load_weights(request.network, request.weights)
-    return request.network.module(seed=request.recipe.seed)
+        return load_weights(request.network, request.weights, request.matching, request.recipe.seed)
+    return request.network.module(seed=request.recipe.seed), None
 
 
 def _prepare_folder(request: Request, split: Split) -> RunFolder:

@@ -134,7 +134,7 @@ def evaluate_target(
         raise ProductError(f"name the spec that the weights belong to: vggc eval {target} SPEC")
     source = open_source(data or DEFAULT_DATA)
     warnings = fitting_warnings(network, source)
-    forward = module_forward(load_weights(network, weights), torch_device(device))
+    forward = module_forward(load_weights(network, weights)[0], torch_device(device))
     found = evaluate(network, forward, source.images(split), device=device, progress=progress)
     return replace(found, data=source.words, warnings=warnings)
 

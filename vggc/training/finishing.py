@@ -37,7 +37,7 @@ def finish(learner: "Learner", request: Request, source: Source, folder: RunFold
 def test(request: Request, folder: RunFolder, images: Images, learner: "Learner") -> Evaluation:
     """The best weights on the test images, on the device that they were trained on, in 32 bits."""
     device = learner.fabric.device
-    module = load_weights(request.network, folder.weights)
+    module, _ = load_weights(request.network, folder.weights)
     return evaluate(
         request.network, module_forward(module, device), images, device=device, progress=learner.talk.progress
     )

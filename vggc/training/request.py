@@ -9,6 +9,7 @@ from vggc.diagnostics import Diagnostic, Note, Source, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Train
 from vggc.ir import Network
+from vggc.matching import Matching
 from vggc.pipeline import compile_source
 from vggc.training.machine import Machine
 from vggc.training.run_folder import RunFolder
@@ -19,13 +20,14 @@ class Request:
     """A run to be made: `network` with its recipe, on the images of `data` (words such as `folder:photos`).
 
     `folder` is None for a new run, whose folder is made when nothing can go wrong any more: at `output`, or under
-    `name`. `weights` is a file to begin with instead of drawing.
+    `name`. `weights` is a file to begin with instead of drawing, and `matching` says how its keys are taken.
     """
 
     network: Network
     data: str
     machine: Machine = field(default_factory=Machine)
     weights: Path | None = None
+    matching: Matching = field(default_factory=Matching)
     name: str | None = None
     output: Path | None = None
     folder: RunFolder | None = None

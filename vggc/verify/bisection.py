@@ -1,44 +1,97 @@
-"""The first layer whose output differs."""
+"""The first layer that differs: by what its nodes say, or by what comes out of it."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnx
 import torch
-from torch import nn
 
-from vggc.backends import onnx_model
-from vggc.backends.torch_module import without_hints
-from vggc.ir import Network, ShapedLayer
-from vggc.verify.outputs import example_input, relative_l2
-from vggc.verify.report import RELATIVE_L2, Culprit
+from vggc.backends.onnx_model import Lowered
+from vggc.ir import ShapedLayer
+from vggc.verify.outputs import relative_l2
+from vggc.verify.reference import Reference
+from vggc.verify.report import Culprit, Tolerance
 from vggc.verify.sessions import Array, open_session
+from vggc.verify.structure import node_differences
 
 MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared at once
 
 
 def first_difference(
-    network: Network, module: nn.Sequential, model: onnx.ModelProto, boundaries: Mapping[str, str]
+    reference: Reference,
+    state: Mapping[str, torch.Tensor],
+    model: onnx.ModelProto,
+    lowered: Lowered,
+    tolerance: Tolerance,
+    replaced: Mapping[str, Array] | None = None,
+    *,
+    folder: Path,
 ) -> Culprit | None:
     """The first layer whose output in onnxruntime differs from torch's; None where the values cannot be found.
 
-    The layers are gone through in groups that fit into memory; nothing later than the first difference is computed.
+    Both engines go through the layers side by side, in groups that fit into memory, and nothing later than the first
+    difference is computed.
+
+    Args:
+        reference: what the file ought to compute, at the size of the spec.
+        state: the weights of the reference.
+        model: the file.
+        lowered: the same as it ought to be.
+        tolerance: how far the values may differ.
+        replaced: initializers that take the place of the file's.
+        folder: where the model's data lies, if it has any in a file beside it.
     """
     names = {output for node in model.graph.node for output in node.output}
-    pending = [layer for layer in network.layers if boundaries[layer.path] in names]
-    x = example_input(network, 0, 1)
-    expected = dict(_intermediate(network, module, x))
+    sample = reference.samples()[0]
+    x = reference.input(sample)
+    differing = _layers_that_differ(lowered, model)
     before = 0.0
-    for group in _groups(pending):
-        values = _run_until(model, [boundaries[layer.path] for layer in group], x)
-        for layer in group:
-            error = relative_l2(values[boundaries[layer.path]], expected[layer.path])
-            if error > RELATIVE_L2:
-                place = str(layer.node.span)
-                return Culprit(layer.path, layer.alias, layer.kind, place, error, before)
-            before = error
+    values: dict[str, Array] = {}
+    groups = _groups([layer for layer in _layers(lowered) if lowered.boundaries[layer.path] in names])
+    for path, expected in reference.intermediate(state, x):
+        if path not in lowered.boundaries or lowered.boundaries[path] not in names:
+            continue
+        name = lowered.boundaries[path]
+        if name not in values:
+            names_of_group = [lowered.boundaries[each.path] for each in next(groups)]
+            values = _run_until(model, lowered, names_of_group, x, replaced, folder)
+        error = relative_l2(values[name].astype(np.float32).reshape(expected.shape), expected)
+        if error > tolerance.relative_l2:
+            layer = next(each for each in _layers(lowered) if each.path == path)
+            return culprit(layer, differing.get(path, ""), error, before)
+        before = error
     return None
+
+
+def first_structural_difference(lowered: Lowered, model: onnx.ModelProto, tensor: str = "") -> Culprit | None:
+    """The first layer whose nodes are not those that were lowered, or that has the tensor of that name."""
+    differing = _layers_that_differ(lowered, model)
+    for step in lowered.program.steps:
+        if tensor in {each.name for each in step.tensors.values()}:
+            return culprit(step.layer, f"{tensor} is not the one that was written")
+        if step.gives in differing:
+            return culprit(step.layer, differing[step.gives])
+    return None
+
+
+def culprit(layer: ShapedLayer, difference: str, error: float | None = None, before: float | None = None) -> Culprit:
+    """A layer as the one to blame."""
+    return Culprit(layer.path, layer.alias, layer.kind, str(layer.node.span), difference, error, before)
+
+
+def _layers(lowered: Lowered) -> list[ShapedLayer]:
+    """The network's layers whose output the file holds."""
+    return [layer for layer in lowered.program.network.layers if layer.path in lowered.boundaries]
+
+
+def _layers_that_differ(lowered: Lowered, model: onnx.ModelProto) -> dict[str, str]:
+    """For the layers of the network whose nodes differ from those that were lowered: how."""
+    by_step: dict[str, str] = {}
+    for name, difference in node_differences(lowered.model, model).items():
+        by_step.setdefault(name.partition("/")[0], difference)
+    return {step.gives: by_step[step.path] for step in lowered.program.steps if step.path in by_step}
 
 
 def _groups(layers: list[ShapedLayer]) -> Iterator[list[ShapedLayer]]:
@@ -55,20 +108,23 @@ def _groups(layers: list[ShapedLayer]) -> Iterator[list[ShapedLayer]]:
         yield group
 
 
-def _intermediate(network: Network, module: nn.Sequential, x: torch.Tensor) -> Iterator[tuple[str, Array]]:
-    with torch.no_grad(), without_hints():
-        for layer in network.layers:
-            x = module.get_submodule(layer.path)(x)
-            yield layer.path, x.numpy()
-
-
-def _run_until(model: onnx.ModelProto, names: list[str], x: torch.Tensor) -> dict[str, Array]:
-    """The values of that name, from a copy of the model that ends with them."""
+def _run_until(
+    model: onnx.ModelProto,
+    lowered: Lowered,
+    names: list[str],
+    x: torch.Tensor,
+    replaced: Mapping[str, Array] | None,
+    folder: Path,
+) -> dict[str, Array]:
+    """The values of those names, from a copy of the model that ends with them."""
+    names = list(dict.fromkeys(names))
+    elements = {value.name: value.type.tensor_type.elem_type for value in lowered.model.graph.value_info}
     shortened = onnx.ModelProto()
     shortened.CopyFrom(model)
     del shortened.graph.output[:]
     shortened.graph.output.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names
+        onnx.helper.make_tensor_value_info(name, elements.get(name, onnx.TensorProto.FLOAT), None) for name in names
     )
-    session = open_session(shortened.SerializeToString())
-    return dict(zip(names, session.run(names, {onnx_model.INPUT: x.numpy()}), strict=True))
+    session = open_session(shortened.SerializeToString(), replaced, folder=folder)
+    found = session.run(names, {lowered.program.input.name: x.numpy()})
+    return dict(zip(names, found, strict=True))

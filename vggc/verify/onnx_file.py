@@ -1,154 +1,230 @@
-"""An ONNX file held against a network and the module with its weights: structure, outputs, and the first difference."""
+"""An ONNX file held against a program and the module with its weights: structure, outputs, and the first difference."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
 from torch import nn
 
 from vggc.backends import onnx_model
+from vggc.backends.onnx_model import Float
 from vggc.ir import Network
+from vggc.passes import Program, prepare
 from vggc.progress import Progress, silent
-from vggc.verify.bisection import first_difference
-from vggc.verify.outputs import compare, example_input, forward, relative_l2, telling_weights
-from vggc.verify.report import Control, Report, Verdict
-from vggc.verify.sessions import Array, open_session
-from vggc.verify.structure import Structure, opset_of
+from vggc.verify.bisection import culprit, first_difference, first_structural_difference
+from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
+from vggc.verify.reading import data_files
+from vggc.verify.reference import Reference, Sample
+from vggc.verify.report import TOLERANCES, Check, Control, Report, Verdict
+from vggc.verify.sessions import Array, open_session, runnable
+from vggc.verify.structure import Structure, altered_tensors, opset_of
 
-PASSES: Final = ((0, 1), (1, 2), (2, 3))  # (seed, batch size)
-PERTURBATION: Final = 0.5
-_RUNNABLE: Final = ("operators", "weights")  # a file that fails these alone can still be run, to find out where
+_RUNNABLE: Final = (
+    "operators",
+    "nodes",
+    "weights",
+)  # a file that fails these alone can still be run, to find out where
+
+Precision = Literal["float32", "float16", "int8"]
 
 
 def verify(
-    network: Network,
+    what: Program | Network,
     path: Path,
     module: nn.Sequential,
     *,
     opset: int | None = None,
+    precision: Precision = "float32",
     own_weights: bool = False,
+    loosely: bool = False,
+    inputs: Sequence[Array] = (),
     progress: Progress = silent,
 ) -> Report:
-    """Hold an ONNX file against the network and a module with the weights that it ought to have.
+    """Hold an ONNX file against a program, or a network as it is, and a module with the weights that it ought to have.
 
     Args:
-        network: what the file is said to be.
+        what: what the file is said to be.
         path: the file.
         module: the reference, on the CPU; it is put into eval mode.
         opset: the opset that the file was asked for; its own if left out.
+        precision: of the file's arithmetic; an int8 file is held against the outputs alone.
         own_weights: whether the module's weights are the file's own, so that comparing them would say nothing.
+        loosely: whether the outputs alone must agree, because the file is made by others, or quantised.
+        inputs: what to compare on, each a batch for the file's input; random values if left out.
         progress: told the passes done.
+
+    Raises:
+        ProductError: onnxruntime does not run the file.
     """
-    return _Verification(network, path, module.eval(), progress).run(opset, own_weights)
+    program = what if isinstance(what, Program) else prepare(what)
+    with runnable(path.name):
+        return _Verification(program, path, Reference(program, module.eval(), inputs), precision, progress).run(
+            opset, own_weights, loosely
+        )
 
 
 class _Verification:
-    def __init__(self, network: Network, path: Path, module: nn.Sequential, progress: Progress) -> None:
-        self.network = network
+    def __init__(
+        self, program: Program, path: Path, reference: Reference, precision: Precision, progress: Progress
+    ) -> None:
+        self.program = program
         self.path = path
-        self.module = module
+        self.reference = reference
+        self.state = dict(reference.module.state_dict())
+        self.tolerance = TOLERANCES[precision]
         self.progress = progress
-        self.model = onnx.load(str(path))
-        self.lowered = onnx_model.lower(network, opset_of(self.model))
+        self.model = onnx.load(str(path), load_external_data=False)
+        size = path.stat().st_size + sum(each.stat().st_size for each in data_files(path, self.model))
+        float_: Float = "float16" if precision == "float16" else "float32"
+        self.lowered = onnx_model.lower(program, opset_of(self.model), float_)
         self.report = Report(
             file=path.name,
-            network=network.name,
-            size=path.stat().st_size,
+            network=program.network.name,
+            size=size,
             sha256=_sha256(path),
             opset=opset_of(self.model),
             ir_version=self.model.ir_version,
             operators=dict(Counter(onnx_model.operators(self.model))),
+            precision=precision,
+            notes=list(program.notes),
         )
+        self.foreign = False
         self.steps = 0
 
-    def run(self, opset: int | None, own_weights: bool) -> Report:
+    def run(self, opset: int | None, own_weights: bool, loosely: bool) -> Report:
         """Structure first, then outputs; the first that fails is the verdict."""
-        structure = Structure(self.network, self.module, self.path, self.model, self.lowered)
-        self.report.checks = list(structure.checks(opset, own_weights))
+        self.foreign = loosely and self.report.precision != "int8"  # so that its values have other names
+        structure = Structure(self.path, self.model, self.lowered, self.state)
+        checks = structure.loose_checks(opset) if loosely else structure.checks(opset, own_weights)
+        self.report.checks = [*checks, *self._range()]
         failed = [check for check in self.report.checks if not check.passed]
         if failed:
-            if all(check.name in _RUNNABLE for check in failed):
-                self._find_culprit()
+            self._find_structural_culprit([check.name for check in failed], own_weights)
             return self._end("mismatch", f"{failed[0].name}: {failed[0].detail}")
-        self._compare("as written", dict(self.module.state_dict()), open_session(str(self.path)), PASSES)
+        samples = self.reference.samples()
+        self._compare("as written", self.state, open_session(str(self.path)), samples)
         if self._mismatch():
-            return self._blame("as written")
-        if not self.report.controls[-1].seen or self._has_fresh_statistics():
-            weights = telling_weights(self.network)
-            replaced = {tensor.name: weights[tensor.name].numpy() for tensor in self.lowered.tensors}
-            self._compare("He", weights, open_session(str(self.path), replaced), PASSES[:2])
+            return self._blame("as written", self.state)
+        if not loosely and (not self.report.controls[-1].seen or self._has_fresh_statistics()):
+            weights = telling_weights(self.program.network)
+            replaced = self._replaced(weights)
+            self._compare("He", weights, open_session(str(self.path), replaced), samples[:2])
             if self._mismatch():
-                return self._blame("with He weights")
+                return self._blame("with He weights", weights, replaced)
         if self.report.controls[-1].seen:
             return self._end("verified", "the outputs agree, and a perturbed layer is seen")
         control = self.report.controls[-1]
         return self._end(
             "inconclusive",
-            f"the outputs agree, and halving {control.layer} changes them by {control.relative_l2:.1e} alone: "
+            f"the outputs agree, and perturbing {control.layer} changes them by {control.relative_l2:.1e} alone: "
             "an error might stay unseen",
         )
+
+    def _replaced(self, weights: Mapping[str, torch.Tensor]) -> dict[str, Array]:
+        """The initializers of the file for other weights of the network."""
+        return {
+            each.name: self.lowered.values(each.name, lambda key: weights[key].numpy()) for each in self.lowered.tensors
+        }
 
     def _end(self, verdict: Verdict, reason: str) -> Report:
         self.report.verdict = verdict
         self.report.reason = reason
         return self.report
 
+    # --- blame ---
+
     def _mismatch(self) -> bool:
         return not all(comparison.passed for comparison in self.report.comparisons)
 
-    def _blame(self, weights: str) -> Report:
+    def _blame(
+        self, weights: str, state: Mapping[str, torch.Tensor], replaced: Mapping[str, Array] | None = None
+    ) -> Report:
         worst = max(self.report.comparisons, key=lambda each: each.relative_l2)
-        self._find_culprit()
+        if not self.foreign:
+            self._find_culprit(state, replaced)
         return self._end("mismatch", f"{weights} the outputs differ by {worst.relative_l2:.1e} (relative L2)")
 
-    def _find_culprit(self) -> None:
-        self.report.culprit = first_difference(self.network, self.module, self.model, self.lowered.boundaries)
+    def _find_culprit(self, state: Mapping[str, torch.Tensor], replaced: Mapping[str, Array] | None = None) -> None:
+        self.report.culprit = first_difference(
+            self.reference, state, self.model, self.lowered, self.tolerance, replaced, folder=self.path.parent
+        )
+
+    def _find_structural_culprit(self, failed: list[str], own_weights: bool) -> None:
+        """By the values where the file can be run, else by its nodes and tensors alone."""
+        if self.foreign:
+            return
+        if own_weights and failed == ["weights"]:
+            altered = altered_tensors(self.model, self.path) or [""]
+            self.report.culprit = first_structural_difference(self.lowered, self.model, altered[0])
+            return
+        if all(name in _RUNNABLE for name in failed):
+            weights = telling_weights(self.program.network) if "weights" not in failed else self.state
+            self._find_culprit(weights, self._replaced(weights) if weights is not self.state else None)
+        self.report.culprit = self.report.culprit or first_structural_difference(self.lowered, self.model)
 
     # --- outputs ---
 
+    def _range(self) -> Iterator[Check]:
+        """Whether float16 holds what flows between the layers: a CPU computes in float32 and hides it."""
+        if self.report.precision != "float16":
+            return
+        x = self.reference.input(self.reference.samples()[0])
+        most = float(np.finfo(np.float16).max)
+        largest, path = max((float(np.abs(y).max()), path) for path, y in self.reference.intermediate(self.state, x))
+        if largest > most:
+            layer = next(layer for layer in self.program.network.layers if layer.path == path)
+            self.report.culprit = culprit(layer, f"its values reach {largest:.3g}")
+        yield Check(
+            "float16 range", largest <= most, f"values up to {largest:.3g} at {path}, and float16 ends at {most:g}"
+        )
+
     def _has_fresh_statistics(self) -> bool:
         """Whether some batch norm is the identity still, so that an error in it would not show."""
-        for name, tensor in self.module.state_dict().items():
-            if name.endswith("running_mean") and not tensor.any():
-                return True
-        return False
+        return any(name.endswith("running_mean") and not tensor.any() for name, tensor in self.state.items())
 
     def _compare(
         self,
         label: str,
         state: Mapping[str, torch.Tensor],
         session: onnxruntime.InferenceSession,
-        passes: tuple[tuple[int, int], ...],
+        samples: list[Sample],
     ) -> None:
-        first = None
-        for seed, batch in passes:
+        pairs = []
+        for sample in samples:
             self._advance()
-            x = example_input(self.network, seed, batch)
-            actual = session.run(None, {onnx_model.INPUT: x.numpy()})[0]
-            expected = forward(self.module, state, x)
-            self.report.comparisons.append(compare(label, seed, batch, actual, expected))
-            first = first if first is not None else (x, actual)
-        assert first is not None
+            x = self.reference.input(sample)
+            actual = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+            pairs.append((sample, x, actual, self.reference.output(state, x)))
+        if self.reference.inputs:
+            actual, expected = (np.concatenate(each) for each in zip(*(pair[2:] for pair in pairs), strict=True))
+            self.report.comparisons.append(compare(label, None, actual, expected, tolerance=self.tolerance))
+        else:
+            self.report.comparisons += [
+                compare(label, sample.seed, actual, expected, sample.size, self.tolerance)
+                for sample, _, actual, expected in pairs
+            ]
         self._advance()
-        self.report.controls.append(self._control(label, state, *first))
+        self.report.controls.append(self._control(label, state, *pairs[0][1:3]))
 
     def _control(self, label: str, state: Mapping[str, torch.Tensor], x: torch.Tensor, actual: Array) -> Control:
-        """The first layer with weights is halved: what it changes has the longest way to the output."""
-        name = next((tensor.name for tensor in self.lowered.tensors if tensor.name.endswith(".weight")), None)
+        """The first layer with weights is perturbed: what it changes has the longest way to the output."""
+        name = next((name for name in state if name.endswith(".weight")), None)
+        needed = self.tolerance.margin * self.tolerance.relative_l2
         if name is None:
-            perturbed = forward(self.module, state, x * PERTURBATION)
+            other = self.reference.output(state, (x * 0.5).to(x.dtype))
         else:
-            perturbed = forward(self.module, {**state, name: state[name] * PERTURBATION}, x)
-        layer = name.rpartition(".")[0] if name else onnx_model.INPUT
-        return Control(label, layer, relative_l2(actual, perturbed))
+            other = self.reference.output({**state, name: perturbed(state[name])}, x)
+        layer = name.rpartition(".")[0] if name else self.program.input.name
+        return Control(label, layer, relative_l2(actual, other), needed)
 
     def _advance(self) -> None:
-        self.progress("verifying", self.steps, 2 * len(PASSES) + 1)
+        self.progress("verifying", self.steps, 2 * len(self.reference.samples()) + 1)
         self.steps += 1
 
 

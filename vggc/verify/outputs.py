@@ -1,29 +1,15 @@
-"""Outputs: the same random inputs through torch and onnxruntime, and a control that must fail."""
+"""Two outputs compared, and weights under which every layer shows in them."""
 
-from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import torch
-from torch import nn
 
-from vggc.backends.torch_module import without_hints
 from vggc.ir import Network, ShapedLayer
-from vggc.verify.report import RELATIVE_MAXIMUM, Comparison
+from vggc.verify.report import FLOAT32, Comparison, Tolerance
 from vggc.verify.sessions import Array
 
-
-def example_input(network: Network, seed: int, batch: int) -> torch.Tensor:
-    """A standard normal input of shape (batch, C, H, W)."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn((batch, *network.input), generator=generator)
-
-
-def forward(module: nn.Sequential, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
-    """The module's output for `x` of shape (batch, C, H, W), with the weights of `state` in place of its own."""
-    with torch.no_grad(), without_hints():
-        output: torch.Tensor = torch.func.functional_call(module, dict(state), (x,))
-    values: Array = output.numpy()
-    return values
+_CLASSES: Final = (2, 4)  # the axes of an output of scores: (batch, classes), or a map of them
 
 
 def relative_l2(actual: Array, expected: Array) -> float:
@@ -37,24 +23,42 @@ def relative_l2(actual: Array, expected: Array) -> float:
     return float(difference / norm)
 
 
-def compare(label: str, seed: int, batch: int, actual: Array, expected: Array) -> Comparison:
-    """Two outputs of shape (batch, ...)."""
+def compare(
+    label: str,
+    seed: int | None,
+    actual: Array,
+    expected: Array,
+    size: tuple[int, ...] = (),
+    tolerance: Tolerance = FLOAT32,
+) -> Comparison:
+    """Two outputs of shape (batch, ...), for an input of that (height, width)."""
+    batch = len(expected)
     if actual.shape != expected.shape:
-        return Comparison(label, seed, batch, float("inf"), float("inf"), False)
+        return Comparison(label, seed, batch, size, float("inf"), float("inf"), 0.0, False)
     largest = float(np.abs(expected).max())
     difference = float(np.abs(actual - expected).max())
     relative = difference / largest if largest else difference
-    agrees = _argmax_agrees(actual, expected, RELATIVE_MAXIMUM * largest)
-    return Comparison(label, seed, batch, relative_l2(actual, expected), relative, agrees)
+    error = relative_l2(actual, expected)
+    agreement = _argmax_agreement(actual, expected, tolerance.relative_maximum * largest)
+    close = error <= tolerance.relative_l2 and relative <= tolerance.relative_maximum
+    passed = close and (agreement == 1 or not tolerance.same_argmax)
+    return Comparison(label, seed, batch, size, error, relative, agreement, passed)
 
 
-def _argmax_agrees(actual: Array, expected: Array, tolerance: float) -> bool:
-    """Whether each sample's winner is the same, or the two that changed places are as good as equal."""
-    if expected.ndim != 2:
-        return True
-    rows = np.arange(len(expected))
-    gap = expected.max(axis=1) - expected[rows, actual.argmax(axis=1)]
-    return bool((gap <= tolerance).all())
+def _argmax_agreement(actual: Array, expected: Array, tolerance: float) -> float:
+    """The share of samples whose winner is the same, or changed places with one as good as equal."""
+    if expected.ndim not in _CLASSES:
+        return 1.0
+    scores, others = (np.moveaxis(each, 1, -1).reshape(-1, each.shape[1]) for each in (expected, actual))
+    gap = scores.max(axis=1) - scores[np.arange(len(scores)), others.argmax(axis=1)]
+    return float((gap <= tolerance).mean())
+
+
+def perturbed(weight: torch.Tensor) -> torch.Tensor:
+    """Half as large, and every other one negated: a norm undoes the first alone, and a mean the second alone."""
+    signs = torch.full((weight.numel(),), 0.5)
+    signs[::2] = -0.5
+    return weight * signs.view(weight.shape)
 
 
 def telling_weights(network: Network, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -1,17 +1,43 @@
 """onnxruntime: sessions on the CPU, and which opsets it runs."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import onnx
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from vggc.backends import onnx_model
+from vggc.errors import ProductError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# Everything that onnxruntime raises: its classes have no base of their own, and their number grows.
+FAILURES: Final[tuple[type[Exception], ...]] = tuple(
+    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)
+)
 
+
+@contextmanager
+def runnable(name: str) -> Iterator[None]:
+    """What onnxruntime raises becomes a ProductError that says which file it does not run."""
+    try:
+        yield
+    except FAILURES as error:
+        raise ProductError(f"onnxruntime does not run {name}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Its message without the code in front and without what follows in further lines."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.rpartition("[ONNXRuntimeError] : ")[2]
+
+
+@cache
 def newest_opset() -> int:
     """The newest opset that both the installed onnx can write and the installed onnxruntime runs."""
     for opset in range(onnx.defs.onnx_opset_version(), onnx_model.OLDEST_OPSET, -1):
@@ -30,18 +56,23 @@ def _runs(opset: int) -> bool:
     )
     try:
         open_session(model.SerializeToString())
-    except onnxruntime.capi.onnxruntime_pybind11_state.Fail:
+    except FAILURES:
         return False
     return True
 
 
-def open_session(model: str | bytes, initializers: Mapping[str, Array] | None = None) -> onnxruntime.InferenceSession:
+def open_session(
+    model: str | bytes, initializers: Mapping[str, Array] | None = None, *, folder: Path | None = None
+) -> onnxruntime.InferenceSession:
     """A session on the CPU, where asked with other initializers than the file's.
 
-    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own.
+    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own. `folder`
+    is where the data of a model lies that is given as bytes.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    if folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     kept = []
     for name, values in (initializers or {}).items():
         kept.append(onnxruntime.OrtValue.ortvalue_from_numpy(values))

@@ -1,0 +1,189 @@
+"""`vggc compare`: the figures of the table, its order and formats; and the picture, in which nothing overlaps."""
+
+import csv
+import json
+import xml.etree.ElementTree as ET
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vggc
+from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
+from tests.test_cli import run
+from vggc.authoring import comparing, scatter_svg
+from vggc.authoring.axes import Axis, amount
+from vggc.authoring.comparing import COLUMNS, Row, compare
+from vggc.authoring.figures import FIGURES
+from vggc.authoring.scatter import HEIGHT, WIDTH, lay_out, overlap
+from vggc.backends.network_json import data
+from vggc.cli.exits import Exit
+from vggc.frontend.sources import stock_names
+from vggc.ir import Network
+
+GOLDEN = Path(__file__).parent / "cases" / "authoring"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def stock() -> list[Network]:
+    return [vggc.compile(name) for name in stock_names()]
+
+
+@pytest.mark.parametrize("name", [*ALL, "vgg16", "vgg16_bn", "alexnet"])
+def test_figures_are_those_of_shapes_json(name: str) -> None:
+    compiled = network(ALL[name]) if name in ALL else vggc.compile(name)
+    known = json.loads(json.dumps(data(compiled)))
+    known["flatten"] = known["flatten"] and known["flatten"]["size"]
+    known["layers"] = len(known["layers"])
+    for key in set(FIGURES) - {"depth"}:
+        assert json.loads(json.dumps(FIGURES[key].of(compiled))) == known[key], key
+
+
+def test_depth_is_the_number_in_the_names_of_vgg() -> None:
+    for depth in (11, 13, 16, 19):
+        assert FIGURES["depth"].of(vggc.compile(f"vgg{depth}")) == depth
+
+
+def test_the_whole_table() -> None:
+    networks = [network(text) for text in (SMALL, PLAIN, HEADLESS)]
+    assert comparing.text(compare(networks, sort="macs")) == (GOLDEN / "compare.txt").read_text()
+    assert comparing.markdown(compare(networks, ["params", "flatten"])) == (
+        "| name | params | flatten |\n|---|---:|---:|\n"
+        "| `small` | 2,285 | 64 |\n| `plain` | 1,460 | 180 |\n| `headless` | 112 | none |\n"
+    )
+
+
+def test_rows_are_sorted_and_those_without_a_value_stand_last() -> None:
+    networks = [network(text) for text in (SMALL, HEADLESS, PLAIN)]
+
+    def names(sort: str | None, reverse: bool = False) -> list[str]:
+        return [row.name for row in compare(networks, ["params"], sort, reverse).rows]
+
+    assert names(None) == ["small", "headless", "plain"]
+    assert names(None, reverse=True) == ["plain", "headless", "small"]
+    assert names("name") == ["headless", "plain", "small"]
+    assert names("flatten") == ["small", "plain", "headless"]
+    assert names("flatten", reverse=True) == ["plain", "small", "headless"]
+
+
+def test_equal_names_are_told_apart_by_their_files() -> None:
+    assert [row.name for row in compare([network(SMALL), network(SMALL)]).rows] == ["small (test.yaml)"] * 2
+
+
+def test_for_programs() -> None:
+    comparison = compare([network(SMALL), network(HEADLESS)], ["params", "flatten", "min_input"])
+    rows = list(csv.DictReader(comparing.comma_separated(comparison).splitlines()))
+    assert rows[0] == {"name": "small", "params": "2285", "flatten": "64", "min_input": "8x8"}
+    assert rows[1]["flatten"] == ""
+    assert json.loads(comparing.as_json(comparison))[0] == {
+        "name": "small", "params": 2285, "flatten": 64, "min_input": [8, 8],
+    }  # fmt: skip
+
+
+# --- the picture -------------------------------------------------------------------------------------------------
+
+
+def test_no_label_of_the_stock_specs_covers_anything() -> None:
+    scatter = lay_out(compare(stock()).rows)
+    assert scatter.unlabelled == 0
+    assert sorted(line for label in scatter.labels for line in label.lines) == stock_names()
+    for one, other in combinations(scatter.labels, 2):
+        assert not overlap(one.box, other.box)
+        assert not one.crosses(other.box)
+        assert not other.crosses(one.box)
+    for label in scatter.labels:
+        assert label.box.left >= 0
+        assert label.box.right <= WIDTH
+        assert label.box.bottom <= HEIGHT
+        assert not any(
+            label.box.left < point.x < label.box.right and label.box.top < point.y < label.box.bottom
+            for point in scatter.points
+        )
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=40))
+def test_labels_never_overlap_however_the_points_lie(sizes: list[tuple[int, int]]) -> None:
+    rows = [
+        Row(f"network_{i}", network(f"vggc: 1\nname: n\ninput: [{a}, {b}, 3]\nfeatures: [{a}]\nclassifier: none\n"), ())
+        for i, (a, b) in enumerate(sizes)
+    ]
+    scatter = lay_out(rows)
+    assert len(scatter.points) == len(rows)
+    assert not any(overlap(one.box, other.box) for one, other in combinations(scatter.labels, 2))
+    assert scatter.unlabelled + sum(len(label.lines) for label in scatter.labels) <= len(rows)
+
+
+def test_the_picture_is_svg_that_escapes_and_follows_the_mode() -> None:
+    row = Row('a<b>&"c', network(SMALL), ())
+    text = scatter_svg.emit(comparing.Comparison((), (row,)))
+    root = ET.fromstring(text)
+    assert 'a<b>&"c' in [each.text for each in root.iter(f"{SVG}text")]
+    assert "prefers-color-scheme:dark" in text
+    assert "<script" not in text
+    tooltip = root.find(f"{SVG}circle/{SVG}title")
+    assert tooltip is not None
+    assert tooltip.text == 'a<b>&"c: 2,285 params, 129,852 MACs'
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=9))
+def test_every_value_has_its_place_on_an_axis(values: list[int]) -> None:
+    axis = Axis.over(values)
+    assert all(0 <= axis.place(value) <= 1 for value in values)
+    assert axis.logarithmic == (min(values) > 0 and max(values) >= 4 * min(values))
+    marks = axis.marks()
+    assert marks == sorted(marks)
+    assert all(-1e-9 <= axis.place(mark) <= 1 + 1e-9 for mark in marks)
+    assert len(marks) >= 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0"), (950, "950"), (1000, "1K"), (1_500_000, "1.5M"), (2e9, "2G"), (10**13, "10T")]
+)
+def test_amounts(value: float, text: str) -> None:
+    assert amount(value) == text
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in ALL.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_with_a_wrong_spec_shows_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "plain.yaml").write_text(PLAIN.replace("classes", "clases", 1))
+    assert run("compare", ".", "--columns", "params", "--plot", "out/plot.svg") == Exit.SPEC
+    out, err = capsys.readouterr()
+    assert out == "name      params\n--------  ------\nheadless     112\nsmall      2,285\n"
+    assert "wrote out/plot.svg" in err
+    assert "did you mean `classes`?" in err
+    assert ET.parse(folder / "out" / "plot.svg").getroot().tag == f"{SVG}svg"
+
+
+def test_nothing_is_drawn_of_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compare", "nowhere.yaml", "--plot", "plot.svg") == Exit.SPEC
+    assert capsys.readouterr().out == ""
+    assert not (folder / "plot.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--columns", "parms"], "did you mean `params`?"),
+        (["--sort", "size"], "there is no column 'size'"),
+        (["--plot", "x.png"], "--plot x.svg"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compare", "small.yaml", *arguments) == Exit.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_the_columns_are_figures() -> None:
+    assert set(COLUMNS) <= set(FIGURES)

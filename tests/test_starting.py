@@ -1,0 +1,215 @@
+"""`vggc new`: what it writes compiles for every parent and input, every knob turns, and nothing is overwritten."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vggc
+from tests.networks import SMALL
+from tests.test_cli import run
+from vggc import lints
+from vggc.authoring import starting
+from vggc.cli.exits import Exit
+from vggc.diagnostics import Source, SpecError
+from vggc.frontend.schema import published_text
+from vggc.frontend.sources import read_source, stock_names
+from vggc.geometry import smallest_input
+from vggc.ir import Network
+from vggc.layers.base import Shape
+from vggc.pipeline import compile_source
+
+TARGET = Path("mine.yaml")
+
+
+def begin(parent: str, input: Shape | None = None, classes: int | list[str] | None = None) -> starting.Start:
+    return starting.start("mine", read_source(parent), parent, TARGET, input=input, classes=classes)
+
+
+def compiled(text: str) -> Network:
+    return compile_source(Source(str(TARGET), text, path=TARGET))
+
+
+@pytest.mark.parametrize("parent", stock_names())
+@settings(max_examples=settings.default.max_examples // 5)
+@given(
+    channels=st.sampled_from([1, 3, 4]),
+    height=st.integers(1, 260),
+    width=st.integers(1, 260),
+    classes=st.sampled_from([None, 2, ["cat", "dog"], ["no", "1", "a b"]]),
+)
+def test_it_compiles_for_every_parent_and_every_input_that_its_features_take(
+    parent: str, channels: int, height: int, width: int, classes: int | list[str] | None
+) -> None:
+    least = smallest_input(vggc.compile(parent).graph, "features")
+    assert least is not None
+    if height < least[0] or width < least[1]:
+        with pytest.raises(SpecError, match="E203"):
+            begin(parent, (channels, height, width), classes)
+        return
+    started = begin(parent, (channels, height, width), classes)
+    network = compiled(started.text)
+    assert network.input == (channels, height, width)
+    assert network.params == started.network.params
+    if classes is not None:
+        assert network.output == (2 if classes == 2 else len(classes),)
+
+
+@pytest.mark.parametrize("parent", stock_names())
+def test_nothing_is_warned_of_where_the_parent_is_not(parent: str) -> None:
+    for input in (None, (3, 64, 64), (1, 224, 224)):
+        assert lints.check(begin(parent, input).network) == []
+
+
+def knobs(text: str) -> list[tuple[str, str]]:
+    """Every knob, and the text in which it alone is turned."""
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("# Knobs"))
+    end = next(i for i, line in enumerate(lines) if i > start and not line)
+    found = []
+    for i in range(start + 1, end):
+        if not lines[i].startswith("#  "):
+            more = next((j for j in range(i + 1, end) if not lines[j].startswith("#  ")), end)
+            turned = [line.removeprefix("# ") for line in lines[i:more]]
+            found.append((lines[i], "\n".join([*lines[:i], *turned, *lines[more:]])))
+    return found
+
+
+@pytest.mark.parametrize("parent", ["vgg16", "vgg16_c", "alexnet", "zfnet512", "vgg16_bn_cifar10", "vgg16_cifar10"])
+@pytest.mark.parametrize("input", [None, (3, 96, 64)])
+def test_every_knob_turns(parent: str, input: Shape | None) -> None:
+    started = begin(parent, input)
+    found = knobs(started.text)
+    assert len(found) >= 5
+    for knob, turned in found:
+        layers = [each.layer for each in compiled(turned).layers]
+        same = layers == [each.layer for each in started.network.layers]
+        assert same == knob.startswith("# features:"), knob
+
+
+def test_the_true_figures_hold_when_they_are_expected() -> None:
+    text = begin("vgg16", (3, 32, 32), 10).text
+    line = next(line for line in text.splitlines() if line.startswith("# expect"))
+    assert line == "# expect: {params: 33638218, macs: 332111872, flatten: 512, output: [10]}"
+    assert compiled(text.replace(line, line.removeprefix("# "))).flatten == 512
+
+
+def test_a_pool_that_would_enlarge_gives_way_and_says_why() -> None:
+    text = begin("vgg16", (3, 32, 32)).text
+    assert "\npool: none\n" in text
+    assert "512 x 1 x 1, which is too small a map for the inherited pool, adaptive_avg_pool2d: 7" in text
+    assert "\npool: {adaptive_avg_pool2d: {output_size: [7, 2]}}\n" in begin("vgg16", (3, 448, 64)).text
+    assert "\npool:" not in begin("vgg16", (3, 448, 448)).text
+    assert "\npool:" not in begin("vgg16_cifar10", (3, 32, 32)).text  # it may enlarge
+
+
+def test_what_belongs_to_the_input_follows_it() -> None:
+    network = begin("vgg16_cifar10", (1, 32, 96)).network
+    preprocess, train = network.spec.preprocess, network.spec.train
+    assert preprocess is not None
+    assert train is not None
+    assert (preprocess.resize, preprocess.crop) == ((35, 105), (32, 96))
+    assert (preprocess.mean, preprocess.std) == ((0.5,), (0.5,))
+    assert [(each.kind, each.changed()) for each in train.augment] == [("random_crop", {"size": (32, 96)})]
+
+
+def test_what_a_parent_expects_is_stated_again(tmp_path: Path) -> None:
+    parent = tmp_path / "parent.yaml"
+    parent.write_text(SMALL + "expect: {params: 2285, max_macs: 130K, flatten: 64}\n")
+    child = starting.start("mine", read_source(parent), "parent.yaml", tmp_path / "mine.yaml", input=(3, 32, 32))
+    assert {each.key: each.value for each in child.network.spec.expect} == {
+        "params": 2285, "max_macs": child.network.macs, "flatten": 64, "macs": child.network.macs, "output": (5,),
+    }  # fmt: skip
+    same = starting.start("mine", read_source(parent), "parent.yaml", tmp_path / "mine.yaml", classes=5)
+    assert "# expect:" in same.text
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_writes_the_spec_and_the_schema(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("new", "mine", "--input", "3,64,64", "--classes", "cat, dog") == Exit.FINE
+    out = capsys.readouterr().out.splitlines()
+    assert out == [
+        "wrote mine.yaml",
+        "wrote vggc.schema.json",
+        "3 x 64 x 64 -> 2, 39,896,898 params, 1,277,960,192 MACs",
+        "next: vggc check mine.yaml",
+    ]
+    assert (folder / "vggc.schema.json").read_text() == published_text()
+    assert run("check", "mine.yaml") == Exit.FINE
+    assert capsys.readouterr().err == ""
+
+
+def test_the_schema_is_the_nearest_one_above(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("new", "a") == run("new", "b", "-o", "deep/er/b.yaml") == Exit.FINE
+    first = (folder / "deep/er/b.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../../vggc.schema.json"
+    assert [str(each.relative_to(folder)) for each in folder.rglob("*.json")] == ["vggc.schema.json"]
+    (folder / "vggc.schema.json").write_text(json.dumps({}))
+    capsys.readouterr()
+    assert run("new", "c") == Exit.FINE
+    assert (
+        "vggc.schema.json is of another version; to renew it: vggc schema > vggc.schema.json" in capsys.readouterr().out
+    )
+
+
+def test_a_parent_is_named_as_the_child_finds_it(folder: Path) -> None:
+    (folder / "specs").mkdir()
+    (folder / "specs" / "small.yaml").write_text(SMALL)
+    assert run("new", "mine", "--from", "specs/small.yaml", "-o", "variants/mine.yaml") == Exit.FINE
+    assert "\nextends: ../specs/small.yaml\n" in (folder / "variants/mine.yaml").read_text()
+    assert run("check", "variants/mine.yaml") == Exit.FINE
+    assert run("new", "vgg16") == Exit.FINE  # a child of the same name as its stock parent
+    assert run("check", "vgg16.yaml") == Exit.FINE
+
+
+def test_nothing_is_overwritten_unless_forced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "mine.yaml").write_text("precious")
+    assert run("new", "mine") == Exit.FAILED
+    assert "mine.yaml is there already; --force replaces it" in capsys.readouterr().err
+    assert (folder / "mine.yaml").read_text() == "precious"
+    assert run("new", "mine", "--force") == Exit.FINE
+    assert run("new", "self", "--from", "mine.yaml", "-o", "mine.yaml", "--force") == Exit.USAGE
+    assert "mine.yaml cannot extend itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["specs/mine.yaml"], "vggc new mine -o specs/mine.yaml"),
+        (["mine.yaml"], "vggc new mine -o mine.yaml"),
+        (["1st"], "is no name; it begins with a letter"),
+        (["x" * 101], "is no name"),
+        (["mine", "--input", "3,64"], "write channels, height and width, such as 3,64,64"),
+        (["mine", "--input", "3,0,64"], "is no input"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("new", *arguments) == Exit.USAGE
+    assert words in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--input", "3,16,16"], "the smallest input for these layers is 32x32"),
+        (["--from", "vgg17"], "did you mean the stock spec `vgg19`?"),
+        (["--classes", "cat,cat"], "the class `cat` stands here a second time"),
+    ],
+)
+def test_a_wrong_spec_is_not_written(
+    arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("new", "mine", *arguments) == Exit.SPEC
+    assert words in capsys.readouterr().err
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,119 @@
+"""What a child must say besides its input, so that what it inherits still fits: pool, preprocessing, crops, figures."""
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+from vggc import expectations, shapes
+from vggc.diagnostics import Source
+from vggc.frontend import inherit, recipe
+from vggc.frontend.document import Table, plain
+from vggc.ir import Graph, Network
+from vggc.layers.base import Shape, ShapeError, pair
+from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
+from vggc.pipeline import read_graph
+from vggc.records import Named
+
+Changes = dict[str, Any]  # keys of a spec and their values, as YAML has them
+
+
+def adapted(source: Source, input: Shape, overrides: Iterable[Table] = ()) -> Changes:
+    """The input and what follows from it, for a child of the spec.
+
+    Raises:
+        SpecError: the spec is wrong, or its features do not take the input.
+    """
+    tables = [*overrides]
+    spec = read_graph(source, tables).spec
+    changes: Changes = {"input": list(input)}
+    if spec.preprocess is not None and (preprocess := _preprocess(spec.preprocess, input)):
+        changes["preprocess"] = preprocess
+    if spec.train is not None and (augment := _augment(spec.train.augment, spec.input, input)):
+        changes["train"] = {"augment": augment}
+    pool = _pool(read_graph(source, [*tables, inherit.from_mapping(changes)]))
+    return changes if pool is None else {**changes, "pool": pool}
+
+
+def said(assignments: Iterable[str]) -> Changes:
+    """What assignments such as `classes=10` say, as a child would.
+
+    Raises:
+        SpecError: one of them is no assignment.
+    """
+    tables = [inherit.from_words(each) for each in assignments]
+    values = plain(reduce(inherit.merge, tables)) if tables else {}
+    assert isinstance(values, dict)
+    return values
+
+
+def features(graph: Graph) -> Network:
+    """The features alone.
+
+    Raises:
+        SpecError: they do not take the input.
+    """
+    return shapes.infer(Graph(graph.spec, tuple(node for node in graph.nodes if node.section == "features")))
+
+
+def _pool(graph: Graph) -> Any:
+    """A pool that takes the map at the end of the features, as near to the graph's as can be; None where that one does.
+
+    An adaptive pool keeps its size along an axis on which it does not enlarge, and is left out where nothing of it
+    remains.
+    """
+    ends = features(graph).output
+    pool = next((node.layer for node in graph.nodes if node.section == "avgpool"), None)
+    if pool is None or len(ends) != 3:
+        return None
+    try:
+        pool.shape(ends)
+    except ShapeError:
+        if not isinstance(pool, AdaptiveAvgPool2d | AdaptiveMaxPool2d):
+            return "none"
+        size = [min(each) for each in zip(pair(pool.output_size), ends[1:], strict=True)]
+        return "none" if size == list(ends[1:]) else {pool.kind: {"output_size": size}}
+    return None
+
+
+def _preprocess(preprocess: recipe.Preprocess, input: Shape) -> Changes:
+    """The last step makes the input; a resize before it keeps its proportion; statistics have a value a channel."""
+    changes: Changes = {}
+    last = "crop" if preprocess.crop is not None else "resize"
+    size = getattr(preprocess, last)
+    if size is not None and pair(size) != input[1:]:
+        changes[last] = _size(input[1], input[2])
+        if last == "crop" and preprocess.resize is not None:
+            ratios = zip(pair(preprocess.resize), pair(size), input[1:], strict=True)
+            changes["resize"] = _size(*(max(new, round(resize * new / old)) for resize, old, new in ratios))
+    for name in ("mean", "std"):
+        values = getattr(preprocess, name)
+        if values is not None and len(values) != input[0]:
+            changes[name] = [round(sum(values) / len(values), 4)] * input[0]
+    return changes
+
+
+def _size(height: int, width: int) -> int | list[int]:
+    return height if height == width else [height, width]
+
+
+def _augment(augment: Iterable[Named], before: Shape, after: Shape) -> list[Any]:
+    """The augmentations with crops of the old input's size made the new one's; nothing where no crop is."""
+    crops = [each for each in augment if isinstance(each, recipe.RandomCrop) and pair(each.size) == before[1:]]
+    if not crops or before[1:] == after[1:]:
+        return []
+    size = {"size": _size(after[1], after[2])}
+    return [
+        {each.kind: {**each.changed(), **size}}
+        if each in crops
+        else {each.kind: each.changed()}
+        if each.changed()
+        else each.kind
+        for each in augment
+    ]
+
+
+def restated(network: Network) -> Changes:
+    """The inherited expectations that do not hold of a child, with the figures that do."""
+    broken = {each.key: expectations.figure(network, each) for each in expectations.broken(network)}
+    stated = {key: list(value) if isinstance(value, tuple) else value for key, value in broken.items()}
+    return {"expect": stated} if stated else {}

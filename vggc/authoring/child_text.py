@@ -1,0 +1,29 @@
+"""The keys of a spec as its text: a line each, and a list of layers that is longer as a block."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from vggc.backends.yaml_spec import value_text
+
+WIDTH: Final = 120  # of a line
+
+
+def key_lines(key: str, value: Any) -> Iterator[str]:
+    """A key and its value."""
+    line = f"{key}: {value_text(value)}"
+    if len(line) <= WIDTH or not isinstance(value, list):
+        yield line
+        return
+    yield f"{key}:"
+    yield from (f"  - {_item(each)}" for each in value)
+
+
+def keys(values: Mapping[str, Any]) -> str:
+    """All keys."""
+    return "".join(f"{line}\n" for key, value in values.items() for line in key_lines(key, value))
+
+
+def _item(item: object) -> str:
+    """An item of a list, without the braces of a mapping."""
+    text = value_text(item)
+    return text[1:-1] if isinstance(item, dict) else text

@@ -1,0 +1,123 @@
+"""The layers of `features` by stage, so that a stage can have more convolutions or fewer.
+
+A block is a convolution and what follows it up to the next one; a pool ends its stage. A stage is made deeper by more
+of its last block, and less deep without its last blocks. The same is done with the layers of a spec, which are counted,
+and with the items of its text, which are printed.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from vggc.frontend.items import Written
+from vggc.layers import find
+from vggc.layers.base import pair
+
+MAX_ITEMS: Final = 500  # of a list that is varied
+
+T = TypeVar("T")
+Depth = tuple[int, ...]  # the number of blocks in every stage that has any
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(Generic[T]):
+    """Some elements in a row: a block of the stage with that number, or what is left as it is (None)."""
+
+    elements: tuple[T, ...]
+    stage: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages(Generic[T]):
+    """A list of layers or items, taken apart."""
+
+    segments: tuple[Segment[T], ...]
+
+    @staticmethod
+    def of(elements: Sequence[T], group: Callable[[T], str]) -> "Stages[T]":
+        """The stages of a list, by the group of the layer that an element begins with."""
+        segments: list[Segment[T]] = []
+        stage, in_block = 0, False
+        for each in elements:
+            kind = group(each)
+            in_block = kind == "conv" or (in_block and kind != "pool")
+            if in_block and kind != "conv":
+                segments[-1] = Segment((*segments[-1].elements, each), stage)
+            else:
+                segments.append(Segment((each,), stage if in_block else None))
+            stage += kind == "pool" and bool(segments) and any(segment.stage == stage for segment in segments)
+        return Stages(tuple(segments))
+
+    @property
+    def depth(self) -> Depth:
+        """How many blocks every stage has."""
+        stages = [each.stage for each in self.segments if each.stage is not None]
+        return tuple(stages.count(stage) for stage in range(max(stages, default=-1) + 1))
+
+    def last(self, stage: int) -> T:
+        """The convolution of the last block of a stage."""
+        return [each for each in self.segments if each.stage == stage][-1].elements[0]
+
+    def at(self, depth: Depth) -> list[T]:
+        """The list with so many blocks in every stage."""
+        found: list[T] = []
+        own, seen = self.depth, [0] * len(depth)
+        for segment in self.segments:
+            if segment.stage is None:
+                found += segment.elements
+                continue
+            seen[segment.stage] += 1
+            position, wanted = seen[segment.stage], depth[segment.stage]
+            times = wanted - position + 1 if position == own[segment.stage] else 1
+            found += segment.elements * max(0, times if position <= wanted else 0)
+        return found
+
+
+def depths(stages: Stages[Written], limit: int) -> list[Depth]:
+    """The depths to try: as it is, then those that differ by the fewest blocks, so many that there are `limit`.
+
+    The least of all is among them. A stage has at most one block more, and none more where its last convolution has a
+    stride.
+    """
+    start = stages.depth
+    most = [count + _keeps_size(stages.last(stage)) for stage, count in enumerate(start)]
+    found, queue = {start: None}, deque([start])
+    while queue and len(found) < limit - 1:
+        for near in _neighbours(queue.popleft(), most):
+            if near not in found:
+                found[near] = None
+                queue.append(near)
+    return list(found | {(1,) * len(start): None})
+
+
+def _neighbours(depth: Depth, most: Sequence[int]) -> Iterator[Depth]:
+    for stage, count in enumerate(depth):
+        for other in (count - 1, count + 1):
+            if 1 <= other <= most[stage]:
+                yield (*depth[:stage], other, *depth[stage + 1 :])
+
+
+def _keeps_size(written: Written) -> bool:
+    return pair(getattr(written.layer, "stride", 1)) == (1, 1)
+
+
+def group_of_item(item: Any) -> str:
+    """The group of the layer that an item of a spec begins with."""
+    if isinstance(item, int):
+        return "conv"
+    kind = next(iter(item)) if isinstance(item, dict) else item
+    if kind in ("conv", "M"):
+        return "conv" if kind == "conv" else "pool"
+    found = find(kind)
+    return found.group if found is not None else "shape"
+
+
+def flat_items(items: Sequence[Any]) -> Iterator[Any]:
+    """The items of a spec with their repeats written out."""
+    for item in items:
+        if isinstance(item, dict) and "repeat" in item:
+            for _ in range(item["repeat"]["times"]):
+                yield from flat_items(item["repeat"]["layers"])
+        else:
+            yield item

@@ -1,0 +1,235 @@
+"""`vggc fit`: the variants of a spec that stay within a budget.
+
+Three things are varied: the width of all layers, the number of convolutions in a stage, the size of the input. For
+every depth and input the largest width that fits is found by bisection, because all figures grow with it.
+
+What is best is said in `budget`.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from math import log2, prod
+from typing import Final
+
+from vggc import unroll
+from vggc.authoring.adapting import Changes, adapted
+from vggc.authoring.budget import Budget, Variant, fits, ranked, use
+from vggc.authoring.counting import Counter, Counts
+from vggc.authoring.depths import MAX_ITEMS, Depth, Stages, depths, flat_items, group_of_item
+from vggc.diagnostics import Source, SpecError
+from vggc.errors import ProductError
+from vggc.frontend import inherit, spec
+from vggc.frontend.document import Document, Entry, Leaf, Table, plain
+from vggc.frontend.items import Written
+from vggc.frontend.spec import Spec
+from vggc.geometry import receptive_fields
+from vggc.pipeline import compile_source
+from vggc.progress import Progress, silent
+
+VARIED: Final = ("width", "depth", "input")
+WIDTHS: Final = (*(i / 1000 for i in range(10, 100)), *(i / 100 for i in range(10, 401)))
+MAX_INPUTS: Final = 16
+MAX_SHAPES: Final = 1200  # depths times inputs
+
+# What a variant does not need to be counted.
+_NEEDLESS: Final = ("init", "preprocess", "train", "expect", "allow")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found, the best first; how many networks were counted, and in how many seconds.
+
+    `least` are the smallest figures that were met with, each for itself.
+    """
+
+    found: tuple[Variant, ...]
+    tried: int
+    seconds: float
+    least: Counts | None
+
+
+def search(child: Source, budget: Budget, vary: Sequence[str], progress: Progress = silent) -> Search:
+    """Every depth and input with the largest width that fits.
+
+    Args:
+        child: a spec that extends the one to be varied, and says nothing besides but what all variants say.
+        budget: the limits, at least one.
+        vary: some of `VARIED`.
+        progress: told of depths times inputs.
+
+    Raises:
+        SpecError: the spec to be varied is wrong.
+        ProductError: it has too many layers to be varied in depth.
+    """
+    started = time.perf_counter()
+    variants = _Variants(child, budget, vary)
+    found = ranked(variants.found(progress))
+    return Search(tuple(found), variants.tried, time.perf_counter() - started, variants.least)
+
+
+class _Variants:
+    def __init__(self, child: Source, budget: Budget, vary: Sequence[str]) -> None:
+        self.child = child
+        self.budget = budget
+        self.vary = vary
+        self.parent = compile_source(child)
+        document = inherit.load(child)
+        self.entries = {key: entry for key, entry in document.entries.items() if key not in _NEEDLESS}
+        self.span = document.table.span
+        self.counter = Counter()
+        self.tried = 0
+        self.least: Counts | None = None
+        self.specs: dict[tuple[str, float], tuple[Spec, Stages[Written]] | None] = {}
+
+    def found(self, progress: Progress) -> Iterator[Variant]:
+        inputs = list(self._inputs())
+        depths = self._depths(MAX_SHAPES // len(inputs))
+        total = len(depths) * len(inputs)
+        for position, (depth, changes) in enumerate(product(depths, inputs)):
+            progress("trying variants", position, total)
+            best = self._widest(depth, changes)
+            if best is not None:
+                yield self._variant(depth, changes, *best)
+        progress("trying variants", total, total)
+
+    # --- what is varied ---
+
+    @cached_property
+    def width(self) -> float:
+        """Of the parent."""
+        width = plain(self.entries["width"].value) if "width" in self.entries else 1.0
+        assert isinstance(width, int | float)
+        return width
+
+    @cached_property
+    def widths(self) -> Sequence[float]:
+        """The widths to try by bisection, ascending; those alone that the groups of the convolutions allow.
+
+        The parent's is not among them, nor is 1, at which channels need not be multiples of the divisor: with either,
+        a network may be smaller than with a width below.
+        """
+        if "width" not in self.vary:
+            return ()
+        widths = [width for width in WIDTHS if width not in self.unrounded]
+        if self._stages({}, widths[0]) is not None:
+            return widths
+        return [width for width in widths if self._stages({}, width) is not None]
+
+    @cached_property
+    def unrounded(self) -> tuple[float, ...]:
+        """The widths that are tried one by one, the parent's first."""
+        return tuple(dict.fromkeys((self.width, 1.0) if "width" in self.vary else (self.width,)))
+
+    @cached_property
+    def depth(self) -> Depth:
+        """Of the parent."""
+        spread = self._stages({}, self.width)
+        assert spread is not None  # the parent compiles
+        return spread[1].depth
+
+    def _depths(self, most: int) -> list[Depth]:
+        """The depths to try, at most so many."""
+        if "depth" not in self.vary:
+            return [self.depth]
+        count = len(self.parent.layers)
+        if count > MAX_ITEMS:
+            message = f"the spec has {count:,} layers, and depth is varied up to {MAX_ITEMS}"
+            raise ProductError(f"{message}; vary the others: --vary width,input")
+        spread = self._stages({}, self.width)
+        assert spread is not None  # the parent compiles
+        return depths(spread[1], most)
+
+    def _inputs(self) -> Iterator[Changes]:
+        """What a child says for every input to try, the parent's first."""
+        yield {}
+        for size in self._sizes() if "input" in self.vary else ():
+            try:
+                yield adapted(self.child, (self.parent.input[0], size, size))
+            except SpecError:
+                continue  # too small for the features
+
+    def _sizes(self) -> Iterator[int]:
+        """Square inputs up to twice the parent's, in steps of the stride at the end of its features."""
+        last = max(i for i, layer in enumerate(self.parent.layers) if layer.node.section == "features")
+        stride = max(1, *(round(each.stride) for each in receptive_fields(self.parent)[last]))
+        most = 2 * max(self.parent.input[1:])
+        step = stride * -(-most // (stride * MAX_INPUTS))
+        yield from (size for size in range(step, most + 1, step) if (size, size) != self.parent.input[1:])
+
+    # --- one depth, one input ---
+
+    def _widest(self, depth: Depth, changes: Changes) -> tuple[float, Counts] | None:
+        """The width that makes the most of the budget, the parent's if others are no better; and the figures there."""
+        fitting: list[tuple[float, Counts]] = []
+        for width in self.unrounded:
+            counts = self._count(depth, changes, width)
+            if counts is not None and fits(counts, self.budget):
+                fitting.append((width, counts))
+        fitting += self._bisected(depth, changes)
+        return max(fitting, key=lambda each: use(each[1], self.budget), default=None)
+
+    def _bisected(self, depth: Depth, changes: Changes) -> list[tuple[float, Counts]]:
+        """The largest of `widths` that fits, if one does."""
+        best: list[tuple[float, Counts]] = []
+        low, high, position = 0, len(self.widths), 0  # the smallest first: where that does not fit, none does
+        while low < high:
+            counts = self._count(depth, changes, self.widths[position])
+            if counts is not None and fits(counts, self.budget):
+                best, low = [(self.widths[position], counts)], position + 1
+            elif position == 0:
+                break
+            else:
+                high = position
+            position = (low + high) // 2
+        return best
+
+    def _count(self, depth: Depth, changes: Changes, width: float) -> Counts | None:
+        """The figures of a variant; None where it does not compile."""
+        self.tried += 1
+        spread = self._stages(changes, width)
+        if spread is None:
+            return None
+        typed, stages = spread
+        try:
+            layers = unroll.placed(replace(typed, features=tuple(stages.at(depth))))
+        except SpecError:  # a rewrite leaves nothing
+            return None
+        counts = self.counter.count(layers, tuple(changes.get("input", self.parent.input)))
+        if counts is not None:
+            self.least = counts if self.least is None else Counts(*map(min, self.least, counts))
+        return counts
+
+    def _stages(self, changes: Changes, width: float) -> tuple[Spec, Stages[Written]] | None:
+        """The spec at a width, and its features by stage; None where it contradicts itself there."""
+        key = str(changes.get("pool")), width
+        if key not in self.specs:
+            entries = dict(self.entries)
+            if "pool" in changes:
+                entries |= inherit.from_mapping({"pool": changes["pool"]}).entries
+            entries["width"] = Entry(self.span, Leaf(width, self.span))
+            typed, found = spec.build(Document(Table(entries, self.span)))
+            layers = [] if found else list(unroll.flat(typed.features))
+            self.specs[key] = None if found else (typed, Stages.of(layers, lambda each: each.layer.group))
+        return self.specs[key]
+
+    def _variant(self, depth: Depth, changes: Changes, width: float, counts: Counts) -> Variant:
+        said = dict(changes)
+        if width != self.width:
+            said["width"] = width
+        if depth != self.depth:
+            items = plain(self.entries["features"].value)
+            assert isinstance(items, list)
+            said["features"] = Stages.of(list(flat_items(items)), group_of_item).at(depth)
+        return Variant(said, counts, use(counts, self.budget), self._distance(depth, changes, width))
+
+    def _distance(self, depth: Depth, changes: Changes, width: float) -> float:
+        stages = [abs(log2(after / before)) for before, after in zip(self.depth, depth, strict=True)]
+        size = changes.get("input", self.parent.input)
+        return (
+            abs(log2(width / self.width))
+            + abs(log2(size[1] * size[2] / prod(self.parent.input[1:]))) / 2
+            + (sum(stages) / len(stages) if stages else 0)
+        )

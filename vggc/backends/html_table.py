@@ -1,0 +1,60 @@
+"""Network -> HTML for a notebook: the picture, a line a layer, the totals.
+
+One self-contained piece without scripts. It takes the colours of the page around it, so it suits light and dark; the
+picture follows the reader's mode by itself. Whatever a spec may say is escaped.
+"""
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Final
+
+from vggc.backends import svg_diagram, text_summary
+from vggc.ir import Network
+
+MOST: Final = 200  # layers that are shown; of more, the first and the last
+
+# Every rule begins with the class of the piece: a style inside a notebook holds for the whole page.
+STYLE: Final = """
+.vggc-network .vggc-layers{max-height:34em;overflow:auto;width:fit-content;max-width:100%;padding-right:1em}
+.vggc-network table{border-collapse:collapse;margin:.8em 0;font-size:.92em;font-variant-numeric:tabular-nums}
+.vggc-network th,.vggc-network td{padding:.18em .8em;text-align:left;border:0;background:none;color:inherit}
+.vggc-network thead th{border-bottom:1px solid currentColor}
+.vggc-network .vggc-pooled td{border-bottom:1px solid rgba(128,128,128,.45)}
+.vggc-network .vggc-number{text-align:right}
+"""
+
+
+def emit(network: Network) -> str:
+    """The text of one `div`."""
+    return "\n".join(_lines(network)) + "\n"
+
+
+def _lines(network: Network) -> Iterator[str]:
+    yield f'<div class="vggc-network"><style>{STYLE}</style>'
+    yield svg_diagram.emit(network).rstrip()
+    yield '<div class="vggc-layers"><table>'
+    heading, *rows = text_summary.rows(network)
+    yield f"<thead>{_row('th', heading)}</thead><tbody>"
+    left_out = len(rows) - MOST
+    for position, (layer, cells) in enumerate(zip(network.layers, rows, strict=True)):
+        if left_out <= 0 or not MOST // 2 <= position < MOST // 2 + left_out:
+            yield _row("td", cells, "vggc-pooled" if layer.layer.group == "pool" else "")
+        elif position == MOST // 2:
+            yield f'<tr><td colspan="{len(heading)}">{left_out:,} more layers</td></tr>'
+    yield "</tbody></table></div>"
+    yield from _totals(network)
+    yield "</div>"
+
+
+def _row(tag: str, cells: Sequence[str], look: str = "") -> str:
+    numbers = (' class="vggc-number"' if right else "" for right in text_summary.RIGHT)
+    inner = "".join(f"<{tag}{number}>{escape(cell)}</{tag}>" for number, cell in zip(numbers, cells, strict=True))
+    return f"<tr{f' class={chr(34)}{look}{chr(34)}' if look else ''}>{inner}</tr>"
+
+
+def _totals(network: Network) -> Iterator[str]:
+    """The totals of the text, a line a row: what is counted, and how much."""
+    yield "<table><tbody>"
+    for label, words in text_summary.totals(network):
+        yield f"<tr><th>{escape(label)}</th><td>{escape(words)}</td></tr>"
+    yield "</tbody></table>"

@@ -1,0 +1,70 @@
+"""Images to find the ranges of an int8 network with: a folder of them, or the training images of a data source."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from vggc.decoding import Pixels, coloured, image_files, read_pixels
+from vggc.errors import ProductError
+from vggc.frontend.recipe import Preprocess
+from vggc.passes.program import Array, Program
+from vggc.preprocessing import preprocessed
+from vggc.progress import Progress, silent
+
+MOST_IMAGES: Final = 256  # more hardly move the ranges that are found
+
+
+def calibration_inputs(program: Program, words: str, progress: Progress = silent) -> list[Array]:
+    """What the file's input takes, in batches of one: at most 256 images, spread evenly over what there is.
+
+    Args:
+        program: what will be exported.
+        words: a folder, whose images are taken with those of the folders in it; or a source of training images, such as
+            `cifar10:PATH`.
+        progress: told the images prepared.
+
+    Raises:
+        ProductError: there are no images, or one does not become the network's input.
+    """
+    images = _of_folder(Path(words)) if Path(words).is_dir() else _of_source(words)
+    inputs = []
+    for i, (place, pixels) in enumerate(images):
+        progress("reading images", i, MOST_IMAGES)
+        inputs.append(np.ascontiguousarray(_input(program, place, pixels)[np.newaxis]))
+    if not inputs:
+        raise ProductError(f"--calibration {words}: there are no images in it")
+    return inputs
+
+
+def _of_folder(folder: Path) -> Iterator[tuple[str, Pixels]]:
+    files = image_files(folder)
+    for index in _spread(len(files)):
+        yield str(files[index]), read_pixels(files[index], str(files[index]))
+
+
+def _of_source(words: str) -> Iterator[tuple[str, Pixels]]:
+    from vggc.data.sources import open_source
+
+    images = open_source(words).images("train")
+    for index in _spread(len(images)):
+        yield images.place(index), images.pixels(index)
+
+
+def _spread(count: int) -> list[int]:
+    """As many indices as there may be, evenly over `count`."""
+    taken = min(count, MOST_IMAGES)
+    return [i * count // taken for i in range(taken)]
+
+
+def _input(program: Program, place: str, pixels: Pixels) -> Array:
+    network = program.network
+    channels, height, width = network.input
+    if pixels.shape[2] != channels:
+        raise ProductError(
+            f"{place} is {coloured(pixels.shape[2])}, and {network.name} takes {coloured(channels)}; convert it first"
+        )
+    steps = network.spec.preprocess or Preprocess()
+    x = preprocessed(pixels, steps, place, network.name, (height, width))  # also of raw images: whether they fit
+    return pixels if program.input.dtype == "uint8" else x

@@ -1,0 +1,110 @@
+"""`vggc completion`, and what completes the words of the other commands: stock names, spec files, layers, codes."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:  # a command line that is run completes nothing
+    from click.shell_completion import CompletionItem
+
+SHELLS: Final = ("bash", "zsh", "fish")
+VARIABLE: Final = "_VGGC_COMPLETE"  # by which the shell's script asks for completions, as click names it
+SUFFIXES: Final = (".yaml", ".yml")
+
+Items = list["CompletionItem[Any]"]
+
+
+@click.command(short_help="Print the script that completes words in a shell.")
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script by which a shell completes commands, options, specs and layers.
+
+    In ~/.bashrc: eval "$(vggc completion bash)"; in ~/.zshrc: eval "$(vggc completion zsh)"; fish: vggc completion
+    fish > ~/.config/fish/completions/vggc.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from vggc.cli import cli
+
+    found = get_completion_class(shell)
+    assert found is not None  # click knows all three
+    click.echo(found(cli, {}, "vggc", VARIABLE).source(), nl=False)
+
+
+def specs(incomplete: str) -> Items:
+    """Stock names, spec files, and the folders on the way to more of them."""
+    # Folders are left to the shell, which adds no space behind them. They come first: bash forgets what is before.
+    from click.shell_completion import CompletionItem
+
+    from vggc.frontend.sources import stock_names
+
+    stock = _beginning(incomplete, ((name, "stock spec") for name in stock_names()))
+    return [CompletionItem(incomplete, type="dir"), *stock, *map(CompletionItem, _files(incomplete))]
+
+
+def _files(incomplete: str) -> Iterator[str]:
+    folder, begin = os.path.split(incomplete)
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except OSError:
+        return
+    for name in names:
+        if name.startswith(begin) and name.endswith(SUFFIXES) and (begin or not name.startswith(".")):
+            yield os.path.join(folder, name)
+
+
+def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
+    """The aliases of the layers of the spec that the command line names; none where it names none that can be read."""
+    from vggc import pipeline
+    from vggc.diagnostics import SpecError
+    from vggc.frontend import inherit
+    from vggc.frontend.sources import read_source
+
+    named = _named(ctx)
+    if named is None:
+        return []
+    try:
+        tables = [inherit.from_words(each) for each in ctx.params.get("assignments") or ()]
+        graph = pipeline.read_graph(read_source(named), tables)
+    except SpecError:
+        return []
+    return _beginning(incomplete, ((node.alias, node.layer.kind) for node in graph.nodes))
+
+
+def _named(ctx: click.Context) -> str | None:
+    """The first spec of a command line that ends with an option without its value.
+
+    Click's parser gives up at that option, and leaves the words before it unassigned.
+    """
+    words = [*ctx.args, ctx.params.get("spec"), *(ctx.params.get("specs") or ()), ctx.params.get("a")]
+    return next((word for word in words if word), None)
+
+
+def codes(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """The codes of errors and warnings."""
+    from vggc.codes import CODES
+
+    return _beginning(incomplete.upper(), ((code, found.title) for code, found in CODES.items()))
+
+
+def warnings(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """The names of warnings."""
+    from vggc.codes import CODES
+
+    return _beginning(incomplete, ((found.name, found.title) for found in CODES.values() if found.name))
+
+
+def figures(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """The columns of a comparison; the last one of a list that is being written."""
+    from vggc.authoring.figures import FIGURES
+
+    before, comma = incomplete.rpartition(",")[:2]
+    return _beginning(incomplete, ((f"{before}{comma}{key}", figure.label) for key, figure in FIGURES.items()))
+
+
+def _beginning(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word, help=help) for word, help in words if word.startswith(incomplete)]

@@ -1,0 +1,72 @@
+"""The commands for the eye: what an editor asks, and pictures. None of them imports torch or onnx."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vggc.cli.common import SPEC, compiled, limits, overrides, until_layer
+from vggc.errors import ProductError
+
+if TYPE_CHECKING:
+    from vggc.backends.svg_theme import Theme
+    from vggc.drawing import Style
+
+
+@click.command(short_help="Answer an editor over the Language Server Protocol.")
+@click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Listen on this port of 127.0.0.1 instead.")
+def lsp(tcp: int | None) -> None:
+    """Answer an editor over standard input and output, in the Language Server Protocol.
+
+    The editor starts this command by itself; docs/editors.md says how to set that up.
+    """
+    if find_spec("pygls") is None:
+        raise ProductError("`vggc lsp` needs pygls; run: pip install 'vggc[editor]'")
+    from vggc.lsp.server import create
+
+    if tcp is None:
+        create().start_io()
+    else:
+        click.echo(f"listening on 127.0.0.1:{tcp}", err=True)
+        create().start_tcp("127.0.0.1", tcp)
+
+
+@click.command(short_help="Draw the network as SVG, PNG, PDF, HTML, Mermaid or dot.")
+@click.argument("spec", type=SPEC)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; NAME.svg if left out.")
+@click.option(
+    "--style",
+    type=click.Choice(["paper", "layers"]),
+    help="Blocks as in a paper, which is the default, or cards layer by layer.",
+)
+@click.option(
+    "--theme", type=click.Choice(["light", "dark", "auto"]), help="Of the paper; auto, the default, follows the reader."
+)
+@overrides
+@until_layer
+@limits
+def draw(
+    spec: str,
+    output: Path | None,
+    style: "Style | None",
+    theme: "Theme | None",
+    assignments: tuple[str, ...],
+    until: str | None,
+    max_memory: int,
+) -> None:
+    """Draw the network into a file; its suffix says how: .svg, .png, .pdf, .html, .mmd or .dot.
+
+    A .png or .pdf is light where --theme does not say otherwise. Mermaid (.mmd) and Graphviz (.dot) have looks of their
+    own.
+    """
+    from vggc import drawing
+
+    if output is not None:
+        drawing.check_format(output)
+        if output.suffix.lower() in drawing.GRAPHS and (style or theme):
+            raise click.UsageError(f"--style and --theme are for {', '.join(drawing.PICTURES)}")
+    network = compiled(spec, assignments, until, max_memory)
+    path = output or Path(f"{network.stem}.svg")
+    drawing.draw(network, path, style or "paper", theme or "auto")
+    click.echo(f"wrote {path}")

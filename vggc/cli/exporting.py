@@ -1,0 +1,143 @@
+"""`vggc export` and `vggc verify`: ONNX files made, and held against specs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vggc.cli.common import SPEC, Command, compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.weights import weights_file
+
+if TYPE_CHECKING:
+    from vggc.matching import Matching
+
+
+def passes(command: Command) -> Command:
+    """A flag for each pass."""
+    options = (
+        click.option("--fold-batch-norm", is_flag=True, help="Fold batch norms into the layers before them."),
+        click.option("--fc-to-conv", is_flag=True, help="Linear layers as convolutions, for any larger input."),
+        click.option("--dynamic-hw", is_flag=True, help="Leave height and width open, where that stays correct."),
+        click.option("--softmax", is_flag=True, help="Give probabilities instead of logits."),
+        click.option("--embed-preprocess", is_flag=True, help="Take uint8 images, and preprocess them in the file."),
+        click.option(
+            "--strip-dropout/--no-strip-dropout", default=True, show_default=True,
+            help="Dropout does nothing at inference, and is never in a file.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Write a verified ONNX file.")
+@click.argument("spec", required=False, type=SPEC)
+@click.option("--onnx", "as_onnx", is_flag=True, help="Export to ONNX; the one format there is.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; exports/NAME/NAME.onnx if left out.")
+@overrides
+@until_layer
+@limits
+@click.option("--seed", default=0, show_default=True, help="Of the weights, where they are drawn.")
+@weights_file
+@click.option("--opset", type=int, help="From 13 to the newest that onnxruntime runs; 17, or what the passes need.")
+@click.option("--external-data", is_flag=True, help="Keep the weights in a file beside; always so above 2 GiB.")
+@click.option(
+    "--exporter", type=click.Choice(("vggc", "torch")), default="vggc", show_default=True,
+    help="Who writes the file; torch.onnx.export is a second opinion.",
+)  # fmt: skip
+@passes
+@click.option("--fp16", is_flag=True, help="Weights and arithmetic in float16; input and output stay float32.")
+@click.option("--int8", is_flag=True, help="Weights in int8; with --calibration what flows between them as well.")
+@click.option(
+    "--calibration", default="", metavar="DIR|SOURCE",
+    help="For --int8: a folder of images, or training images such as cifar10:PATH; dynamic if left out.",
+)  # fmt: skip
+def export(
+    spec: str | None,
+    as_onnx: bool,
+    output: Path | None,
+    assignments: tuple[str, ...],
+    until: str | None,
+    max_memory: int,
+    seed: int,
+    weights: Path | None,
+    matching: "Matching",
+    opset: int | None,
+    external_data: bool,
+    exporter: str,
+    strip_dropout: bool,
+    fp16: bool,
+    int8: bool,
+    calibration: str,
+    **flags: bool,
+) -> None:
+    """Write an ONNX file that was verified against onnxruntime before it is there.
+
+    Without --weights they are drawn by the spec's `init`, under --seed.
+    """
+    if not as_onnx:
+        raise click.UsageError("name the format: vggc export SPEC --onnx")
+    if not strip_dropout:
+        raise click.UsageError("not supported: a file with dropout in it; at inference it does nothing")
+    if fp16 and int8:
+        raise click.UsageError("--fp16 and --int8 exclude each other")
+    if spec is None:
+        click.echo("no spec named: exporting the stock vgg16")
+    network = compiled(spec or "vgg16", assignments, until, max_memory)
+    from vggc.export import export_onnx
+
+    with progress_bars() as progress:
+        exported = export_onnx(
+            network,
+            output,
+            weights=weights,
+            matching=matching,
+            opset=opset,
+            seed=seed,
+            passes=[name for name, wanted in flags.items() if wanted],
+            precision="float16" if fp16 else "int8" if int8 else "float32",
+            calibration=calibration,
+            external_data=external_data,
+            exporter="torch" if exporter == "torch" else "vggc",
+            progress=progress,
+        )
+    if exported.weights is not None:
+        click.echo(str(exported.weights))
+    click.echo(str(exported.report))
+    click.echo(f"wrote {exported.path}\nwrote {exported.path}.json")
+
+
+@click.command(short_help="Verify an existing ONNX file.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("spec", required=False, type=SPEC)
+@overrides
+@weights_file
+def verify(
+    file: Path,
+    spec: str | None,
+    assignments: tuple[str, ...],
+    weights: Path | None,
+    matching: "Matching",
+) -> None:
+    """Hold an ONNX file against a spec: the one named, or the one embedded in the file.
+
+    Without --weights the file's own are taken, and held against the checksums that were exported with them.
+
+    Exit codes: 0 verified, 3 the file cannot be read or run, 4 a mismatch, 5 inconclusive.
+    """
+    if assignments and spec is None:
+        raise click.UsageError("--set changes a spec, and none is named")
+    if matching.allow_missing:
+        raise click.UsageError("not supported: --allow-missing: a file is verified against weights that are known")
+    network = compiled(spec, assignments) if spec is not None else None
+    from vggc.verifying import verify_onnx
+
+    with progress_bars() as progress:
+        report = verify_onnx(
+            file,
+            network,
+            weights=weights,
+            matching=matching,
+            progress=progress,
+        )
+    click.echo(str(report))

@@ -1,0 +1,225 @@
+"""Where the cursor stands in a text that need not be YAML yet: the keys and list positions that lead there.
+
+An editor asks most while a text is being written, when no parser would take it. This reads what is above the cursor
+line by line, by indentation and brackets, and never fails; of YAML it knows what specs use.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+Slot = Literal["key", "value", "either"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of a word.
+
+    `path` leads from the root to the mapping that the word is a key of, or to the value that it is (the start of). In
+    the slot `either` it may be the value itself or the first key of one. `keys` are those that the mapping has besides.
+    `flow` says that it stands between brackets, `quoted` behind a quote, `colon` that a colon follows already.
+    """
+
+    path: tuple[str | int, ...]
+    slot: Slot
+    word: str
+    line: int
+    start: int
+    end: int
+    flow: bool
+    quoted: bool
+    colon: bool
+    keys: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Level:
+    """An open mapping or list; `step` is its current key or position, None before the first key."""
+
+    kind: Literal["map", "list", "pair"]
+    indent: int
+    flow: bool
+    step: str | int | None = None
+    keys: set[str] = field(default_factory=set)
+
+
+_DASH: Final = re.compile(r"-(?:\s+|$)")
+_KEY: Final = re.compile(r"""(?:"([^"]*)"|'([^']*)'|([^\s\[\]{},#"'][^\[\]{},"'#]*?))\s*:(?=\s|$)""")
+_PROPERTY: Final = re.compile(r"[&!]\S*\s+")  # an anchor or a tag
+_TOKEN: Final = re.compile(
+    r"""\s+|\#.*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[\[\]{},]|[^\s,\[\]{}"'](?:[^,\[\]{}:]|:(?![\s,\[\]{}]|$))*|:"""
+)
+_COLON: Final = re.compile(r"\s*:(?=[\s,\[\]{}]|$)")
+_TOP_KEY: Final = re.compile(r"[A-Za-z_]\w*\s*:(?=\s|$)")
+_QUOTES: Final = ('"', "'")
+_WORD: Final = r"[^\s,\[\]{}:\"'#]"
+
+
+def cursor_at(lines: Sequence[str], line: int, column: int) -> Cursor | None:
+    """The place of the word at a column, or of the one that could begin there; None inside a comment."""
+    text = lines[line]
+    start = column - len(re.findall(rf"{_WORD}*$", text[:column])[0])
+    found = re.compile(rf"{_WORD}*").match(text, start)
+    end = found.end() if found is not None else column
+    if _in_comment(text[:start]):
+        return None
+    reader = _Reader()
+    for number in range(line):
+        reader.line(lines[number])
+    return reader.cursor(lines, line, start, end)
+
+
+def _in_comment(text: str) -> bool:
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", text)
+    return re.search(r"(?:^|\s)#", bare) is not None
+
+
+class _Reader:
+    """Follows the text down to the cursor."""
+
+    def __init__(self) -> None:
+        self.levels: list[_Level] = []
+
+    @property
+    def in_flow(self) -> bool:
+        return bool(self.levels) and self.levels[-1].flow
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        return tuple(level.step for level in self.levels if level.step is not None)
+
+    # --- lines ---
+
+    def line(self, text: str) -> bool:
+        """Read a line, or a part of one; whether a key of a block mapping stands in it."""
+        if self.in_flow and _TOP_KEY.match(text):  # a bracket above was never closed
+            self.levels = [level for level in self.levels if not level.flow]
+        if self.in_flow:
+            self._flow(text, 0)
+            return True
+        column = len(text) - len(text.lstrip())
+        if not text.strip() or text.lstrip().startswith(("#", "---")):
+            return False
+        while (dash := _DASH.match(text, column)) is not None:
+            self._dash(column)
+            column = _skipped(text, dash.end())
+        key = _KEY.match(text, column)
+        if key is not None:
+            self._key(column, next(each for each in key.groups() if each is not None))
+            column = _skipped(text, key.end())
+        if text[column : column + 1] in ("[", "{"):
+            self._flow(text, column)
+        return key is not None
+
+    def _dash(self, column: int) -> None:
+        while self.levels and self.levels[-1].indent > column:
+            self.levels.pop()
+        top = self.levels[-1] if self.levels else None
+        if top is not None and top.kind == "list" and top.indent == column:
+            assert isinstance(top.step, int)
+            top.step += 1
+        else:
+            self.levels.append(_Level("list", column, flow=False, step=0))
+
+    def _key(self, column: int, name: str) -> None:
+        self._close(column)
+        if not self.levels or self.levels[-1].kind == "list" or self.levels[-1].indent < column:
+            self.levels.append(_Level("map", column, flow=False))
+        self.levels[-1].step = name
+        self.levels[-1].keys.add(name)
+
+    def _close(self, column: int) -> None:
+        """End what a key at this column ends: all that is indented more, and a list that is indented as much."""
+        while self.levels and (
+            self.levels[-1].indent > column or (self.levels[-1].kind == "list" and self.levels[-1].indent == column)
+        ):
+            self.levels.pop()
+
+    # --- brackets ---
+
+    def _flow(self, text: str, column: int) -> None:
+        """Read brackets and what is in them, up to the end of the line or of the outermost one."""
+        while (token := _TOKEN.match(text, column)) is not None:
+            column = token.end()
+            self._token(token.group(), text, column)
+            if not self.in_flow:
+                return
+
+    def _token(self, word: str, text: str, end: int) -> None:
+        if word in ("[", "{"):
+            self.levels.append(_Level("map" if word == "{" else "list", -1, True, None if word == "{" else 0))
+        elif word in ("]", "}", ","):
+            if self.levels[-1].kind == "pair":
+                self.levels.pop()
+            if word == ",":
+                self._next()
+            else:
+                self.levels.pop()
+        elif not word.isspace() and not word.startswith("#") and _COLON.match(text, end):
+            self._flow_key(word.strip().strip("\"'"))
+
+    def _next(self) -> None:
+        top = self.levels[-1]
+        top.step = top.step + 1 if isinstance(top.step, int) else None
+
+    def _flow_key(self, name: str) -> None:
+        if self.levels[-1].kind == "list":
+            self.levels.append(_Level("pair", -1, flow=True))
+        self.levels[-1].step = name
+        self.levels[-1].keys.add(name)
+
+    # --- the cursor ---
+
+    def cursor(self, lines: Sequence[str], line: int, start: int, end: int) -> Cursor:
+        """The place at a column of the line that comes next."""
+        text, slot = lines[line], self._slot(lines[line], start)
+        path, level = self.path, self.levels[-1] if self.levels else None
+        keys = frozenset(self._keys(lines, line, end)) if slot == "key" else frozenset[str]()
+        if slot == "key" and level is not None and level.step is not None:
+            path = path[:-1]
+        quoted = text[:start].endswith(_QUOTES)
+        colon = _COLON.match(text, end + text[end:].startswith(_QUOTES)) is not None
+        if slot == "either" and colon:
+            slot = "key"
+        return Cursor(path, slot, text[start:end], line, start, end, self.in_flow, quoted, colon, keys)
+
+    def _slot(self, text: str, start: int) -> Slot:
+        before = text[:start].rstrip("\"'")
+        has_key = self.line(before)
+        if self.in_flow:
+            top = self.levels[-1]
+            return "either" if top.kind == "list" else "key" if top.step is None else "value"
+        if has_key:
+            return "value"
+        if before.strip():  # dashes, and what does not belong here
+            return "either"
+        self._close(start)
+        if not self.levels or (self.levels[-1].kind == "map" and self.levels[-1].indent == start):
+            return "key"
+        return "either"
+
+    def _keys(self, lines: Sequence[str], line: int, end: int) -> set[str]:
+        """The keys of the mapping around the cursor: those above it, and those below."""
+        if not self.levels or self.levels[-1].kind == "list":
+            return set()
+        top = self.levels[-1]
+        if top.flow:
+            inside = re.match(r"[^\[\]{}]*(?:[\[{][^\[\]{}]*[\]}][^\[\]{}]*)*", lines[line][end:])
+            return top.keys | set(re.findall(r"([A-Za-z_]\w*)\s*:\s", inside.group() if inside is not None else ""))
+        below = set(top.keys)
+        for text in lines[line + 1 :]:
+            indent = len(text) - len(text.lstrip())
+            if text.strip() and indent < top.indent:
+                break
+            if indent == top.indent and (key := _KEY.match(text, indent)) is not None:
+                below.add(next(each for each in key.groups() if each is not None))
+        return below
+
+
+def _skipped(text: str, column: int) -> int:
+    """Behind the spaces, anchors and tags at a column."""
+    column += len(text[column:]) - len(text[column:].lstrip())
+    while (found := _PROPERTY.match(text, column)) is not None:
+        column = found.end()
+    return column

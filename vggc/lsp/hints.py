@@ -1,0 +1,119 @@
+"""What is shown at the end of a line: the shape that leaves its layers.
+
+One hint a line, however many items stand on it: a shape behind every number of `[64, 64, M, ...]` would tear the list
+apart. Such a line ends with the sizes on the way and the shape at the end; the hover over an item says the rest.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, takewhile
+
+from vggc.frontend.document import Table
+from vggc.ir import Network, ShapedLayer
+from vggc.lsp.analysis import Analysis
+from vggc.lsp.occurrences import TIMES, by, counted
+
+ARROW = " \N{RIGHTWARDS ARROW} "
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A text at the end of a line."""
+
+    line: int
+    text: str
+
+
+def hints(analysis: Analysis, sound: Analysis | None, first: int, last: int) -> list[Hint]:
+    """The hints of the lines from `first` to `last`, which may be the same.
+
+    Where the text is of no use at the moment, those above the first line that has changed since `sound` was read stay:
+    the shapes there do not depend on what is being written.
+    """
+    found: dict[int, list[str]] = {}
+    for line, text in (*_whole(analysis), *_lines(analysis), *_classifier(analysis)):
+        found.setdefault(line, []).append(text)
+    if not analysis.layers and sound is not None:
+        unchanged = _unchanged(analysis, sound)
+        found = {line: [text] for line, text in _lines(sound) if line < unchanged}
+    return [Hint(line, ", ".join(texts)) for line, texts in sorted(found.items()) if first <= line <= last]
+
+
+def _unchanged(analysis: Analysis, sound: Analysis) -> int:
+    """How many lines are the same from the beginning."""
+    pairs = zip(analysis.source.lines, sound.source.lines, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _whole(analysis: Analysis) -> Iterator[tuple[int, str]]:
+    """Behind `extends`, what the network has become; its layers stand elsewhere."""
+    network, entries = analysis.network, _entries(analysis)
+    if network is not None and "extends" in entries:
+        yield entries["extends"], f"{by(network.input)}{ARROW}{by(network.output)}, {counted(network.layers)}"
+
+
+def _entries(analysis: Analysis) -> dict[str, int]:
+    """The line of every key at the top of the text."""
+    tree = analysis.tree
+    return {name: entry.key.line for name, entry in tree.entries.items()} if isinstance(tree, Table) else {}
+
+
+def _classifier(analysis: Analysis) -> Iterator[tuple[int, str]]:
+    """On the classifier's line what enters it, unless the list does not begin there, and what it learns."""
+    network, line = analysis.network, _entries(analysis).get("classifier")
+    if network is None or line is None or network.spec.classifier is None:
+        return
+    layers = [layer for layer in network.layers if layer.node.section == "classifier"]
+    begins_here = any(layer.node.span.line == line and _own(analysis, layer) for layer in layers)
+    if not begins_here:
+        yield line, _flattened(network)
+    yield line, counted(layers)
+
+
+def _flattened(network: Network) -> str:
+    flatten = next((layer for layer in network.layers if layer.kind == "flatten"), None)
+    return f"{by(flatten.input)} = {flatten.output[0]} features" if flatten is not None else by(network.output)
+
+
+def _own(analysis: Analysis, layer: ShapedLayer) -> bool:
+    return layer.node.span.source is analysis.source and layer.node.section != "flatten"
+
+
+def _lines(analysis: Analysis) -> Iterator[tuple[int, str]]:
+    own = [layer for layer in analysis.layers if _own(analysis, layer)]
+    own.sort(key=lambda layer: layer.node.span.line)  # stable: the layers of a line stay in the order of the data
+    for line, group in groupby(own, key=lambda layer: layer.node.span.line):
+        layers = list(group)
+        items = {(layer.node.span.column, layer.node.span.end_column) for layer in layers}
+        yield line, _way(layers) if len(items) > 1 else _item(layers)
+
+
+def _item(layers: Sequence[ShapedLayer]) -> str:
+    """What leaves an item, each time that it is repeated."""
+    last = layers[-1].node.written
+    outputs = [layer.output for layer in layers if layer.node.written is last]
+    if len(outputs) == 1:
+        return by(outputs[0])
+    if len(set(outputs)) == 1:
+        return f"{by(outputs[0])} ({len(outputs)} times)"
+    return f"{by(outputs[0])} to {by(outputs[-1])} ({len(outputs)} times)"
+
+
+def _way(layers: Sequence[ShapedLayer]) -> str:
+    """What leaves several items: the sizes of the maps on the way, the widths of the linear layers."""
+    sizes = [_size(layers[0].input)]
+    for layer in layers:
+        if layer.layer.group == "linear" or _size(layer.output) != sizes[-1]:
+            sizes.append(_size(layer.output))
+    last = layers[-1].output
+    if len(sizes) == 1:
+        return by(last)
+    shown = sizes if len(sizes) <= 12 else [*sizes[:6], "...", *sizes[-5:]]
+    return ARROW.join(shown) + (f", {by(last)}" if len(last) == 3 else "")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    if len(shape) != 3:
+        return by(shape)
+    _, height, width = shape
+    return str(height) if height == width else f"{height}{TIMES}{width}"

@@ -1,0 +1,50 @@
+"""Places of a text, in code points, and positions as the editor counts them: in UTF-16 unless it asks for another."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from lsprotocol import types
+
+from vggc.diagnostics import Span
+
+# The codec of each encoding, and how many of its bytes are one unit.
+_CODECS: Final = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
+
+
+class Positions:
+    """Converts both ways; lines are those of a `Source`, which are the protocol's."""
+
+    def __init__(self, encoding: str = "utf-16") -> None:
+        self._codec, self._size = _CODECS[encoding]
+
+    def units(self, text: str) -> int:
+        """How long a text is for the editor."""
+        return len(text) if text.isascii() else len(text.encode(self._codec, "surrogatepass")) // self._size
+
+    def position(self, lines: Sequence[str], line: int, column: int) -> types.Position:
+        """The position of a place; one beyond the text is its end."""
+        line = min(line, len(lines) - 1)
+        return types.Position(line, self.units(lines[line][:column]))
+
+    def range(self, span: Span) -> types.Range:
+        """The range of a span: of its first line alone, as its caret is, where it goes over several."""
+        line = span.source.lines[min(span.line, len(span.source.lines) - 1)]
+        end = span.end_column if span.end_line == span.line else len(line.split(" #")[0].rstrip())
+        return self.stretch(span.source.lines, span.line, span.column, max(end, span.column))
+
+    def stretch(self, lines: Sequence[str], line: int, start: int, end: int) -> types.Range:
+        """The range between two columns of a line."""
+        return types.Range(self.position(lines, line, start), self.position(lines, line, end))
+
+    def place(self, lines: Sequence[str], position: types.Position) -> tuple[int, int]:
+        """The line and the column, in code points, of a position; one beyond the text is moved into it."""
+        line = min(position.line, len(lines) - 1)
+        text = lines[line]
+        if text.isascii():
+            return line, min(position.character, len(text))
+        units = 0
+        for column, char in enumerate(text):
+            if units >= position.character:
+                return line, column
+            units += self.units(char)
+        return line, len(text)

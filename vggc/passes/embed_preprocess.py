@@ -1,0 +1,129 @@
+"""The image as it was decoded is the input, and the file does the rest."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from vggc.errors import ProductError
+from vggc.frontend.recipe import Preprocess
+from vggc.layers.base import LoweringError, OnnxNode, OnnxValue, Shape, constant, pair
+from vggc.passes.program import BATCH, Note, Port, Program
+
+FLOAT = 1  # onnx.TensorProto.FLOAT
+
+
+def embed_preprocess(program: Program) -> Program:
+    """The input becomes `image`, uint8 (batch, height, width, C), and the spec's `preprocess` the first nodes.
+
+    Resized with antialiasing, cropped in the centre, scaled to [0, 1], normalised: what `vggc predict` does before the
+    network. With a resize or a crop the image may have any size, otherwise it has that of the spec.
+
+    Raises:
+        ProductError: the spec has no `preprocess`, or the size is left open and the preprocessing fixes it.
+    """
+    preprocess = program.network.spec.preprocess
+    if preprocess is None:
+        raise ProductError("not supported: --embed-preprocess: the spec says no `preprocess`")
+    channels, height, width = program.network.input
+    sized = preprocess.resize is not None or preprocess.crop is not None
+    if sized and program.dynamic:
+        raise ProductError(
+            "not supported: --embed-preprocess beside an open height and width: "
+            f"the spec's preprocess makes every image {height}x{width}"
+        )
+    rows, columns = ("height", "width") if sized else program.input.dims[2:]
+    port = Port("image", (BATCH, rows, columns, channels), "uint8")
+    nodes = partial(_nodes, preprocess, program.network.input)
+    return replace(program, input=port, prologue=nodes).noted(Note("embed_preprocess", _summary(preprocess)))
+
+
+def _summary(preprocess: Preprocess) -> str:
+    steps = []
+    if preprocess.resize is not None:
+        steps.append("resize to {}x{}".format(*pair(preprocess.resize)))
+    if preprocess.crop is not None:
+        steps.append("crop to {}x{}".format(*pair(preprocess.crop)))
+    steps.append("scale to [0, 1]")
+    if preprocess.mean is not None or preprocess.std is not None:
+        steps.append("normalise")
+    return f"{', '.join(steps)}; the input is uint8 (batch, height, width, C)"
+
+
+def _nodes(preprocess: Preprocess, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+    return tuple(_chain(list(_steps(preprocess, x, opset))))
+
+
+def _chain(nodes: list[OnnxNode]) -> Iterator[OnnxNode]:
+    """The nodes with the output of each called `y` only where it is the last."""
+    *others, last = nodes
+    yield from others
+    yield replace(last, output="y")
+
+
+def _steps(preprocess: Preprocess, x: Shape, opset: int) -> Iterator[OnnxNode]:
+    yield OnnxNode("Cast", ("x",), {"to": FLOAT}, "pixels")
+    yield OnnxNode("Transpose", ("pixels",), {"perm": (0, 3, 1, 2)}, "planes")
+    value = "planes"
+    if preprocess.resize is not None:
+        yield from _resize(value, pair(preprocess.resize), opset)
+        value = "resized"
+    if preprocess.crop is not None:
+        fixed = pair(preprocess.resize) if preprocess.resize is not None else None
+        yield from _crop(value, fixed, pair(preprocess.crop), x[0])
+        value = "cropped"
+    yield from _normalise(value, preprocess, x[0])
+
+
+def _resize(value: str, size: tuple[int, int], opset: int) -> Iterator[OnnxNode]:
+    if opset < 18:
+        raise LoweringError(f"a resize with antialiasing came with opset 18, and the file has {opset}")
+    # All four sizes rather than the `axes` of the last two: where onnxruntime moves a Transpose past a Resize, it takes
+    # two sizes for those of all axes.
+    yield OnnxNode("Shape", (value,), {}, "whole_shape")
+    yield constant("first", (0,))
+    yield constant("third", (2,))
+    yield OnnxNode("Slice", ("whole_shape", "first", "third"), {}, "batch_and_channels")
+    yield constant("size", size)
+    yield OnnxNode("Concat", ("batch_and_channels", "size"), {"axis": 0}, "sizes")
+    attributes: dict[str, OnnxValue] = {
+        "mode": "linear",
+        "coordinate_transformation_mode": "half_pixel",
+        "antialias": 1,
+        "exclude_outside": 1,  # at the border the weights of the pixels that are there add up to 1, as in torch
+    }
+    yield OnnxNode("Resize", (value, "", "", "sizes"), attributes, "resized")
+
+
+def _crop(value: str, whole: tuple[int, int] | None, size: tuple[int, int], channels: int) -> Iterator[OnnxNode]:
+    """The centre; of an image of unknown size by arithmetic in the graph, which must leave the promised size."""
+    yield constant("axes", (2, 3))
+    if whole is not None:
+        start = tuple((whole[i] - size[i]) // 2 for i in (0, 1))
+        yield constant("start", start)
+        yield constant("end", tuple(start[i] + size[i] for i in (0, 1)))
+        yield OnnxNode("Slice", (value, "start", "end", "axes"), {}, "cropped")
+        return
+    yield constant("kept", size)
+    yield constant("two", (2,))
+    yield OnnxNode("Shape", (value,), {}, "shape")
+    yield OnnxNode("Gather", ("shape", "axes"), {}, "whole")
+    yield OnnxNode("Sub", ("whole", "kept"), {}, "border")
+    yield OnnxNode("Div", ("border", "two"), {}, "start")
+    yield OnnxNode("Add", ("start", "kept"), {}, "end")
+    yield OnnxNode("Slice", (value, "start", "end", "axes"), {}, "centre")
+    yield constant("promised", (0, channels, *size))  # an image smaller than the crop fails here
+    yield OnnxNode("Reshape", ("centre", "promised"), {}, "cropped")
+
+
+def _normalise(value: str, preprocess: Preprocess, channels: int) -> Iterator[OnnxNode]:
+    """(x / 255 - mean) / std as one product and one sum."""
+    mean = preprocess.mean or (0.0,) * channels
+    std = preprocess.std or (1.0,) * channels
+    yield constant("per_channel", (channels, 1, 1))
+    yield constant("scales", tuple(1 / (255 * each) for each in std))
+    yield OnnxNode("Reshape", ("scales", "per_channel"), {}, "scale")
+    yield OnnxNode("Mul", (value, "scale"), {}, "scaled")
+    if preprocess.mean is not None:
+        yield constant("shifts", tuple(-a / b for a, b in zip(mean, std, strict=True)))
+        yield OnnxNode("Reshape", ("shifts", "per_channel"), {}, "shift")
+        yield OnnxNode("Add", ("scaled", "shift"), {}, "normalised")

@@ -1,0 +1,153 @@
+"""What is exported: the layers as they are lowered, where their tensors come from, and what the passes did.
+
+A network becomes a program whose steps are its layers. A pass takes a program and gives another one that computes the
+same, or what the pass says that it computes; the network itself stays what everything is verified against.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from vggc.ir import Network, Node, ShapedLayer
+from vggc.layers.base import Layer, OnnxNode, Shape
+
+Array = np.ndarray[Any, np.dtype[Any]]
+State = Callable[[str], Array]  # the float32 values of a tensor by its key in torch's state dict
+
+BATCH: Final = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An initializer of the file: its name, its shape, and how it is computed from the network's state dict.
+
+    `restore` is the way back, from the values in a file to entries of a state dict from which they would be computed.
+    """
+
+    name: str
+    shape: Shape
+    compute: Callable[[State], Array]
+    restore: Callable[[Array], Mapping[str, Array]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A layer as it is lowered.
+
+    `tensors` are its initializers by the layer's own names for them. `gives` is the path of the network's layer whose
+    output it computes; empty for a step that the network does not have.
+    """
+
+    layer: ShapedLayer
+    tensors: Mapping[str, Derived]
+    gives: str
+
+    @property
+    def path(self) -> str:
+        """The name of its nodes."""
+        return self.layer.path
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of the file: numbers are fixed sizes, words are symbolic ones; the batch axis comes first."""
+
+    name: str
+    dims: tuple[int | str, ...]
+    dtype: Literal["float32", "uint8"] = "float32"
+
+    def __str__(self) -> str:
+        return f"{self.name}[{', '.join(map(str, self.dims))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a pass did, in a line; and in detail, one line each."""
+
+    name: str
+    summary: str
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.summary}" + "".join(f"\n  {each}" for each in self.details)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The steps from `input` to `output`, and what the passes did to them.
+
+    `prologue` gives, for an opset, the nodes that make the first layer's input (`y`) of the file's input (`x`), where
+    the two are not the same. `dynamic` says that the network's height and width are left open.
+    """
+
+    network: Network
+    steps: tuple[Step, ...]
+    input: Port
+    output: Port
+    prologue: Callable[[int], tuple[OnnxNode, ...]] | None = None
+    dynamic: bool = False
+    notes: tuple[Note, ...] = ()
+
+    def noted(self, note: Note) -> "Program":
+        """With one more note."""
+        return replace(self, notes=(*self.notes, note))
+
+    def did(self, name: str) -> bool:
+        """Whether the pass of that name was carried out."""
+        return any(note.name == name for note in self.notes)
+
+
+def program(network: Network) -> Program:
+    """The network as it is."""
+    steps = tuple(step(layer) for layer in network.layers)
+    output = "logits" if network.layers[-1].node.section == "classifier" else "features"
+    return Program(network, steps, Port("input", (BATCH, *network.input)), Port(output, (BATCH, *network.output)))
+
+
+def step(layer: ShapedLayer) -> Step:
+    """A layer of the network, with its tensors as they are in the state dict."""
+    shapes = layer.layer.tensors(layer.input) | layer.layer.buffers(layer.input)
+    return Step(layer, {name: kept(f"{layer.path}.{name}", shape) for name, shape in shapes.items()}, layer.path)
+
+
+def kept(key: str, shape: Shape) -> Derived:
+    """A tensor as it is in the state dict."""
+    return Derived(key, shape, lambda state: state(key), lambda values: {key: values})
+
+
+def reshaped(tensor: Derived, shape: Shape, name: str) -> Derived:
+    """The values of a tensor in another shape, under another name."""
+    return Derived(
+        name,
+        shape,
+        lambda state: tensor.compute(state).reshape(shape),
+        lambda values: tensor.restore(values.reshape(tensor.shape)),
+    )
+
+
+def with_options(layer: Layer, **options: object) -> Layer:
+    """A layer of the same kind with other options."""
+    return type(layer)(**(layer.changed() | options))
+
+
+def relayered(layer: ShapedLayer, kind: Layer, x: Shape) -> ShapedLayer:
+    """Another layer in the place of one, with an input of shape `x`.
+
+    Raises:
+        ShapeError: it cannot take that input.
+    """
+    node = replace(layer.node, written=replace(layer.node.written, layer=kind))
+    return ShapedLayer(node, x, kind.shape(x))
+
+
+def added(path: str, like: Node, kind: Layer, x: Shape) -> Step:
+    """A step that the network does not have, without tensors of its own, blamed on the node that it stands beside."""
+    node = Node(path, path, like.section, replace(like.written, layer=kind))
+    return Step(ShapedLayer(node, x, kind.shape(x)), {}, "")
+
+
+def named(steps: Iterable[Step]) -> str:
+    """The steps by the names that people use."""
+    return ", ".join(each.layer.alias for each in steps)

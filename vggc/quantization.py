@@ -1,0 +1,121 @@
+"""A float32 file -> an int8 one, by onnxruntime's quantiser."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnxruntime import quantization
+
+from vggc.backends.onnx_writer import CHECKSUMS
+from vggc.passes.program import Array, Note, Program
+from vggc.quantities import in_bytes
+from vggc.version import __version__
+
+_HELD_OUT = 4  # one image in so many is kept for the comparison
+_FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and what is not the network's
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Inputs of the file, one image each: those that the ranges are taken from, and those that it is compared on."""
+
+    calibrating: Sequence[Array]
+    comparing: Sequence[Array]
+
+    @classmethod
+    def split(cls, inputs: Sequence[Array]) -> "Calibration":
+        """Every fourth image is held out; of fewer than four, all serve for both."""
+        if len(inputs) < _HELD_OUT:
+            return cls(inputs, inputs)
+        held_out = [each for i, each in enumerate(inputs) if i % _HELD_OUT == _HELD_OUT - 1]
+        return cls([each for i, each in enumerate(inputs) if i % _HELD_OUT != _HELD_OUT - 1], held_out)
+
+
+def quantize(program: Program, source: Path, size: int, target: Path, calibration: Calibration | None) -> Note:
+    """Write the int8 form of a file.
+
+    With calibration images the weights and what flows between the layers are int8, with ranges found on them and a
+    scale for every output channel (static, in quantise and dequantise nodes). Without, the ranges are found anew for
+    every input while it runs (dynamic), in the convolutions and linear layers alone. Biases stay exact in both.
+
+    Args:
+        program: what the file holds.
+        source: the float32 file.
+        size: its bytes, with those of its weights.
+        target: the file to write.
+        calibration: images, if there are any.
+
+    Returns:
+        what was done, for the report.
+    """
+    graph = onnx.load(str(source), load_external_data=False).graph
+    kept = [node.name for node in graph.node if node.name.split("/")[0] in _FLOAT_NODES]
+    with _quietly():
+        if calibration is None:
+            quantization.quantize_dynamic(
+                source, target, per_channel=True, weight_type=quantization.QuantType.QInt8, nodes_to_exclude=kept
+            )
+        else:
+            quantization.quantize_static(
+                source,
+                target,
+                _Reader(program.input.name, calibration.calibrating),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                nodes_to_exclude=kept,
+            )
+    _signed(target)
+    return Note("int8", _summary(calibration, size, target), _advice(program))
+
+
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
+    """The images as onnxruntime wants them, one after the other."""
+
+    def __init__(self, name: str, inputs: Sequence[Array]) -> None:
+        self.feeds: Iterator[dict[str, Array]] = iter([{name: each} for each in inputs])
+
+    def get_next(self) -> dict[str, Array] | None:
+        """The next feed."""
+        return next(self.feeds, None)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """The quantiser advises on stderr to do what was done already."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _signed(path: Path) -> None:
+    """Say in the file's metadata what it is; the checksums were those of other tensors."""
+    model = onnx.load(str(path))
+    metadata = {each.key: each.value for each in model.metadata_props if each.key.startswith(("vggc.", "onnx.version"))}
+    metadata.pop(CHECKSUMS, None)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata | {"vggc.precision": "int8"})
+    model.producer_name, model.producer_version = "vggc", __version__
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _summary(calibration: Calibration | None, size: int, target: Path) -> str:
+    sizes = f"{in_bytes(size)} -> {in_bytes(target.stat().st_size)}"
+    if calibration is None:
+        return f"dynamic, for want of calibration images; {sizes}"
+    images = f"calibrated on {len(calibration.calibrating)} images, compared on {len(calibration.comparing)}"
+    return f"static, {images}{' others' if calibration.comparing is not calibration.calibrating else ''}; {sizes}"
+
+
+def _advice(program: Program) -> tuple[str, ...]:
+    norms = sum(step.layer.kind == "batch_norm" for step in program.steps)
+    if not norms:
+        return ()
+    return (f"{norms} batch_norm stand between the layers: --fold-batch-norm makes the file smaller and quicker",)

@@ -1,0 +1,177 @@
+"""What a program ought to compute, by torch alone: the network's module, and what its passes say that they add.
+
+Written from what the passes promise rather than from how they do it: dense evaluation, for one, is the classifier on
+every window of the map, not a convolution.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from vggc.backends.torch_module import without_hints
+from vggc.frontend.recipe import Preprocess
+from vggc.geometry import receptive_fields
+from vggc.ir import Network, ShapedLayer
+from vggc.layers.base import Shape, pair
+from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
+from vggc.passes.program import Program
+from vggc.verify.sessions import Array
+
+SEEDS_AND_BATCHES: Final = ((0, 1), (1, 2), (2, 3))
+_LARGEST_STEP: Final = 64
+
+
+class Sample(NamedTuple):
+    """An input to compare: `size` is (height, width)."""
+
+    seed: int
+    batch: int
+    size: tuple[int, int]
+
+
+class Reference:
+    """The outputs that a program must have, for a module with its weights in eval mode on the CPU.
+
+    Args:
+        program: what was exported.
+        module: the network's module.
+        inputs: what to compare on, each a batch for the file's input; random values if left out.
+    """
+
+    def __init__(self, program: Program, module: nn.Sequential, inputs: Sequence[Array] = ()) -> None:
+        self.program = program
+        self.module = module
+        self.inputs = [torch.from_numpy(each) for each in inputs]
+        self.expected = _Expected(program, module)
+
+    def samples(self) -> list[Sample]:
+        """Several seeds and batch sizes; where the size is open, several sizes, the spec's own first."""
+        if self.inputs:
+            spatial = slice(1, 3) if self.program.input.dtype == "uint8" else slice(2, 4)
+            return [Sample(i, len(x), (x.shape[spatial][0], x.shape[spatial][1])) for i, x in enumerate(self.inputs)]
+        sizes = _sizes(self.program)
+        return [Sample(*each, sizes[i % len(sizes)]) for i, each in enumerate(SEEDS_AND_BATCHES)]
+
+    def input(self, sample: Sample) -> torch.Tensor:
+        """Standard normal values (batch, C, H, W), or an image of noise, uint8 (batch, H, W, C)."""
+        if self.inputs:
+            return self.inputs[sample.seed]
+        generator = torch.Generator().manual_seed(sample.seed)
+        channels = self.program.network.input[0]
+        if self.program.input.dtype == "uint8":
+            return torch.randint(0, 256, (sample.batch, *sample.size, channels), generator=generator, dtype=torch.uint8)
+        return torch.randn((sample.batch, channels, *sample.size), generator=generator)
+
+    def output(self, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
+        """The output for an input, with the weights of `state` in place of the module's own."""
+        under = {f"module.{name}": tensor for name, tensor in state.items()}
+        with torch.no_grad(), without_hints():
+            output: torch.Tensor = torch.func.functional_call(self.expected, under, (x,))
+        values: Array = output.numpy()
+        return values
+
+    def intermediate(self, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Iterator[tuple[str, Array]]:
+        """Path and output of every layer of the network, one after the other, for an input of the spec's size."""
+        network = self.program.network
+        with torch.no_grad(), without_hints():
+            if self.program.did("embed_preprocess"):
+                x = self.expected.prepared(x)
+            for layer in network.layers:
+                own = {name: state[f"{layer.path}.{name}"] for name in _state_of(layer)}
+                x = torch.func.functional_call(self.module.get_submodule(layer.path), own, (x,))
+                yield layer.path, x.clone().numpy()
+
+
+def _state_of(layer: ShapedLayer) -> list[str]:
+    return [*layer.layer.tensors(layer.input), *layer.layer.buffers(layer.input)]
+
+
+def _sizes(program: Program) -> list[tuple[int, int]]:
+    _, height, width = program.network.input
+    preprocess = program.network.spec.preprocess
+    if program.did("embed_preprocess") and preprocess is not None and (preprocess.resize or preprocess.crop):
+        return [(height, width), (height + 13, width + 6), (2 * height + 1, height + 4)]
+    if program.dynamic:
+        down, right = _strides(program.network)
+        return [(height, width), (height + down, width + 2 * right), (height + 2 * down + 1, width + right + 1)]
+    return [(height, width)]
+
+
+def _strides(network: Network) -> tuple[int, int]:
+    """By how much an image must grow for its last map to grow, unless a pool over the whole map makes that vast."""
+    fields = [field for field in receptive_fields(network) if field[0].extent is not None]
+    strides = [max(1, round(axis.stride)) for axis in fields[-1]] if fields else [1, 1]
+    return min(strides[0], _LARGEST_STEP), min(strides[1], _LARGEST_STEP)
+
+
+class _Expected(nn.Module):
+    def __init__(self, program: Program, module: nn.Sequential) -> None:
+        super().__init__()
+        self.program = program
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        network = self.program.network
+        if self.program.did("embed_preprocess"):
+            x = self.prepared(x)
+        y: torch.Tensor = _densely(network, self.module, x) if self.program.did("fc_to_conv") else self.module(x)
+        return y.softmax(dim=1) if self.program.did("softmax") else y
+
+    def prepared(self, image: torch.Tensor) -> torch.Tensor:
+        """The network's input for an image."""
+        preprocess = self.program.network.spec.preprocess
+        assert preprocess is not None
+        return preprocessed(image, preprocess)
+
+
+def preprocessed(image: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
+    """Images, uint8 (batch, H, W, C), as float32 inputs (batch, C, H', W')."""
+    x = image.permute(0, 3, 1, 2).float()
+    if preprocess.resize is not None:
+        size = pair(preprocess.resize)
+        x = functional.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
+    if preprocess.crop is not None:
+        rows, columns = pair(preprocess.crop)
+        top, left = (x.shape[2] - rows) // 2, (x.shape[3] - columns) // 2
+        x = x[:, :, top : top + rows, left : left + columns]
+    x = x / 255
+    if preprocess.mean is not None:
+        x = x - torch.tensor(preprocess.mean).reshape(-1, 1, 1)
+    if preprocess.std is not None:
+        x = x / torch.tensor(preprocess.std).reshape(-1, 1, 1)
+    return x
+
+
+def _densely(network: Network, module: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    """The classifier on every window of the map that is as large as the spec's: (batch, classes, rows, columns)."""
+    flatten = next(i for i, layer in enumerate(network.layers) if layer.kind == "flatten")
+    for layer in network.layers[:flatten]:
+        x = _pooled(layer, x) if _adapts(layer) else module.get_submodule(layer.path)(x)
+    _, height, width = network.layers[flatten].input
+    windows = x.unfold(2, height, 1).unfold(3, width, 1)  # (batch, C, rows, columns, height, width)
+    batch, _, rows, columns = windows.shape[:4]
+    y = windows.permute(0, 2, 3, 1, 4, 5).reshape(batch * rows * columns, -1)
+    for layer in network.layers[flatten + 1 :]:
+        y = module.get_submodule(layer.path)(y)
+    return y.reshape(batch, rows, columns, -1).permute(0, 3, 1, 2)
+
+
+def _adapts(layer: ShapedLayer) -> bool:
+    """Whether a pool would take other windows from a larger map, and leave more than one value."""
+    kind = layer.layer
+    return isinstance(kind, AdaptiveAvgPool2d | AdaptiveMaxPool2d) and pair(kind.output_size) != (1, 1)
+
+
+def _pooled(layer: ShapedLayer, x: torch.Tensor) -> torch.Tensor:
+    """The windows that the pool takes from the map of the spec, on a larger map."""
+    window = _window(layer.input, layer.output)
+    pool = functional.avg_pool2d if isinstance(layer.layer, AdaptiveAvgPool2d) else functional.max_pool2d
+    pooled: torch.Tensor = pool(x, window)
+    return pooled
+
+
+def _window(x: Shape, y: Shape) -> tuple[int, int]:
+    return x[1] // y[1], x[2] // y[2]
