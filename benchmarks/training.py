@@ -23,12 +23,16 @@ BUDGET: float = 1.0  # seconds of each side in a round, of which the quickest ep
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """An epoch of each network; the plain loops have the same batch size, model, loss and optimizer."""
+    """An epoch of each network; the plain loops have the same batch size, model, loss and optimizer.
+
+    A loop that one would write takes its batches from torch's DataLoader; one over the engine's own batches shows what
+    Lightning and the book-keeping cost.
+    """
     for what, network, images in ((SMALL, _small(), 1024), (NARROW, _narrow(), 256)):
         sides = [quickest(once(side), BUDGET) for side in _sides(network, _images(network, images))]
         engine, loader, batches = in_turn(f"training: {what}", plan.rounds(15), *sides)
         yield Row(f"{what}: an epoch", PEER, 1.0, ratios(engine, loader), note=_speed(images, engine))
-        yield Row("", SAME, 1.0, ratios(engine, batches))
+        yield Row("what the engine adds", SAME, values=ratios(engine, batches))
 
 
 def _speed(images: int, seconds: list[float]) -> str:

@@ -168,6 +168,13 @@ def test_scores_of_nothing_are_zero() -> None:
     assert [(row.precision, row.recall, row.f1) for row in scores.classes] == [(0, 0, 0)] * 2
 
 
+def test_of_many_classes_the_commonest_mistakes_are_listed() -> None:
+    matrix = torch.eye(40, dtype=torch.long) * 9
+    matrix[3, 5], matrix[7, 2] = 4, 6
+    lines = str(Scores.of([f"c{i}" for i in range(40)], matrix, 1.0)).splitlines()
+    assert lines[-2:] == ["      6  c7, called c2", "      4  c3, called c5"]
+
+
 def test_the_running_mean() -> None:
     assert running_mean([1.0, 3.0, 5.0, 7.0], 2) == [1.0, 2.0, 4.0, 6.0]
     assert running_mean([4.0], 100) == [4.0]

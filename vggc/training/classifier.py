@@ -24,11 +24,6 @@ class Classifier(LightningModule):
         self.network = network
         self._recipe = recipe
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W) -> logits (B, classes)."""
-        logits: torch.Tensor = self.network(inputs)
-        return logits
-
     def training_step(self, batch: Batch, share: float) -> dict[str, torch.Tensor]:
         """The loss of a batch, and how many images of it were right.
 
@@ -39,15 +34,16 @@ class Classifier(LightningModule):
                 the whole batch even where it does not divide.
         """
         inputs, labels, _ = batch
-        logits = self(inputs)
-        smoothing = self._recipe.label_smoothing
-        loss = nn.functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=smoothing) / share
+        logits = self.network(inputs)
+        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=self._recipe.label_smoothing)
+        if share != len(labels):
+            loss = loss * (len(labels) / share)
         return {"loss": loss, "correct": (logits.detach().argmax(1) == labels).sum()}
 
     def validation_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The logits of a batch, and its sum of losses without smoothing."""
         inputs, labels, _ = batch
-        logits = self(inputs).float()
+        logits = self.network(inputs).float()
         return {"logits": logits, "loss": nn.functional.cross_entropy(logits, labels, reduction="sum")}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

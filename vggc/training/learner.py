@@ -45,6 +45,8 @@ class Learner:
 
     def reduced(self, values: torch.Tensor, operation: Literal["sum", "mean"]) -> torch.Tensor:
         """Values over all processes."""
+        if self.fabric.world_size == 1:
+            return values
         found = self.fabric.all_reduce(values, reduce_op=operation)
         assert isinstance(found, torch.Tensor)
         return found

@@ -30,7 +30,7 @@ def run_epoch(learner: Learner, number: int) -> Scores | None:
         ProductError: the loss is no number.
     """
     history, fabric = learner.history, learner.fabric
-    seed_epoch(learner.recipe.seed, number, fabric.global_rank)
+    seed_epoch(learner.recipe.seed, number, fabric.global_rank, fabric.device)
     started = time.perf_counter()
     tally = _train(learner, number)
     trained = time.perf_counter()
@@ -56,12 +56,15 @@ def run_epoch(learner: Learner, number: int) -> Scores | None:
     return scores
 
 
-def seed_epoch(seed: int, epoch: int, rank: int) -> None:
+def seed_epoch(seed: int, epoch: int, rank: int, device: torch.device) -> None:
     """Give an epoch random numbers of its own, for dropout: those of a run that is resumed are those of one that never
     stopped, and no state of a generator needs to be kept.
     """
     mixed = int(torch.randint(2**31, (), generator=torch.Generator().manual_seed(seed)))
-    torch.manual_seed(mixed + 1_000_003 * epoch + 7_919 * rank)
+    number = mixed + 1_000_003 * epoch + 7_919 * rank
+    torch.default_generator.manual_seed(number)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(number)
 
 
 # --- training ----------------------------------------------------------------------------------------------------
@@ -75,15 +78,14 @@ class Tally:
 
     def __init__(self, steps: int, device: torch.device) -> None:
         self.steps = steps
-        self.losses = torch.zeros(steps, device=device)
+        self._losses: list[torch.Tensor] = []
         self.correct = torch.zeros((), dtype=torch.long, device=device)
         self.rate = 0.0
-        self.fetched = 0
         self._fetched_at = time.perf_counter()
 
-    def add(self, place: int, step: dict[str, torch.Tensor], rate: float) -> None:
+    def add(self, step: dict[str, torch.Tensor], rate: float) -> None:
         """Count a step."""
-        self.losses[place] = step["loss"].detach()
+        self._losses.append(step["loss"].detach())
         self.correct += step["correct"]
         self.rate = rate
 
@@ -92,10 +94,11 @@ class Tally:
         """Since losses were fetched."""
         return time.perf_counter() - self._fetched_at
 
-    def fetch(self, done: int) -> torch.Tensor:
-        """The losses of the steps up to `done` that were not fetched yet."""
-        losses = self.losses[self.fetched : done]
-        self.fetched, self._fetched_at = done, time.perf_counter()
+    def fetch(self) -> torch.Tensor:
+        """The losses that were not fetched yet."""
+        losses = torch.stack(self._losses)
+        self._losses = []
+        self._fetched_at = time.perf_counter()
         return losses
 
 
@@ -112,28 +115,28 @@ def _train(learner: Learner, number: int) -> Tally:
         together = min(batches.batch_size, learner.images - place * batches.batch_size)
         with fabric.autocast():
             step = training_step(batch, together / processes)
+        optimizer.zero_grad()
         fabric.backward(step["loss"])
         if recipe.gradient_clip is not None:
             fabric.clip_gradients(model, optimizer, max_norm=recipe.gradient_clip)
-        tally.add(place, step, learner.rate.rate)
+        tally.add(step, learner.rate.rate)
         optimizer.step()
-        optimizer.zero_grad()
         learner.rate.after_step()
         done = place + 1
         if done % FLUSH_EVERY == 0 or done == tally.steps or (processes == 1 and tally.seconds > FLUSH_AFTER):
-            _flush(learner, tally, number, done, batch)
+            _flush(learner, tally, number, batch)
         learner.talk.progress(what, done, tally.steps)
     return tally
 
 
-def _flush(learner: Learner, tally: Tally, number: int, done: int, batch: Batch) -> None:
+def _flush(learner: Learner, tally: Tally, number: int, batch: Batch) -> None:
     """Fetch the losses of the last steps, write them down, and look at them."""
     history, watch = learner.history, learner.watch
-    first, since = tally.fetched, len(history.losses)
-    fresh = learner.reduced(tally.fetch(done), "mean").tolist()
+    since = len(history.losses)
+    fresh = learner.reduced(tally.fetch(), "mean").tolist()
     history.losses += fresh
     watch.losses(history, since, tally.steps)
-    for place, loss in enumerate(fresh, start=first):
+    for place, loss in enumerate(fresh, start=since - number * tally.steps):
         if place % LOG_EVERY == 0:
             learner.talk.log(
                 f"epoch {number + 1}/{learner.recipe.epochs}, batch {place}/{tally.steps}: loss {loss:.4f}"

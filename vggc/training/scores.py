@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from heapq import nlargest
+from typing import Any, Final
 
 import torch
+
+MAX_COLUMNS: Final = 30  # classes up to which the confusion matrix is printed
+MAX_PAIRS: Final = 20  # mistakes that are listed otherwise
 
 
 def percent(share: float) -> str:
@@ -87,7 +91,8 @@ class Scores:
     def __str__(self) -> str:
         right = round(self.accuracy * self.images)
         lines = [f"accuracy {percent(self.accuracy)} ({right:,} of {self.images:,} images), loss {self.loss:.4f}", ""]
-        return "\n".join([*lines, *self._table(), "", *self._matrix()])
+        confusion = self._matrix() if len(self.names) <= MAX_COLUMNS else self._confusions()
+        return "\n".join([*lines, *self._table(), "", *confusion])
 
     def _table(self) -> Iterator[str]:
         width = max(len("class"), *(len(name) for name in self.names))
@@ -105,3 +110,15 @@ class Scores:
         for i, (name, row) in enumerate(zip(self.names, self.confusion, strict=True)):
             place = f"{i:{len(str(len(self.names) - 1))}} {name}"
             yield f"{place:{label}}" + "".join(f"{count:{width},}" if count else f"{'.':>{width}}" for count in row)
+
+    def _confusions(self) -> Iterator[str]:
+        """Of too many classes for a matrix: the pairs that are mistaken for each other most often."""
+        pairs = (
+            (count, self.names[i], self.names[j])
+            for i, row in enumerate(self.confusion)
+            for j, count in enumerate(row)
+            if count and i != j
+        )
+        yield f"confusion: the commonest {MAX_PAIRS} mistakes (all of them: --json or --png)"
+        for count, true, predicted in nlargest(MAX_PAIRS, pairs, key=lambda pair: pair[0]):
+            yield f"{count:7,}  {true}, called {predicted}"
