@@ -83,3 +83,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
     for name in ("w.pt", "w.safetensors"):
         with pytest.raises(ProductError, match="cannot be read: no such file"):
             load_weights(network(SMALL), tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_others_may_read_what_is_saved_as_far_as_the_system_says(name: str, tmp_path: Path) -> None:
+    save_weights(network(SMALL).module(), tmp_path / name)
+    (tmp_path / "usual").touch()
+    assert (tmp_path / name).stat().st_mode == (tmp_path / "usual").stat().st_mode
