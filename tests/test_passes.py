@@ -229,6 +229,13 @@ def test_a_global_pool_over_a_single_pixel_is_one_at_other_sizes_too(tmp_path: P
     hold(exported(compiled, tmp_path, "dynamic_hw"), x, module(compiled)(x))
 
 
+def test_an_output_that_has_one_size_at_all_sizes_says_so(tmp_path: Path) -> None:
+    assert dims(exported(network(GLOBAL), tmp_path, "fc_to_conv").graph.output[0]) == ["batch", 5, 1, 1]
+    assert dims(exported(network(GLOBAL, until="avgpool"), tmp_path, "dynamic_hw").graph.output[0]) == [
+        "batch", 16, 1, 1
+    ]  # fmt: skip
+
+
 def test_features_alone_take_any_size(tmp_path: Path) -> None:
     compiled = network(SMALL, until="pool1")
     model = exported(compiled, tmp_path, "dynamic_hw")

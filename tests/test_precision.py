@@ -174,6 +174,19 @@ def test_calibration_without_int8_is_a_mistake(tmp_path: Path) -> None:
         vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", calibration=images(4))
 
 
+def test_int8_weights_in_a_file_beside_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(vggc.ProductError, match="not supported: --external-data with --int8"):
+        vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", precision="int8", external_data=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dense_evaluation_behind_a_global_pool_in_int8(tmp_path: Path) -> None:
+    """onnxruntime's quantiser writes the output's shape anew, by what it infers."""
+    compiled = network(TELLING.replace("pool: 2", "pool: 1"))
+    exported = vggc.export_onnx(compiled, tmp_path / "x.onnx", precision="int8", passes=["fc_to_conv"])
+    assert exported.report.verdict == "verified"
+
+
 def test_dynamic_int8_where_there_are_no_images(tmp_path: Path) -> None:
     exported = vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", precision="int8")
     assert {"DynamicQuantizeLinear", "ConvInteger"} <= operators(exported.path)

@@ -115,6 +115,17 @@ def test_a_checkpoint_with_objects_in_it_says_which_and_what_to_do(tmp_path: Pat
     )
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_values_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    state = network(SMALL).module().state_dict()
+    state["classifier.0.bias"][3] = value
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(
+        ProductError, match=r"w\.pt: 1 of the 12 values of classifier\.0\.bias are infinite or no number"
+    ):
+        load_weights(network(SMALL), tmp_path / "w.pt")
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_torch_file_with_other_bytes_is_read_or_refused(zipped: bool, tmp_path: Path) -> None:
     torch.save({"a.weight": torch.zeros(3)}, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)

@@ -144,6 +144,8 @@ class _Making:
             )
         except LoweringError as error:
             raise ProductError(f"not supported: {error}") from error
+        if precision == "int8" and external_data:
+            raise ProductError("not supported: --external-data with --int8: an int8 file has its weights inside")
         self.external_data = external_data or onnx_writer.needs_external_data(self.lowered)
         self.images = self._calibration(calibration)
 

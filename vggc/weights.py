@@ -88,7 +88,18 @@ def load_weights(
     report.network = network.name
     if not report.complete:
         raise ProductError(f"the weights are not those of {network.name}\n{report}{_hint(report, module)}")
+    _check_finite(module, report)
     return module, report
+
+
+def _check_finite(module: "nn.Sequential", report: WeightsReport) -> None:
+    state = module.state_dict()
+    for key in report.loaded:
+        if lost := int((~state[key].isfinite()).sum()):
+            raise ProductError(
+                f"{report.file}: {lost} of the {state[key].numel()} values of {key} are infinite or no number; "
+                "the training that it comes from diverged, or the file was damaged"
+            )
 
 
 def _hint(report: WeightsReport, module: "nn.Sequential") -> str:
