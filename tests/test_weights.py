@@ -120,9 +120,7 @@ def test_values_that_are_not_finite_are_refused(value: float, tmp_path: Path) ->
     state = network(SMALL).module().state_dict()
     state["classifier.0.bias"][3] = value
     torch.save(state, tmp_path / "w.pt")
-    with pytest.raises(
-        ProductError, match=r"w\.pt: 1 of the 12 values of classifier\.0\.bias are infinite"
-    ):
+    with pytest.raises(ProductError, match=r"w\.pt: 1 of the 12 values of classifier\.0\.bias are infinite"):
         load_weights(network(SMALL), tmp_path / "w.pt")
 
 
