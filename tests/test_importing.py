@@ -260,6 +260,14 @@ def test_a_file_that_was_changed_by_passes_gives_back_the_spec_before_them(
     assert imported.report.verdict == "verified"
 
 
+def test_float16_without_weights_is_run_in_float32(tmp_path: Path) -> None:
+    compiled = network("vggc: 1\nname: nothing\ninput: [3, 8, 8]\nfeatures: [identity]\nclassifier: none\n")
+    vggc.export_onnx(compiled, tmp_path / "x.onnx", precision="float16")
+    imported = vggc.import_onnx(tmp_path / "x.onnx")
+    assert expanded(imported.text) == yaml_spec.emit(unroll(compiled.spec))
+    assert any(each.summary.startswith("float16 in the file: ") for each in imported.report.notes)
+
+
 def test_a_pass_is_named_that_has_to_be_asked_for_again(tmp_path: Path) -> None:
     vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", passes=["softmax", "fold_batch_norm"])
     imported = vggc.import_onnx(tmp_path / "x.onnx")
