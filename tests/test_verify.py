@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import vggc
-from tests.networks import SMALL, network
+from tests.networks import PLAIN, SMALL, network
 from vggc.errors import VerificationError
 from vggc.verify.outputs import compare, relative_l2
 from vggc.verify.report import FLOAT32
@@ -251,6 +251,25 @@ def test_a_file_of_another_maker_is_held_against_the_outputs(tmp_path: Path) -> 
         vggc.verify_onnx(tmp_path / "x.onnx", compiled, weights=tmp_path / "other.pt")
     assert caught.value.report.verdict == "mismatch"
     assert caught.value.report.culprit is None  # its values have names of its own
+
+
+def test_a_file_of_another_maker_may_keep_constants_beside_its_weights(tmp_path: Path) -> None:
+    compiled = network(PLAIN)
+    vggc.export_onnx(compiled, tmp_path / "x.onnx")
+    model = onnx.load(str(tmp_path / "x.onnx"))
+    flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, -1]), "val_8"))
+    flatten.CopyFrom(onnx.helper.make_node("Reshape", [flatten.input[0], "val_8"], [*flatten.output]))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "x.onnx"))
+    assert vggc.verify_onnx(tmp_path / "x.onnx", compiled).verdict == "verified"
+    model.graph.initializer[0].name = "renamed"
+    model.graph.node[0].input[1] = "renamed"
+    onnx.save(model, str(tmp_path / "x.onnx"))
+    with pytest.raises(
+        vggc.ProductError, match=r"features\.0\.weight\nname those that the file was made from with --w"
+    ):
+        vggc.verify_onnx(tmp_path / "x.onnx", compiled)
 
 
 def test_torchs_own_exporter_as_a_second_opinion(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ class _Making:
         self.progress("quantising", 1, 1)
         compared = split.comparing if split is not None else ()
         return held(
-            self.program.noted(note), path, module, precision="int8", loosely=True, inputs=compared,
+            self.program.noted(note), path, module, opset=self.opset, precision="int8", loosely=True, inputs=compared,
             progress=self.progress,
         )  # fmt: skip
 
