@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -317,6 +318,16 @@ def test_torchs_default_init_hides_errors_and_he_weights_show_them(tmp_path: Pat
     report = vggc.export_onnx(network(DEFAULT_INIT), tmp_path / "x.onnx").report
     assert report.verdict == "verified"
     assert report.controls[-1].seen
+
+
+def test_an_infinite_error_is_null_in_json(file: Path) -> None:
+    report = vggc.verify_onnx(file)
+    report.controls[0] = replace(report.controls[0], relative_l2=float("inf"))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(report.to_json(), parse_constant=refuse)["controls"][0]["relative_l2"] is None
 
 
 def test_a_network_that_hides_its_errors_is_inconclusive(tmp_path: Path) -> None:
