@@ -77,6 +77,18 @@ def test_a_wrong_pad_is_named(file: Path) -> None:
     assert culprit.before <= RELATIVE_L2 < culprit.relative_l2
 
 
+def test_a_wrong_pad_is_named_by_its_layer_though_a_norm_was_folded_into_it(tmp_path: Path) -> None:
+    vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", passes=["fold_batch_norm"])
+
+    def change(model: onnx.ModelProto) -> None:
+        attribute(model, "features.4", "pads").ints[:] = [0, 0, 2, 2]
+
+    culprit = mismatch(altered(tmp_path / "x.onnx", change)).report.culprit
+    assert culprit is not None
+    assert (culprit.path, culprit.kind) == ("features.4", "conv2d")
+    assert culprit.before is not None and culprit.before < 1e-5 < (culprit.relative_l2 or 0)
+
+
 def test_another_epsilon_is_named(file: Path) -> None:
     """Fresh statistics hide it (1 / sqrt(1 + 1e-3) is hardly not 1); the run with random statistics does not."""
 
