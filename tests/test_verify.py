@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
 import vggc
 from tests.networks import PLAIN, SMALL, network
 from vggc.errors import VerificationError
-from vggc.verify.outputs import compare, relative_l2
+from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
 from vggc.verify.report import FLOAT32
 from vggc.weights import save_weights
 
@@ -86,7 +88,8 @@ def test_a_wrong_pad_is_named_by_its_layer_though_a_norm_was_folded_into_it(tmp_
     culprit = mismatch(altered(tmp_path / "x.onnx", change)).report.culprit
     assert culprit is not None
     assert (culprit.path, culprit.kind) == ("features.4", "conv2d")
-    assert culprit.before is not None and culprit.before < 1e-5 < (culprit.relative_l2 or 0)
+    assert culprit.before is not None
+    assert culprit.before < RELATIVE_L2 < (culprit.relative_l2 or 0)
 
 
 def test_another_epsilon_is_named(file: Path) -> None:
@@ -392,6 +395,21 @@ def test_relative_l2_counts_what_is_not_finite_as_infinite() -> None:
     assert relative_l2(one, one * 0) == float("inf")
     assert relative_l2(one * 0, one * 0) == 0
     assert relative_l2(one * 1.5, one) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("hides", [nn.InstanceNorm2d(4), nn.GroupNorm(1, 4), nn.Identity()], ids=str)
+def test_no_norm_undoes_what_a_control_perturbs(hides: nn.Module) -> None:
+    weight, x = torch.randn(4, 3, 3, 3), torch.randn(2, 3, 8, 8)
+    right, wrong = (hides(functional.conv2d(x, each)).numpy() for each in (weight, perturbed(weight)))
+    assert relative_l2(wrong, right) > 0.3
+
+
+def test_telling_weights_tell_every_channel_from_the_next_and_from_a_fresh_one() -> None:
+    for name, values in telling_weights(network(SMALL)).items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        assert values.std() > 0.05, name
+        assert not name.endswith("running_var") or values.min() > 0
 
 
 def test_a_winner_that_changes_is_no_agreement_unless_it_is_a_tie() -> None:
