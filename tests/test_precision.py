@@ -131,6 +131,15 @@ def test_static_int8_is_calibrated_and_compared_on_other_images(tmp_path: Path) 
     assert relative_l2(actual, expected) < TOLERANCES["int8"].relative_l2
 
 
+@pytest.mark.parametrize(
+    ("count", "summary"),
+    [(1, "calibrated on 1 image, compared on the same"), (4, "calibrated on 3 images, compared on 1 other")],
+)
+def test_few_images(count: int, summary: str, tmp_path: Path) -> None:
+    exported = vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", precision="int8", calibration=images(count))
+    assert exported.report.notes[-1].summary.startswith(f"static, {summary}; ")
+
+
 def test_calibration_on_a_folder_and_on_training_images(tmp_path: Path) -> None:
     compiled = network(TELLING)
     for i in range(12):
