@@ -11,9 +11,10 @@ import torch
 import vggc
 from tests.networks import SMALL, network
 from tests.pictures import noise, save
+from vggc import calibration
 from vggc.layers import BUILT_IN, KINDS
 from vggc.layers.base import Layer
-from vggc.passes import PASSES
+from vggc.passes import PASSES, prepare
 from vggc.verify.outputs import relative_l2, telling_weights
 from vggc.verify.report import TOLERANCES
 from vggc.verify.sessions import newest_opset
@@ -159,6 +160,20 @@ def test_calibration_on_a_folder_and_on_training_images(tmp_path: Path) -> None:
     )
     exported = vggc.export_onnx(grey, tmp_path / "y.onnx", precision="int8", calibration="digits")
     assert exported.report.notes[-1].summary.startswith("static, calibrated on 192 images, compared on 64 others")
+
+
+def test_the_images_are_spread_over_the_folder_and_each_is_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "MOST_IMAGES", 3)
+    for i in range(7):
+        save(tmp_path / f"{i}.png", np.full((20, 20, 3), i, np.uint8))
+    told: list[tuple[str, int, int]] = []
+    program = prepare(network(TELLING), ["embed_preprocess"])
+    inputs = calibration.calibration_inputs(program, str(tmp_path), lambda *step: told.append(step))
+    assert [int(each.max()) for each in inputs] == [0, 2, 4]
+    assert {(each.dtype, each.shape) for each in inputs} == {(np.dtype(np.uint8), (1, 20, 20, 3))}
+    assert told == [("reading images", i, 3) for i in range(4)]
 
 
 @pytest.mark.parametrize(
