@@ -9,7 +9,7 @@ import torch
 
 from tests.networks import SMALL, network
 from vggc.errors import ProductError
-from vggc.weights import load_weights, save_weights
+from vggc.weights import load_weights, save_state, save_weights
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
@@ -83,3 +83,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
     for name in ("w.pt", "w.safetensors"):
         with pytest.raises(ProductError, match="cannot be read: no such file"):
             load_weights(network(SMALL), tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_weights_may_be_read_by_those_who_may_read_other_files(suffix: str, tmp_path: Path) -> None:
+    path, other = tmp_path / f"w{suffix}", tmp_path / "other"
+    save_state({"a": torch.ones(2)}, path)
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode

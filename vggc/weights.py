@@ -211,7 +211,10 @@ def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
                 with staged.open("wb") as file:
                     torch.save(dict(state), file)
             else:
+                staged.touch()
+                mode = staged.stat().st_mode
                 safetensors.torch.save_file(dict(state), staged)
+                staged.chmod(mode)  # safetensors makes it for its owner alone, unlike every other file
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise _os_error(error) from error
         move_into_place(staged, path)
