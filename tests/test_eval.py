@@ -123,6 +123,18 @@ def test_names_that_differ_are_a_warning(run: RunFolder, capsys: pytest.CaptureF
     assert "nine " in said.out
 
 
+def test_names_that_differ_from_those_in_a_file_are_a_warning(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["export", str(run.spec), "--onnx", "--weights", str(run.weights), "-o", str(tmp_path / "named.onnx"),
+          "--set", NAMES.replace(": ", "=", 1)])  # fmt: skip
+    capsys.readouterr()
+    main(["eval", str(tmp_path / "named.onnx")])
+    assert capsys.readouterr().err.startswith("warning: named.onnx names the classes differently: class 0 is '0' in ")
+    main(["eval", str(run.path / "half.onnx")])
+    assert "warning" not in capsys.readouterr().err
+
+
 def refused(run: RunFolder, tmp_path: Path) -> list[tuple[list[str], int, str]]:
     empty = tmp_path / "begun"
     empty.mkdir()
