@@ -1,5 +1,6 @@
 """Several processes on the CPU: the sums of one process with the same batches."""
 
+import os
 import signal
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,18 @@ def test_a_signal_ends_all_processes(tmp_path: Path) -> None:
     assert "stopped; run/last.ckpt holds the last whole epoch" in out
     assert "Traceback" not in err
     assert not [child for child in children if _runs(child)]
+
+
+def test_a_process_that_vanishes_is_no_bug_of_ours(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, PLAIN, RECIPE.replace("epochs: 2", "epochs: 10000"))
+    process = start("train", str(spec), "-o", "run", "--devices", "2", "--accelerator", "cpu", cwd=tmp_path)
+    until(lambda: epochs_done(tmp_path / "run") >= 1, process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "error: another process of the run has ended, perhaps for want of memory; go on with --resume" in err
+    assert "Traceback" not in err
 
 
 def _runs(pid: str) -> bool:

@@ -102,6 +102,8 @@ def _known(message: str) -> str | None:
         return f"{first}: use a smaller batch (--set train.batch_size=...), or --precision bf16-mixed"
     if "can't allocate memory" in message.lower():
         return f"{first}: use a smaller batch (--set train.batch_size=...)"
+    if "gloo" in message or "NCCL" in message:
+        return f"another process of the run has ended, perhaps for want of memory; go on with --resume: {first}"
     if "more than 1 value per channel" in message:
         return "batch norm has a single value to normalise in a batch of one image: use a larger batch, or more images"
     return None
