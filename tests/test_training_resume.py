@@ -67,6 +67,61 @@ def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monk
     monkeypatch.setattr(checkpoints, "save", written)
     main(["train", "--resume", str(tmp_path / "broken")])
     assert same(last_weights(RunFolder(tmp_path / "broken")), last_weights(whole))
+    assert events(tmp_path / "broken") == events(whole.path), "the epoch behind which it vanished included"
+
+
+def events(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """Everything that TensorBoard shows of a run, but for what was measured with a clock."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(run / "tensorboard"))
+    found.Reload()
+    names = set(found.Tags()["scalars"]) - {"images_per_second"}
+    return {name: [(each.step, each.value) for each in found.Scalars(name)] for name in names}
+
+
+def test_a_run_that_vanished_behind_its_last_epoch_has_all_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, written = write_spec(tmp_path), checkpoints.save
+
+    def save_and_vanish(*arguments: object, **options: object) -> None:
+        written(*arguments, **options)  # type: ignore[arg-type]
+        if len(arguments[2]["history"]["epochs"]) == 2:  # type: ignore[index]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", save_and_vanish)
+    with pytest.raises(SystemExit):
+        train(spec, tmp_path / "run")
+    monkeypatch.setattr(checkpoints, "save", written)
+    assert epochs_done(tmp_path / "run") == 1
+    main(["train", "--resume", str(tmp_path / "run")])
+    assert epochs_done(tmp_path / "run") == 2
+
+
+def test_a_leftover_of_a_killed_run_is_not_written_through(run: Path) -> None:
+    """Killed between moving the best and the last checkpoint, the unfinished last one is the best one's second name."""
+    (run / "last.part").hardlink_to(run / "best.ckpt")
+    best = (run / "best.ckpt").read_bytes()
+    opened = (run / "best.ckpt").open("rb")
+    with opened:
+        main(["train", "--resume", str(run), "--set", "train.epochs=3"])
+        assert opened.read() == best, "the file itself was replaced, not changed"
+
+
+def test_a_folder_without_its_settings_was_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run is resumed by is written last."""
+    order: list[str] = []
+    written = RunFolder.write
+
+    def write(self: RunFolder, name: str, text: str) -> None:
+        order.append(name)
+        written(self, name, text)
+
+    monkeypatch.setattr(RunFolder, "write", write)
+    train(write_spec(tmp_path), tmp_path / "run", "--set", "train.epochs=1")
+    begun = order.index("run.json")
+    assert {"spec.yaml", "seed", "split.json"} <= set(order[:begun])
 
 
 def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
@@ -86,7 +141,7 @@ def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
 def test_a_checkpoint_holds_nothing_that_runs(tmp_path: Path) -> None:
     run = train(write_spec(tmp_path), tmp_path / "run")
     held = torch.load(run.last, weights_only=True)
-    assert set(held) == {"format", "model", "optimizer", "rate", "history"}
+    assert set(held) == {"format", "model", "optimizer", "rate", "history", "watch"}
 
 
 # --- what a run that is resumed may change -----------------------------------------------------------------------

@@ -81,7 +81,7 @@ def running_mean(values: Sequence[float], window: int) -> list[float]:
 def _top(values: Sequence[float], chance: float) -> float:
     """Where the axis ends: above chance and above nearly all values, so that a first few do not flatten the rest."""
     ordered = sorted(values)
-    return 1.08 * max(chance, ordered[int(0.995 * (len(ordered) - 1))])
+    return 1.08 * (max(chance, ordered[int(0.995 * (len(ordered) - 1))]) or 1.0)
 
 
 def accuracies(history: History, test_accuracy: float) -> Figure:

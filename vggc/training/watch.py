@@ -42,9 +42,17 @@ class Watch:
         self._warm_steps = warm_steps
         shares = torch.bincount(labels).double() / len(labels)
         self._shares = shares
-        self.chance = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
+        self.chance = max(0.0, float(-(shares[shares > 0] * shares[shares > 0].log()).sum()))
         self._hopeless = False
         self._looked = False
+
+    def state_dict(self) -> dict[str, bool]:
+        """Plain values, from which `load_state_dict` goes on: what was said is not said again."""
+        return {"hopeless": self._hopeless, "looked": self._looked}
+
+    def load_state_dict(self, state: dict[str, bool]) -> None:
+        """Go on from there."""
+        self._hopeless, self._looked = state["hopeless"], state["looked"]
 
     def losses(self, history: History, since: int, steps_per_epoch: int) -> None:
         """Look at the losses of the steps from `since` on.
@@ -61,8 +69,9 @@ class Watch:
         steps = len(history.losses) - self._warm_steps
         if self._hopeless or steps < STUCK_STEPS:
             return False
-        times = _recent(history) / self.chance
-        self._hopeless = STUCK_BETWEEN[0] < times < STUCK_BETWEEN[1] or times > DIVERGED
+        recent, chance = _recent(history), self.chance
+        if chance > 0:  # labels that are all the same are guessed without a loss
+            self._hopeless = STUCK_BETWEEN[0] < recent / chance < STUCK_BETWEEN[1] or recent > DIVERGED * chance
         return self._hopeless
 
     def hopeless(self, history: History, dead: tuple[str, float] | None) -> str:
