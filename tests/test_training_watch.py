@@ -132,6 +132,9 @@ def test_causes_are_told_apart() -> None:
     assert "--set train.optimizer.sgd.lr=0.0001" in watch().hopeless(history, None)
     cycle = watch(schedule={"one_cycle_lr": 0.5}, optimizer={"sgd": {"momentum": 0.9}})
     assert "--set train.schedule.one_cycle_lr.max_lr=0.05" in cycle.hopeless(history, None)
+    assert "or add `warmup: 1`" in watch().hopeless(history, None)
+    for warm in (cycle, watch(warmup=2)):
+        assert "warmup" not in warm.hopeless(history, None), "it is there already, or has no place"
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

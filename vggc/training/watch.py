@@ -108,7 +108,8 @@ class Watch:
                 f"Likely cause: dead units, {share:.0%} of those of {alias} give 0 for every image; "
                 f"{self._lower_rate()}, or use `activation: leaky_relu`"
             )
-        return f"Likely cause: a learning rate that does not suit; {self._lower_rate()}, or add `warmup: 1`"
+        warm_up = "" if self._is_warmed_up() else ", or add `warmup: 1`"
+        return f"Likely cause: a learning rate that does not suit; {self._lower_rate()}{warm_up}"
 
     def _why_blind(self, blind: Sequence[ClassScores], scores: Scores) -> str:
         if scores.loss > STUCK_BETWEEN[0] * self.chance:
@@ -130,9 +131,13 @@ class Watch:
             ways.append("take a precision with a wider range (--precision bf16-mixed, or 32)")
         if self._recipe.gradient_clip is None:
             ways.append("clip the gradient (--set train.gradient_clip=1)")
-        if not self._recipe.warmup and not isinstance(self._recipe.schedule, OneCycleLR):
+        if not self._is_warmed_up():
             ways.append("warm up (--set train.warmup=1)")
         return f"the loss is {loss} at step {step}, in epoch {epoch}, and training stopped there; {'; or '.join(ways)}"
+
+    def _is_warmed_up(self) -> bool:
+        """Whether the rate rises at first as it is; one cycle does that by itself, and takes no warm-up before it."""
+        return bool(self._recipe.warmup) or isinstance(self._recipe.schedule, OneCycleLR)
 
     def _lower_rate(self) -> str:
         schedule, optimizer = self._recipe.schedule, self._recipe.optimizer
