@@ -16,7 +16,7 @@ from vggc.cli import main
 from vggc.data import Batches, open_source
 from vggc.errors import ProductError
 from vggc.training.evaluation import Evaluation, evaluate_target
-from vggc.training.figures import running_mean
+from vggc.training.figures import confusion, running_mean
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
 from vggc.weights import load_weights
@@ -183,3 +183,13 @@ def test_scores_of_nothing_are_zero() -> None:
 def test_the_running_mean() -> None:
     assert running_mean([1.0, 3.0, 5.0, 7.0], 2) == [1.0, 2.0, 4.0, 6.0]
     assert running_mean([4.0], 100) == [4.0]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(2, 2), (60, 60), (100, 25), (1000, 25)])
+def test_the_axes_of_a_confusion_matrix_say_which_class_it_is(count: int, shown: int) -> None:
+    scores = Scores.of([f"c{i}" for i in range(count)], torch.eye(count, dtype=torch.long), 1.0)
+    axes = confusion(scores).axes[0]
+    for ticks, labels in ((axes.get_xticks(), axes.get_xticklabels()), (axes.get_yticks(), axes.get_yticklabels())):
+        assert len(ticks) == shown
+        prefix = "c" if count <= 60 else ""
+        assert [label.get_text() for label in labels] == [f"{prefix}{tick:.0f}" for tick in ticks]
