@@ -143,6 +143,7 @@ def refused(run: RunFolder, tmp_path: Path) -> list[tuple[list[str], int, str]]:
     return [
         ([str(tmp_path / "nothing.safetensors"), str(run.spec)], 3, "cannot be read: no such file"),
         ([str(run.weights)], 3, "name the spec that the weights belong to"),
+        ([str(tmp_path / "nowhere")], 3, "nowhere: name the folder of a run, weights with their spec, or an ONNX file"),
         ([str(run.path), "vgg11"], 3, "holds its own spec; leave vgg11 out"),
         ([str(run.path), "--set", "classes=3"], 2, "--set changes a spec, and none is named"),
         ([str(run.weights), "vgg16_cifar10", "--data", "digits"], 3, "the images of digits are grey"),

@@ -1,14 +1,18 @@
 """A run that is killed loses at most the epoch it is in, and ends in the weights of one that was not, bit for bit."""
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 import torch
 
-from tests.training_runs import NETWORK, end, epochs_done, fails, same, start, train, until, weights, write_spec
+from tests.training_runs import NETWORK, ROOT, end, epochs_done, fails, same, start, train, until, weights, write_spec
 from vggc.cli import main
 from vggc.training import checkpoints
 from vggc.training.run_folder import RunFolder
@@ -45,6 +49,7 @@ def test_a_run_that_is_killed_and_resumed_ends_in_the_same_weights(tmp_path: Pat
     assert losses[0] == losses[1]
     assert killed.read_json("test.json") == whole.read_json("test.json")
     assert not [path for path in run.iterdir() if ".part" in path.name], "no litter"
+    assert events(run) == events(whole.path), "the epochs of both sittings"
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -67,7 +72,6 @@ def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monk
     monkeypatch.setattr(checkpoints, "save", written)
     main(["train", "--resume", str(tmp_path / "broken")])
     assert same(last_weights(RunFolder(tmp_path / "broken")), last_weights(whole))
-    assert events(tmp_path / "broken") == events(whole.path), "the epoch behind which it vanished included"
 
 
 def events(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -138,6 +142,23 @@ def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
     assert summary["status"] == "interrupted"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits on the size of a file")
+def test_a_file_that_cannot_be_written_is_said_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    """A limit of 9,000 bytes a file, which a checkpoint does not keep."""
+    import resource
+
+    spec = write_spec(tmp_path)
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (9000, 9000))
+    arguments = [sys.executable, "-m", "vggc", "train", str(spec), "-o", "run"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        arguments, cwd=tmp_path, env=environment, preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "error: run could not be written: file too large; " in done.stderr
+    assert "raise the limit (ulimit -f)" in done.stderr
+
+
 def test_a_checkpoint_holds_nothing_that_runs(tmp_path: Path) -> None:
     run = train(write_spec(tmp_path), tmp_path / "run")
     held = torch.load(run.last, weights_only=True)
@@ -196,6 +217,8 @@ def test_a_schedule_over_the_whole_run_cannot_be_prolonged(tmp_path: Path, capsy
     code, err = fails(["train", "--resume", str(run.path), "--set", "train.epochs=2"], capsys)
     assert code == 3
     assert "one_cycle_lr spreads over all 1 epochs" in err
+    code, err = fails(["train", "--resume", str(run.path)], capsys)
+    assert (code, "is complete; begin a new run with its weights: --weights " in err) == (3, True), err
 
 
 def test_other_images_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,10 +106,11 @@ def _check_resumption(request: Request, split: Split) -> None:
     if request.folder is None:
         return
     if request.folder.is_complete(request.recipe.epochs):
-        raise ProductError(
-            f"{request.folder.path} is complete; for more epochs than its {request.recipe.epochs}: "
-            f"--set train.epochs={2 * request.recipe.epochs}"
-        )
+        epochs, schedule = request.recipe.epochs, request.recipe.schedule
+        more = f"for more epochs than its {epochs}: --set train.epochs={2 * epochs}"
+        if schedule is not None and schedule.whole_run:
+            more = f"begin a new run with its weights: --weights {request.folder.weights}"
+        raise ProductError(f"{request.folder.path} is complete; {more}")
     if request.folder.read_json("split.json")["labels_sha256"] != split.fingerprint:
         raise ProductError(f"{request.data} are not the images that {request.folder.path} was begun with")
     if request.folder.last.exists():

@@ -132,6 +132,10 @@ def evaluate_target(
         if not weights.exists():
             raise ProductError(f"{target} has finished no epoch; go on with: vggc train --resume {target}")
     if network is None:
+        if not target.exists():
+            raise ProductError(
+                f"there is no {target}: name the folder of a run, weights with their spec, or an ONNX file"
+            )
         raise ProductError(f"name the spec that the weights belong to: vggc eval {target} SPEC")
     source = open_source(data or DEFAULT_DATA)
     warnings = fitting_warnings(network, source)
