@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,18 +196,13 @@ def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
                 with staged.open("wb") as file:
                     torch.save(dict(state), file)
             else:
+                staged.touch()
+                mode = staged.stat().st_mode
                 safetensors.torch.save_file(dict(state), staged)
-                staged.chmod(_usual_mode(folder))
+                staged.chmod(mode)  # safetensors makes it for its owner alone, unlike every other file
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise _os_error(error) from error
         move_into_place(staged, path)
-
-
-def _usual_mode(folder: Path) -> int:
-    """The permissions of a new file; safetensors gives its own to the owner alone."""
-    probe = folder / "probe"
-    probe.touch()
-    return stat.S_IMODE(probe.stat().st_mode)
 
 
 def _os_error(error: Exception) -> OSError:
