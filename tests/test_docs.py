@@ -24,8 +24,12 @@ PAGES = [
     "docs/bad-inputs.md",
     "docs/onnx.md",
     "docs/authoring.md",
+    "docs/bench.md",
     "docs/ci.md",
     "docs/data.md",
+    "docs/drawing.md",
+    "docs/editors.md",
+    "docs/faults.md",
     "docs/importing.md",
     "docs/training.md",
 ]
@@ -63,6 +67,9 @@ def test_every_yaml_block_compiles(block: Block, tmp_path: Path) -> None:
         flat = text.startswith(("- linear", "- fc"))
         features = "features:\n" + ("- 8\n- flatten\n" if flat else "") + text + "classifier: none\n"
         compiled(head + features)
+    elif kind == "modeline":
+        compiled(f"{text}{head}features: [8]\nclassifier: none\n")
+        assert all((ROOT / f"specs/{name}.yaml").read_text(encoding="utf-8").startswith(text) for name in stock_names())
     elif kind == "map":
         (tmp_path / "map.yaml").write_text(text)
         assert read_key_map(tmp_path / "map.yaml")
