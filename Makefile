@@ -26,7 +26,7 @@ stale: $(INSTALLED)
 
 # The site, in build/site; a link that leads nowhere, or a page that is not in the table of contents, fails.
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 exports: $(INSTALLED)
 	$(BIN)/vggc schema > specs/vggc.schema.json

@@ -1,9 +1,9 @@
 """Runs what a page shows on the command line, in an empty folder: `python docs/console.py` writes the answers anew.
 
-A `console` block holds commands, each behind a dollar sign, and below each what it prints on stdout and stderr. A block with
-a `title` is a file of that name, which is there for the commands below it. A test holds the pages against what is printed
-now. What no two machines have in common may differ: seconds, rounding errors, and in a block `console trained` every number.
-Blocks `console measured` need what is not at hand, and are not run.
+A `console` block holds commands, each behind a dollar sign, and below each what it prints on stdout and stderr. A block
+with a `title` is a file of that name, which is there for the commands below it. A test holds the pages against what is
+printed now. What no two machines have in common may differ: seconds, rounding errors, and in a block `console trained`
+every number. Blocks `console measured` need what is not at hand, and are not run.
 """
 
 import os

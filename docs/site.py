@@ -1,7 +1,8 @@
 """What the pages need besides MkDocs, as its hooks.
 
-The pages are written to be read in the repository. So they link to files outside docs/, and say behind the language of a
-fenced block what the tests make of it. The site gets those files beside its pages, and the blocks without that word.
+The pages are written to be read in the repository. So they link to files outside docs/, say behind the language of a
+fenced block what the tests make of it, and hold commands that prepare others in comments. The site gets those files
+beside its pages, the blocks without that word, and no comments.
 """
 
 import re
@@ -11,6 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 LINK = re.compile(r"(?<=\]\()\.\./([^)#]+)")
+COMMENT = re.compile(r"^<!--$.*?^-->$\n", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^(```\w+) \w+$", re.MULTILINE)
 
 
@@ -26,4 +28,4 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """A page as it stands in the site."""
-    return FENCE.sub(r"\1", LINK.sub(r"\1", markdown))
+    return FENCE.sub(r"\1", LINK.sub(r"\1", COMMENT.sub("", markdown)))
