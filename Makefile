@@ -4,13 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint stale bench slow fuzz exports clean
+.PHONY: run test lint stale docs bench slow fuzz exports clean
 
 run: $(INSTALLED)
 	$(BIN)/vggc build specs/vgg16.yaml
 	$(BIN)/vggc export specs/vgg16.yaml --onnx
 
-test: $(INSTALLED) lint stale
+test: $(INSTALLED) lint stale docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -q
 
 lint: $(INSTALLED)
@@ -23,6 +23,10 @@ lint: $(INSTALLED)
 stale: $(INSTALLED)
 	$(BIN)/vggc build --check $$(ls specs/*.yaml)
 	$(BIN)/vggc schema | cmp - specs/vggc.schema.json
+
+# The site, in build/site; a link that leads nowhere, or a page that is not in the table of contents, fails.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 exports: $(INSTALLED)
 	$(BIN)/vggc schema > specs/vggc.schema.json

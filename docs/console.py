@@ -1,7 +1,9 @@
 """Runs what a page shows on the command line, in an empty folder: `python docs/console.py` writes the answers anew.
 
-A `console` block holds commands, each behind a dollar sign, and below each what it prints on stdout and stderr. A test
-holds the pages against what is printed now; seconds may differ.
+A `console` block holds commands, each behind a dollar sign, and below each what it prints on stdout and stderr. A block
+with a `title` is a file of that name, which is there for the commands below it. A test holds the pages against what is
+printed now. What no two machines have in common may differ: seconds, rounding errors, and in a block `console trained`
+every number. Blocks `console measured` need what is not at hand, and are not run.
 """
 
 import os
@@ -13,9 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGES = ("authoring.md", "ci.md", "data.md")
-BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS = re.compile(r"\bin \d+\.\d\d s\b")
+PAGES = ("authoring.md", "ci.md", "data.md", "how-to.md", "index.md", "tutorial.md")
+BLOCK = re.compile(
+    r'^(?P<head>```(?:console(?P<kind>(?: trained)?)|\w+ title="(?P<file>[\w./-]+)"))\n(?P<text>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
+MEASURED = re.compile(r"\bin \d+\.\d\d s\b|\b\d\.\de[+-]\d\d\b")
+TRAINED = re.compile(r"^```console trained\n.*?^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r" *\d+(?:[.,]\d+)*(?:e-?\d+)?")
 
 
 def answered(page: str, folder: Path) -> str:
@@ -23,7 +30,15 @@ def answered(page: str, folder: Path) -> str:
     commands = environment(folder)
     work = folder / "work"
     work.mkdir()
-    return BLOCK.sub(lambda block: f"```console\n{''.join(_answers(block[1], work, commands))}```", page)
+
+    def answer(block: re.Match[str]) -> str:
+        if block["file"] is None:
+            return f"{block['head']}\n{''.join(_answers(block['text'], work, commands))}```"
+        (work / block["file"]).parent.mkdir(parents=True, exist_ok=True)
+        (work / block["file"]).write_text(block["text"], encoding="utf-8")
+        return block[0]
+
+    return BLOCK.sub(answer, page)
 
 
 def _answers(block: str, work: Path, commands: dict[str, str]) -> Iterator[str]:
@@ -37,30 +52,32 @@ def _answers(block: str, work: Path, commands: dict[str, str]) -> Iterator[str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """With this checkout's vggc as the command."""
-    command = folder / "bin" / "vggc"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vggc "$@"\n', encoding="utf-8")
-    command.chmod(0o755)
-    path = os.pathsep.join([str(command.parent), os.environ["PATH"]])
+    """With this checkout's vggc, and its Python, as the commands."""
+    for name, arguments in {"vggc": '-m vggc "$@"', "python": '"$@"'}.items():
+        command = folder / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}\n', encoding="utf-8")
+        command.chmod(0o755)
+    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "PYTHONPATH": str(HERE.parent), "COLUMNS": "80"}
 
 
-def without_seconds(page: str) -> str:
-    """A page in which every duration is the same."""
-    return SECONDS.sub("in 0.00 s", page)
+def without_measurements(page: str) -> str:
+    """A page without what no two machines have in common."""
+    page = TRAINED.sub(lambda block: NUMBER.sub("0", block[0]), page)
+    return MEASURED.sub("0", page)
 
 
-def main() -> None:
-    """Write the answers into the pages where they differ by more than seconds."""
-    for name in PAGES:
+def main(names: list[str]) -> None:
+    """Write the answers into the pages, all of them or those named, where they differ by more than measurements."""
+    for name in names or PAGES:
         page = HERE / name
         text = page.read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as folder:
             new = answered(text, Path(folder))
-        if without_seconds(new) != without_seconds(text):
+        if without_measurements(new) != without_measurements(text):
             page.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,6 +1,8 @@
 """The pages say what is true: every YAML block compiles, every shown error is what is printed, nothing is stale."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,18 +22,7 @@ from vggc.pipeline import compile, compile_source
 ROOT = Path(__file__).parents[1]
 PAGES = [
     "README.md",
-    "docs/language.md",
-    "docs/bad-inputs.md",
-    "docs/onnx.md",
-    "docs/authoring.md",
-    "docs/bench.md",
-    "docs/ci.md",
-    "docs/data.md",
-    "docs/drawing.md",
-    "docs/editors.md",
-    "docs/faults.md",
-    "docs/importing.md",
-    "docs/training.md",
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")) if not path.name.endswith(".in.md")),
 ]
 OF_OTHER_TOOLS = ("hook", "workflow")  # kinds of YAML blocks; tests/test_ci.py tries them
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -103,7 +94,7 @@ def test_every_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("page", console.PAGES)
 def test_every_shown_answer_is_the_one_printed(page: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert console.without_seconds(console.answered(text, tmp_path)) == console.without_seconds(text)
+    assert console.without_measurements(console.answered(text, tmp_path)) == console.without_measurements(text)
 
 
 def test_the_shown_picture_is_current() -> None:
@@ -130,15 +121,35 @@ def test_every_code_is_used_and_every_used_code_is_explained() -> None:
     assert used == set(CODES)
 
 
-def test_links_lead_somewhere() -> None:
-    for page in [*PAGES, "CHANGELOG.md"]:
-        text = (ROOT / page).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", text):
-            assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
-        headings = {re.sub(r"[^\w -]", "", line.lstrip("# ")).strip().lower().replace(" ", "-")
-                    for line in text.splitlines() if line.startswith("#")}  # fmt: skip
-        for anchor in re.findall(r"\]\(#([\w-]+)\)", text):
-            assert anchor in headings, f"{page}: #{anchor}"
+def _anchors(page: Path) -> set[str]:
+    """The headings of a page as a repository's web view names them."""
+    headings = (line.lstrip("# ") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([\w-]+))?\)", path.read_text(encoding="utf-8")):
+        linked = path.parent / target if target else path
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked), f"{target}#{anchor}"
+
+
+def test_a_site_is_built_that_fetches_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, text=True, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    pages = {str(path.relative_to(tmp_path)): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
+    assert {"index.html", "tutorial/index.html", "CHANGELOG/index.html"} < set(pages)
+    fetched = re.compile(r"<(?:link|script|img|iframe)[^>]+(?:href|src)=\"?(?:https?:)?//[^ >]*")
+    for name, text in pages.items():
+        assert not fetched.findall(text), name
+        assert "<!--" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL), name
+    for style in tmp_path.rglob("*.css"):
+        assert not re.findall(r"url\(\"?(?:https?:)?//", style.read_text(encoding="utf-8")), style
+    assert (tmp_path / "exports" / "vgg16" / "vgg16.svg").is_file()
+    assert not list(tmp_path.rglob("*.py")), "hooks and generators are no pages"
 
 
 def test_the_refusal_that_the_page_on_onnx_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
