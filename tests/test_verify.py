@@ -378,9 +378,20 @@ def test_a_truncated_file(file: Path) -> None:
 
 
 def test_a_file_of_another_network(file: Path, tmp_path: Path) -> None:
-    other = network(SMALL.replace("[8, M, 16, M]", "[8, M, 8, M]"))
-    with pytest.raises(vggc.ProductError, match="the weights are not those of small"):
-        vggc.verify_onnx(file, other)
+    def found(old: str, new: str) -> str:
+        assert old in SMALL
+        with pytest.raises(VerificationError) as caught:
+            vggc.verify_onnx(file, network(SMALL.replace(old, new)))
+        assert caught.value.report.verdict == "mismatch"
+        return str(caught.value.report.culprit)
+
+    assert found("[8, M, 16, M]", "[8, M, 8, M]") == (
+        "features.4 (conv2_1, conv2d) at test.yaml:6:18: features.4.weight is [16, 8, 3, 3] instead of [8, 8, 3, 3]"
+    )
+    assert found("M, 16, M", "M, {conv: {out_channels: 16, kernel_size: 5}}, M") == (
+        "features.4 (conv2_1, conv2d) at test.yaml:6:19: kernel_shape is [3, 3] instead of [5, 5]"
+    )
+    assert found("[12, ", "[12, prelu, ") == ("classifier.3 (prelu3, prelu) at test.yaml:8:18: Gemm instead of PRelu")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

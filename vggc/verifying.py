@@ -82,6 +82,7 @@ def verify_onnx(
         ProductError: the file cannot be read or run, or holds no spec and none was given.
         VerificationError: the file did not pass.
     """
+    from vggc.backends import torch_module
     from vggc.verify.reading import check_digests, check_opsets, read_model
 
     file = Path(path)
@@ -96,6 +97,8 @@ def verify_onnx(
     program = embedded_program(network, model, file.name)
     if weights is not None:
         module, _ = load_weights(network, Path(weights), matching)
+    elif made.by_vggc and made.precision != "int8" and _is_another(program, model):
+        module = torch_module.build(network)  # no weights: the structure differs, and nothing is computed
     else:
         module = own_weights(program, model, file)
     del model
@@ -154,6 +157,17 @@ def embedded_program(network: Network, model: "onnx.ModelProto", name: str) -> "
     from vggc.passes import prepare
 
     return prepare(network, Making.of(model, name).passes)
+
+
+def _is_another(program: "Program", model: "onnx.ModelProto") -> bool:
+    """Whether a file has not the tensors of a program."""
+    from vggc.backends import onnx_model
+    from vggc.verify.structure import opset_of, tensor_differences
+
+    try:
+        return bool(tensor_differences(onnx_model.lower(program, opset_of(model)), model))
+    except LoweringError as error:
+        raise ProductError(f"not supported: {error}") from error
 
 
 def own_weights(program: "Program", model: "onnx.ModelProto", file: Path) -> "nn.Sequential":

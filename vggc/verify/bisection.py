@@ -14,7 +14,7 @@ from vggc.verify.outputs import relative_l2
 from vggc.verify.reference import Reference
 from vggc.verify.report import Culprit, Tolerance
 from vggc.verify.sessions import Array, open_session
-from vggc.verify.structure import node_differences
+from vggc.verify.structure import node_differences, tensor_differences
 
 MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared at once
 
@@ -65,13 +65,15 @@ def first_difference(
 
 
 def first_structural_difference(lowered: Lowered, model: onnx.ModelProto, tensor: str = "") -> Culprit | None:
-    """The first layer whose nodes are not those that were lowered, or that has the tensor of that name."""
+    """The first layer whose nodes or tensors' shapes are not those that were lowered, or that has the named tensor."""
     differing = _layers_that_differ(lowered, model)
+    other = tensor_differences(lowered, model)
     for step in lowered.program.steps:
         if tensor in {each.name for each in step.tensors.values()}:
             return culprit(step.layer, f"{tensor} is not the one that was written")
-        if step.gives in differing:
-            return culprit(step.layer, differing[step.gives])
+        misshapen = next((other[each.name] for each in step.tensors.values() if each.name in other), "")
+        if difference := differing.get(step.gives, misshapen):
+            return culprit(step.layer, difference)
     return None
 
 

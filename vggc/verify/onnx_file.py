@@ -22,7 +22,7 @@ from vggc.verify.reading import data_files
 from vggc.verify.reference import Reference
 from vggc.verify.report import TOLERANCES, Check, Report, Verdict
 from vggc.verify.sessions import Array, open_session, runnable, runner
-from vggc.verify.structure import Structure, altered_tensors, opset_of
+from vggc.verify.structure import Structure, altered_tensors, opset_of, tensor_differences
 from vggc.verify.trial import Trial
 
 _RUNNABLE: Final = (
@@ -101,7 +101,9 @@ class _Verification:
         self.foreign = loosely and self.report.precision != "int8"  # so that its values have other names
         structure = Structure(self.path, self.model, self.lowered, self.state)
         checks = structure.loose_checks(opset) if loosely else structure.checks(opset, own_weights)
-        self.report.checks = [*checks, *self._range()]
+        self.report.checks = list(checks)
+        if all(check.passed for check in self.report.checks):
+            self.report.checks += self._range()
         failed = [check for check in self.report.checks if not check.passed]
         if failed:
             self._find_structural_culprit([check.name for check in failed], own_weights)
@@ -151,7 +153,7 @@ class _Verification:
             altered = altered_tensors(self.model, self.path) or [""]
             self.report.culprit = first_structural_difference(self.lowered, self.model, altered[0])
             return
-        if all(name in _RUNNABLE for name in failed):
+        if all(name in _RUNNABLE for name in failed) and not tensor_differences(self.lowered, self.model):
             weights = telling_weights(self.program.network) if "weights" not in failed else self.state
             self._find_culprit(weights, self._replaced(weights) if weights is not self.state else None)
         self.report.culprit = self.report.culprit or first_structural_difference(self.lowered, self.model)

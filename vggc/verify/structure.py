@@ -112,12 +112,26 @@ class Structure:
 
     def _own_weights(self) -> Check:
         """The file's own, held against the checksums that were written with them."""
+        if other := tensor_differences(self.lowered, self.model):
+            return Check("weights", False, next(iter(other.values())))
         altered = altered_tensors(self.model, self.path)
         if altered is None:
             return Check("weights", True, "the file's own, compared with nothing; name others with --weights")
         if altered:
             return Check("weights", False, f"{altered[0]} is not what was exported: its checksum differs")
         return Check("weights", True, "the file's own, as they were exported by their checksums")
+
+
+def tensor_differences(lowered: Lowered, model: onnx.ModelProto) -> dict[str, str]:
+    """What differs at every initializer that was lowered and is not in the file, or has another shape there."""
+    found = {each.name: tuple(each.dims) for each in model.graph.initializer}
+    return {
+        each.name: f"{each.name} is {list(found[each.name])} instead of {list(each.shape)}"
+        if each.name in found
+        else f"{each.name} is missing"
+        for each in lowered.tensors
+        if found.get(each.name) != each.shape
+    }
 
 
 def altered_tensors(model: onnx.ModelProto, path: Path) -> list[str] | None:
