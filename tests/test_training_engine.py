@@ -18,6 +18,7 @@ from tests.training_runs import NETWORK, PLAIN, fails, same, train, weights, wri
 from vggc.cli import main
 from vggc.data import open_source, split_indices
 from vggc.training import engine
+from vggc.training.loop import seed_epoch
 from vggc.training.request import Request
 from vggc.training.run_folder import RunFolder
 from vggc.weights import save_weights
@@ -362,3 +363,13 @@ preprocess: {resize: 8}
     spec = write_spec(tmp_path, network, "{epochs: 1, batch_size: 1, optimizer: sgd}")
     code, err = fails(["train", str(spec), "--data", f"folder:{folder_of_images(tmp_path / 'i', ('a', 'c'))}"], capsys)
     assert (code, "use a larger batch, or more images" in err) == (3, True), err
+
+
+def test_every_epoch_and_every_process_has_random_numbers_of_its_own() -> None:
+    def drawn(*place: int) -> float:
+        seed_epoch(*place)
+        return float(torch.rand(()))
+
+    places = [(seed, epoch, rank) for seed in (0, 1) for epoch in range(3) for rank in range(3)]
+    assert len({drawn(*each) for each in places}) == len(places)
+    assert drawn(1, 2, 0) == drawn(1, 2, 0)

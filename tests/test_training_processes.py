@@ -12,11 +12,16 @@ import torch
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 
 from tests.training_runs import PLAIN, end, epochs_done, fails, start, train, until, weights, write_spec
+from vggc.data import open_source
+from vggc.data.base import Subset
 from vggc.errors import ProductError
+from vggc.training.evaluation import evaluate, module_forward
 from vggc.training.interruptions import explained
 from vggc.training.machine import Machine
+from vggc.training.request import network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.talk import Talk
+from vggc.weights import load_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -44,6 +49,21 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
         torch.testing.assert_close(weights(two)[key], tensor, rtol=1e-4, atol=1e-5)
     assert two.read_json("test.json")["confusion"] == one.read_json("test.json")["confusion"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "spec.yaml", "two"], "nothing but the runs"
+
+
+def test_what_is_validated_is_what_is_saved(tmp_path: Path) -> None:
+    """On CPUs each process has running statistics of its own; those of the first one count, and are in the file."""
+    spec = write_spec(tmp_path, train=RECIPE.replace("epochs: 2", "epochs: 1"))
+    process = start("train", str(spec), "-o", "two", "--devices", "2", "--accelerator", "cpu", cwd=tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    run = RunFolder(tmp_path / "two")
+    held_out = Subset(
+        open_source("digits").images("train"), torch.tensor(run.read_json("split.json")["validation_images"])
+    )
+    network = network_of(run)
+    scores = evaluate(network, module_forward(load_weights(network, run.weights)[0]), held_out).scores
+    assert _rows(run, "metrics.csv")[0][4:6] == pytest.approx([scores.loss, scores.accuracy], rel=1e-5)
 
 
 def _rows(run: RunFolder, name: str) -> list[list[float]]:

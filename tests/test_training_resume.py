@@ -242,6 +242,23 @@ def test_a_broken_checkpoint_is_named(run: Path, capsys: pytest.CaptureFixture[s
     assert "last.ckpt is no checkpoint" in err
 
 
+def test_a_checkpoint_that_would_run_something_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"format": checkpoints.FORMAT, "model": Trap(run / "sprung")}, run / "last.ckpt")
+    code, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
+    assert (code, "last.ckpt is no checkpoint" in err) == (3, True), err
+    assert not (run / "sprung").exists()
+
+
+class Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
 def test_the_network_of_the_tests_has_every_kind_of_state() -> None:
     assert "dropout" in NETWORK
     assert "batch_norm" in NETWORK

@@ -132,16 +132,18 @@ def evaluate_target(
         if not weights.exists():
             raise ProductError(f"{target} has finished no epoch; go on with: vggc train --resume {target}")
     if network is None:
-        if not target.exists():
-            raise ProductError(
-                f"there is no {target}: name the folder of a run, weights with their spec, or an ONNX file"
-            )
-        raise ProductError(f"name the spec that the weights belong to: vggc eval {target} SPEC")
+        raise _without_spec(target)
     source = open_source(data or DEFAULT_DATA)
     warnings = fitting_warnings(network, source)
     forward = module_forward(load_weights(network, weights)[0], torch_device(device))
     found = evaluate(network, forward, source.images(split), device=device, progress=progress)
     return replace(found, data=source.words, warnings=warnings)
+
+
+def _without_spec(target: Path) -> ProductError:
+    if target.exists():
+        return ProductError(f"name the spec that the weights belong to: vggc eval {target} SPEC")
+    return ProductError(f"there is no {target}: name the folder of a run, weights with their spec, or an ONNX file")
 
 
 def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress = silent) -> Evaluation:
