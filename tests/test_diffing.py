@@ -68,6 +68,12 @@ def test_another_kind_of_the_same_group_is_a_change() -> None:
     ] * 2
 
 
+def test_two_ways_to_reshape_are_no_change_of_one_into_the_other() -> None:
+    head = "vggc: 1\nname: a\ninput: [16, 8, 8]\nclassifier: none\n"
+    found = difference(f"{head}features: [8, {{upsample: 2}}]\n", f"{head}features: [8, {{pixel_shuffle: 2}}]\n")
+    assert [state for state, _ in states(found)] == ["removed", "inserted"]
+
+
 def test_vgg19_is_vgg16_with_three_convolutions_more() -> None:
     found = Difference(vggc.compile("vgg16"), vggc.compile("vgg19"))
     assert states(found) == [("inserted", f"{kind}{stage}_4") for stage in (3, 4, 5) for kind in ("conv", "relu")]

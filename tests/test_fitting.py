@@ -14,8 +14,8 @@ from tests.networks import PLAIN, SMALL, network
 from tests.test_cli import run
 from vggc.authoring import fit_specs, fitting
 from vggc.authoring.adapting import Changes
-from vggc.authoring.budget import STEP, Budget
-from vggc.authoring.counting import Counter
+from vggc.authoring.budget import STEP, Budget, Variant, ranked
+from vggc.authoring.counting import Counter, Counts
 from vggc.authoring.depths import Stages, depths, flat_items, group_of_item
 from vggc.authoring.figures import FIGURES
 from vggc.cli.exits import Exit
@@ -123,6 +123,20 @@ def test_the_best_makes_the_most_of_the_budget_and_then_stays_near(folder: Path)
     assert found.found[0].distance == min(each.distance for each in first)
     steps = [int((1 - use / max(uses)) / STEP) for use in uses]
     assert steps == sorted(steps)
+
+
+def test_variants_within_5_percent_are_equals_of_which_the_nearest_is_first() -> None:
+    counts = Counts(1, 1, 1, 1)
+    uses_and_distances = [(1.0, 2.0), (0.96, 1.0), (0.94, 0.0), (0.0, 0.0)]
+    found = ranked(Variant({}, counts, use, distance) for use, distance in reversed(uses_and_distances))
+    assert [each.use for each in found] == [0.96, 1.0, 0.94, 0.0]
+
+
+def test_an_input_of_twice_the_side_is_as_far_as_one_doubling(folder: Path) -> None:
+    head = fit_specs.head("small_fit", "small.yaml", {})
+    found = fitting.search(fit_specs.source(head, folder), {"params": 10**9}, ["input"]).found
+    sides = {each.changes.get("input", [3, 16, 16])[1]: each.distance for each in found}
+    assert {side: sides[side] for side in (8, 16, 32)} == {8: 1.0, 16: 0.0, 32: 1.0}
 
 
 def test_a_larger_width_would_not_have_fitted(folder: Path) -> None:

@@ -300,6 +300,16 @@ def test_the_heirs_of_an_heir_are_read_again() -> None:
     assert documents.forget(None) == []
 
 
+def test_the_last_whole_network_is_known_while_the_text_is_wrong() -> None:
+    documents = Documents()
+    documents.put("u", None, SMALL)
+    whole = documents.analysis("u")
+    for text in (SMALL.replace("[8,", "[8, ["), SMALL.replace("[8,", "[8, [[")):
+        documents.put("u", None, text)
+        documents.analysis("u")
+        assert documents.sound("u") is whole
+
+
 def test_hints_above_what_is_being_written_stay() -> None:
     text = HEAD + "features:\n  - 8\n  - M\n  - 16\nclassifier: none\n"
     sound, now = analysed(text), analysed(text.replace("- 16", "- ma"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from tests.fuzzing import corpus
-from vggc.diagnostics import Source, SpecError
+from vggc.diagnostics import Source, Span, SpecError
 from vggc.frontend.document import Items, Leaf, Table, Value, read
 from vggc.lsp.context import Cursor, cursor_at
 from vggc.lsp.positions import Positions
@@ -159,6 +159,11 @@ def test_positions_go_there_and_back(encoding: str, text: str, data: st.DataObje
     codec = encoding if encoding == "utf-8" else f"{encoding}-le"
     assert position.character == len(text[:column].encode(codec)) // size
     assert positions.place([text], position) == (0, column)
+
+
+def test_a_stretch_of_several_lines_is_shown_at_the_first_without_its_comment() -> None:
+    span = Span(Source("x", "name: [a,  # why\n  b]\n"), 0, 6, 1, 4)
+    assert Positions().range(span) == types.Range(types.Position(0, 6), types.Position(0, 9))
 
 
 def test_a_position_beyond_the_text_is_moved_into_it() -> None:
