@@ -31,6 +31,7 @@ ORT = Cell("onnxruntime", Setting(1, 1))
 TORCH = Cell("torch", Setting(1, 1))
 BIG = Cell("torch", Setting(8, 1))
 QUICK = Plan(rounds=2, seconds=0.002)
+HE = SMALL.replace("normal: 0.05", "kaiming_normal: {}")  # so that an int8 file is conclusive
 
 
 # --- the arithmetic ---
@@ -272,6 +273,19 @@ def test_open_sizes_have_to_be_named(tmp_path: Path) -> None:
 def test_torch_cannot_run_a_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(vggc.ProductError, match=r"f\.onnx cannot be run in torch: the file holds no spec of vggc"):
         bench(of_file(foreign(tmp_path / "f.onnx", dims=["N", 2])), engines=("torch",))
+
+
+def test_torch_is_left_out_where_the_weights_are_quantised(tmp_path: Path) -> None:
+    vggc.export_onnx(network(HE), tmp_path / "x.onnx", precision="int8")
+    subject = of_file(tmp_path / "x.onnx")
+    assert (subject.engines, subject.notes) == (
+        ("onnxruntime",), ("the file's weights are quantised, so torch is left out",)
+    )  # fmt: skip
+    assert {each.cell.engine for each in bench(subject, batches=[1], threads=[1], plan=QUICK).measurements} == {
+        "onnxruntime"
+    }
+    with pytest.raises(vggc.ProductError, match=r"x\.onnx cannot be run in torch: the file's weights are quantised"):
+        bench(subject, engines=["torch"])
 
 
 def test_an_input_that_is_no_tensor_of_numbers(tmp_path: Path) -> None:

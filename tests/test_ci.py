@@ -77,6 +77,8 @@ def test_only_specs_are_checked(
     ]
     assert run("check", "--only-specs", "compose.yaml") == Exit.FINE
     assert run("check", "--only-specs", "nowhere.yaml") == Exit.SPEC
+    (tmp_path / "marked.yaml").write_text(SMALL.replace("M", "N"), encoding="utf-8-sig")
+    assert run("check", "--only-specs", "marked.yaml") == Exit.SPEC
     assert run("check", "--only-specs", "vgg16") == Exit.FINE
 
 

@@ -173,6 +173,12 @@ def test_export_and_verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert run("verify", "exports/small/small.onnx", "vgg16") == Exit.FAILED
 
 
+def test_a_file_that_was_cut_is_verified_against_a_spec_that_is_cut(folder: Path) -> None:
+    assert run("export", "small.yaml", "--onnx", "--until", "relu1_1", "-o", "cut.onnx") == Exit.FINE
+    assert run("verify", "cut.onnx", "small.yaml", "--until", "relu1_1") == Exit.FINE
+    assert run("verify", "cut.onnx", "small.yaml") == Exit.FAILED
+
+
 def test_inconclusive_has_a_code_of_its_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "deaf.yaml").write_text(
         "vggc: 1\nname: deaf\ninput: [3, 8, 8]\nfeatures: [1, softmax]\nclassifier: none\n"
@@ -196,6 +202,7 @@ def test_a_mismatch_has_a_code_of_its_own(folder: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     "arguments",
     [("export", "small.yaml"), ("nonsense",), ("check",), ("shapes", "a", "b"), ("verify", "x.onnx", "--set", "a=1"),
+     ("verify", "x.onnx", "--until", "relu1_1"),
      ("check", "vgg16", "--max-memory", "much"), ("build", "vgg16", "alexnet", "--save", "w.pt")],
 )  # fmt: skip
 def test_wrong_usage(arguments: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,14 @@ def test_equal_names_are_told_apart_by_their_files() -> None:
     assert [row.name for row in compare([network(SMALL), network(SMALL)]).rows] == ["small (test.yaml)"] * 2
 
 
+def test_a_network_keeps_its_file_when_its_name_is_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compare", "small.yaml", "plain.yaml", "--set", "name=same", "--columns", "depth") == Exit.FINE
+    assert {line.split("  ")[0] for line in capsys.readouterr().out.splitlines()[2:]} == {
+        "same (small.yaml)",
+        "same (plain.yaml)",
+    }
+
+
 def test_for_programs() -> None:
     comparison = compare([network(SMALL), network(HEADLESS)], ["params", "flatten", "min_input"])
     rows = list(csv.DictReader(comparing.comma_separated(comparison).splitlines()))

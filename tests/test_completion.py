@@ -1,10 +1,12 @@
 """Completion, driven as shells drive it, and in the shells that this machine has; and the nearest command."""
 
 import os
+import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -93,10 +95,36 @@ def test_in_bash(environment: dict[str, str]) -> None:
     """
     done = subprocess.run(["bash", "--norc", "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "complete -o nosort -F _vggc_completion vggc",
+        "complete -o filenames -o nosort -F _vggc_completion vggc",
         *(name for name in stock_names() if name.startswith("vgg16_c")),
     ]
     assert done.stderr == ""
+
+
+@needs("bash")
+def test_a_file_with_a_space_in_its_name_is_one_word_in_bash(environment: dict[str, str]) -> None:
+    """In an interactive shell, where what the tab key has written is run."""
+    Path("my own.yaml").write_text(SMALL)
+    shell, terminal = pty.openpty()
+    commands = 'eval "$(vggc completion bash)"; vggc() { echo "<$2>"; }\n'
+    with subprocess.Popen(
+        ["bash", "--norc", "-i"], env={**environment, "TERM": "dumb"}, stdin=terminal, stdout=terminal, stderr=terminal,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        os.close(terminal)
+        os.write(shell, commands.encode())
+        os.write(shell, b"vggc check my\t\nexit\n")
+        seen = "".join(_read(shell))
+        process.wait(timeout=60)
+    os.close(shell)
+    assert "<my own.yaml>" in seen
+
+
+def _read(terminal: int) -> Iterator[str]:
+    """What a terminal shows until its process ends."""
+    with suppress(OSError):  # which is how Linux says that the other side is closed
+        while content := os.read(terminal, 4096):
+            yield content.decode(errors="replace")
 
 
 @needs("fish")

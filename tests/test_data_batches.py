@@ -344,6 +344,12 @@ def test_a_batch_that_cannot_be_shared() -> None:
         augmented(batch_size=2, world_size=3)
 
 
+def test_images_that_are_too_few_to_be_shared() -> None:
+    """A process without any would leave the others waiting for its gradients."""
+    with pytest.raises(ProductError, match="3 training images cannot be shared by 2 processes"):
+        Batches(IMAGES, EVERY[:3], small(), batch_size=4, shuffle=True, world_size=2)
+
+
 def test_progress_is_told() -> None:
     told: list[tuple[str, int, int]] = []
     Batches(MIXED, torch.arange(10), small("{resize: 8}"), batch_size=2, progress=lambda *call: told.append(call))

@@ -13,10 +13,11 @@ from pyarrow import parquet
 
 from tests.networks import network
 from tests.pictures import encoded, noise, picture
-from vggc.data import Batches, open_source
+from vggc.data import Batches, check_complete, open_source
 from vggc.errors import ProductError
 
 NAMES = ["ant", "bee", "cow"]
+FITTING = network("vggc: 1\nname: s\ninput: [3, 6, 8]\nclasses: 3\nfeatures: [2]\nclassifier: [{linear: classes}]\n")
 
 
 def write(
@@ -206,3 +207,20 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     file.write_bytes(whole[:100] + bytes(600) + whole[700:])
     with pytest.raises(ProductError, match=r"x\.parquet"):
         open_source(f"parquet:{file}").images("train").pixels(0)
+
+
+def test_a_class_without_training_images_is_named(shards: Path) -> None:
+    source = open_source(f"parquet:{shards}")
+    check_complete(FITTING, source)
+    write(shards / "train-00000-of-00002.parquet", [2, 0, 0])
+    write(shards / "train-00001-of-00002.parquet", [2, 2])
+    with pytest.raises(ProductError, match="has no training images of bee; add some, or leave the class out"):
+        check_complete(FITTING, open_source(f"parquet:{shards}"))
+
+
+def test_every_test_image_is_looked_at(shards: Path) -> None:
+    good, grey = encoded(picture(noise(6, 8, 3))), encoded(picture(noise(6, 8, 1)))
+    for bad, message in ((good[:50], "cannot be read"), (grey, "is grey"), (None, "holds no image")):
+        write(shards / "test-00000-of-00001.parquet", [0, 2, 1], images=[good, good, bad])
+        with pytest.raises(ProductError, match=rf"row 2 of .*test-00000-of-00001.parquet {message}"):
+            check_complete(FITTING, open_source(f"parquet:{shards}"))

@@ -153,3 +153,9 @@ def test_the_assignments_in_the_messages_work(digits: Source) -> None:
     check_fits(fitted, digits)
     assert fitted.spec.classes is not None
     assert fitted.spec.classes.names == digits.classes
+
+
+def test_a_mean_for_other_channels_is_part_of_the_way_out(digits: Source) -> None:
+    text = "vggc: 1\nname: s\ninput: [3, 8, 8]\nfeatures: [2]\nclassifier: none\npreprocess: {mean: [0, 0, 0]}\n"
+    with pytest.raises(ProductError, match=r"input=\[1,8,8\], and the mean and std that `vggc stats --data digits`"):
+        check_fits(compile_source(Text("s.yaml", text)), digits)

@@ -58,6 +58,9 @@ def test_every_yaml_block_compiles(block: Block, tmp_path: Path) -> None:
         flat = text.startswith(("- linear", "- fc"))
         features = "features:\n" + ("- 8\n- flatten\n" if flat else "") + text + "classifier: none\n"
         compiled(head + features)
+    elif kind == "modeline":
+        compiled(f"{text}{head}features: [8]\nclassifier: none\n")
+        assert all((ROOT / f"specs/{name}.yaml").read_text(encoding="utf-8").startswith(text) for name in stock_names())
     elif kind == "map":
         (tmp_path / "map.yaml").write_text(text)
         assert read_key_map(tmp_path / "map.yaml")

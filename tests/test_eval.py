@@ -16,7 +16,7 @@ from vggc.cli import main
 from vggc.data import Batches, open_source
 from vggc.errors import ProductError
 from vggc.training.evaluation import Evaluation, evaluate_target
-from vggc.training.figures import running_mean
+from vggc.training.figures import confusion, running_mean
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
 from vggc.weights import load_weights
@@ -123,6 +123,18 @@ def test_names_that_differ_are_a_warning(run: RunFolder, capsys: pytest.CaptureF
     assert "nine " in said.out
 
 
+def test_names_that_differ_from_those_in_a_file_are_a_warning(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["export", str(run.spec), "--onnx", "--weights", str(run.weights), "-o", str(tmp_path / "named.onnx"),
+          "--set", NAMES.replace(": ", "=", 1)])  # fmt: skip
+    capsys.readouterr()
+    main(["eval", str(tmp_path / "named.onnx")])
+    assert capsys.readouterr().err.startswith("warning: named.onnx names the classes differently: class 0 is '0' in ")
+    main(["eval", str(run.path / "half.onnx")])
+    assert "warning" not in capsys.readouterr().err
+
+
 def refused(run: RunFolder, tmp_path: Path) -> list[tuple[list[str], int, str]]:
     empty = tmp_path / "begun"
     empty.mkdir()
@@ -131,6 +143,7 @@ def refused(run: RunFolder, tmp_path: Path) -> list[tuple[list[str], int, str]]:
     return [
         ([str(tmp_path / "nothing.safetensors"), str(run.spec)], 3, "cannot be read: no such file"),
         ([str(run.weights)], 3, "name the spec that the weights belong to"),
+        ([str(tmp_path / "nowhere")], 3, "nowhere: name the folder of a run, weights with their spec, or an ONNX file"),
         ([str(run.path), "vgg11"], 3, "holds its own spec; leave vgg11 out"),
         ([str(run.path), "--set", "classes=3"], 2, "--set changes a spec, and none is named"),
         ([str(run.weights), "vgg16_cifar10", "--data", "digits"], 3, "the images of digits are grey"),
@@ -178,3 +191,13 @@ def test_of_many_classes_the_commonest_mistakes_are_listed() -> None:
 def test_the_running_mean() -> None:
     assert running_mean([1.0, 3.0, 5.0, 7.0], 2) == [1.0, 2.0, 4.0, 6.0]
     assert running_mean([4.0], 100) == [4.0]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(2, 2), (60, 60), (100, 25), (1000, 25)])
+def test_the_axes_of_a_confusion_matrix_say_which_class_it_is(count: int, shown: int) -> None:
+    scores = Scores.of([f"c{i}" for i in range(count)], torch.eye(count, dtype=torch.long), 1.0)
+    axes = confusion(scores).axes[0]
+    for ticks, labels in ((axes.get_xticks(), axes.get_xticklabels()), (axes.get_yticks(), axes.get_yticklabels())):
+        assert len(ticks) == shown
+        prefix = "c" if count <= 60 else ""
+        assert [label.get_text() for label in labels] == [f"{prefix}{tick:.0f}" for tick in ticks]

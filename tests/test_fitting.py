@@ -162,6 +162,14 @@ def test_without_anything_to_change_the_parent_is_its_own_variant(folder: Path) 
     assert {} in [each.changes for each in found.found]
 
 
+def test_a_network_without_weights_is_within_every_number_of_params(folder: Path) -> None:
+    text = "vggc: 1\nname: pools\ninput: [3, 32, 32]\nfeatures: [M, M]\nclassifier: none\n"
+    (folder / "pools.yaml").write_text(text, encoding="utf-8")
+    head = fit_specs.head("pools_fit", "pools.yaml", {})
+    found = fitting.search(fit_specs.source(head, folder), {"params": 10}, ["width", "depth"]).found
+    assert [(each.changes, each.use) for each in found] == [({}, 0.0)]
+
+
 def test_depths_take_from_the_end_of_a_stage_and_add_there() -> None:
     items: list[Any] = [64, "batch_norm", 64, "relu", "M", {"conv": {"out_channels": 8, "stride": 2}}, "M", 32]
     stages = Stages.of(items, group_of_item)
@@ -257,6 +265,8 @@ def test_an_impossible_budget_says_what_is_possible(capsys: pytest.CaptureFixtur
         ([], "set a limit: --max-params, --max-macs, --max-memory, --max-peak"),
         (["--max-params", "1e6"], "is no amount; write for example 5M"),
         (["--max-params", "0"], "is no amount"),
+        (["--max-memory", "0"], "is no size; write for example 8GiB"),
+        (["--max-memory=-5GB"], "is no size"),
         (["--max-params", "1M", "--vary", "with"], "did you mean `width`?"),
     ],
 )

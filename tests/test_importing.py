@@ -234,7 +234,20 @@ def test_a_spec_that_is_none_is_not_believed(spec: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-@pytest.mark.parametrize("passes", [["fold_batch_norm"], ["dynamic_hw"], ["fold_batch_norm", "dynamic_hw"]], ids=str)
+@pytest.mark.parametrize(
+    "passes",
+    [
+        ["fold_batch_norm"],
+        ["dynamic_hw"],
+        ["fold_batch_norm", "dynamic_hw"],
+        ["softmax"],
+        ["fc_to_conv"],
+        ["embed_preprocess"],
+        ["fold_batch_norm", "fc_to_conv", "softmax"],
+        ["fold_batch_norm", "softmax", "embed_preprocess"],
+    ],
+    ids=str,
+)
 def test_a_file_that_was_changed_by_passes_gives_back_the_spec_before_them(
     passes: list[str], precision: str, tmp_path: Path
 ) -> None:
@@ -247,10 +260,30 @@ def test_a_file_that_was_changed_by_passes_gives_back_the_spec_before_them(
     assert imported.report.verdict == "verified"
 
 
-def test_a_pass_that_makes_another_network_is_followed(tmp_path: Path) -> None:
-    compiled = network(SMALL)
-    torch.save(telling_weights(compiled), tmp_path / "w.pt")
-    vggc.export_onnx(compiled, tmp_path / "x.onnx", weights=tmp_path / "w.pt", passes=["softmax"])
+def test_float16_without_weights_is_run_in_float32(tmp_path: Path) -> None:
+    compiled = network("vggc: 1\nname: nothing\ninput: [3, 8, 8]\nfeatures: [identity]\nclassifier: none\n")
+    vggc.export_onnx(compiled, tmp_path / "x.onnx", precision="float16")
     imported = vggc.import_onnx(tmp_path / "x.onnx")
-    assert imported.network.layers[-1].kind == "softmax"
-    assert "because softmax made another network of it" in imported.report.notes[0].summary
+    assert expanded(imported.text) == yaml_spec.emit(unroll(compiled.spec))
+    assert any(each.summary.startswith("float16 in the file: ") for each in imported.report.notes)
+
+
+def test_a_pass_is_named_that_has_to_be_asked_for_again(tmp_path: Path) -> None:
+    vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", passes=["softmax", "fold_batch_norm"])
+    imported = vggc.import_onnx(tmp_path / "x.onnx")
+    assert imported.report.notes[1].summary == (
+        "the file was exported with --fold-batch-norm --softmax, and the spec is the one before that"
+    )
+
+
+def test_dense_evaluation_is_held_at_other_sizes_too(tmp_path: Path) -> None:
+    vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", passes=["fc_to_conv"])
+    sizes = [each.size for each in vggc.import_onnx(tmp_path / "x.onnx").report.comparisons]
+    assert len(set(sizes)) == 3
+
+
+def test_at_another_size_an_open_file_is_another_network(tmp_path: Path) -> None:
+    vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", passes=["fc_to_conv"])
+    imported = vggc.import_onnx(tmp_path / "x.onnx", input=(3, 24, 24))
+    assert imported.network.input == (3, 24, 24)
+    assert imported.report.notes[0].summary == "the spec in the file is not used, because its input is 3,16,16"

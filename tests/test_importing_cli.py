@@ -19,7 +19,7 @@ from vggc.cli.exits import Exit
 from vggc.importing import onnx_import
 from vggc.importing.embedded import Embedded
 from vggc.importing.values import Constant
-from vggc.weights import read_state
+from vggc.reading_weights import read_state
 
 MODELS = """\
 from torch import nn
@@ -132,7 +132,7 @@ def test_a_recovered_weight_that_is_wrong_is_a_mismatch(
 def test_a_mismatch_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("small.yaml").write_text("mine")
     monkeypatch.setattr(onnx_import, "worded", lambda _, layers: layers)
-    monkeypatch.setattr(onnx_import, "embedded", lambda _: Embedded(None))
+    monkeypatch.setattr(onnx_import, "embedded", lambda *_: Embedded(None))
     recovered = onnx_import.recover
 
     def without_relus(chain):  # type: ignore[no-untyped-def]

@@ -374,6 +374,8 @@ END = "\nclassifier: [{linear: classes}]\n"
         ("features: [8]\nexpect: {output: [3]}" + END, "expect output [4]",
          "features: [8]\nexpect: {output: [4]}" + END),
         ("features: [8]\npool: 2\nclassifier: none\n", "remove pool", "features: [8]\nclassifier: none\n"),
+        ("features: [8]\nclassifier:\n- linear:\n    out_features: classes\n    in_features: 9", "remove in_features",
+         "features: [8]\nclassifier:\n- linear:\n    out_features: classes"),
     ],
 )  # fmt: skip
 def test_a_fix_gives_the_text_that_was_meant(wrong: str, title: str, right: str) -> None:

@@ -1,5 +1,7 @@
 """Where the cursor stands: against the parser where the text is YAML, and in texts that no parser takes."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,14 @@ def test_the_keys_that_are_there_already(text: str, keys: set[str]) -> None:
     found = cursor(text)
     assert found is not None
     assert found.keys == keys
+
+
+def test_a_place_behind_a_very_long_word_is_found_at_once() -> None:
+    started = time.perf_counter()
+    found = cursor(f"name: {'a' * 200_000} b|")
+    assert found is not None
+    assert found.word == "b"
+    assert time.perf_counter() - started < 5
 
 
 def test_a_hash_in_a_word_begins_no_comment() -> None:

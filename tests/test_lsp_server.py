@@ -136,6 +136,11 @@ def test_the_modeline_makes_a_spec_too(editor: Client) -> None:
     assert {each["code"] for each in editor.diagnostics("modeline.yaml")} == {"E104"}
 
 
+def test_a_byte_order_mark_is_no_obstacle(editor: Client) -> None:
+    editor.open("marked.yaml", "\ufeffvggc: 1\nname: a\n")
+    assert {each["code"] for each in editor.diagnostics("marked.yaml")} == {"E104"}
+
+
 def test_an_empty_text_can_become_a_spec(editor: Client) -> None:
     editor.open("untitled:Untitled-1", "")
     assert [item["label"] for item in editor.at("completion", "untitled:Untitled-1", 0, 0)] == ["vggc: 1"]

@@ -10,7 +10,7 @@ import torch
 import vggc
 from tests.networks import SMALL, network
 from vggc.errors import ProductError
-from vggc.matching import Matching, read_key_map
+from vggc.matching import Matching, matched, read_key_map
 from vggc.weights import WeightsReport, load_weights
 
 State = dict[str, torch.Tensor]
@@ -74,6 +74,11 @@ def test_a_map_of_keys_with_patterns_and_with_what_is_passed_over(state: State, 
 def test_a_map_that_is_none(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ProductError, match=message):
         key_map(text, tmp_path)
+
+
+def test_a_brace_in_a_key_is_a_brace() -> None:
+    matching = Matching(key_map={"a{*}.*": "b{*}.*"})
+    assert matched({"b{0}.w": (1,)}, {"a{0}.w": (1,)}, matching, ordered=True) == {"b{0}.w": "a{0}.w"}
 
 
 def test_a_missing_map(tmp_path: Path) -> None:

@@ -185,6 +185,12 @@ def test_dense_evaluation_is_verified_at_several_sizes(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"pool: 2": "pool: 3"}, r"avgpool \(adaptive_avg_pool2d\): 4x4 -> 3x3 is no plain pool"),
+        (
+            {"pool: 2": "pool: {adaptive_avg_pool2d: [2, 3]}"},
+            r"avgpool \(adaptive_avg_pool2d\): 4x4 -> 2x3 is no plain pool",
+        ),
+        ({"[12, ": "[softmax, 12, "}, r"softmax\w* \(softmax\): it stands between the flatten and the first"),
+        ({"[12, ": "[prelu, 12, "}, r"prelu\w* \(prelu\): it stands between the flatten and the first"),
         ({"[12, ": "[layer_norm, 12, "}, r"layer_norm\w+ \(layer_norm\): it stands between the flatten and the first"),
         ({"[12, ": "[flatten, 12, flatten, "}, r"flatten\w* \(flatten\): the classifier flattens twice"),
         ({"[12, ": "[12, layer_norm, "}, r"--fc-to-conv: layer_norm\w+ \(layer_norm\) is not the same for an input of"),
@@ -229,6 +235,13 @@ def test_a_global_pool_over_a_single_pixel_is_one_at_other_sizes_too(tmp_path: P
     hold(exported(compiled, tmp_path, "dynamic_hw"), x, module(compiled)(x))
 
 
+def test_an_output_that_has_one_size_at_all_sizes_says_so(tmp_path: Path) -> None:
+    assert dims(exported(network(GLOBAL), tmp_path, "fc_to_conv").graph.output[0]) == ["batch", 5, 1, 1]
+    assert dims(exported(network(GLOBAL, until="avgpool"), tmp_path, "dynamic_hw").graph.output[0]) == [
+        "batch", 16, 1, 1
+    ]  # fmt: skip
+
+
 def test_features_alone_take_any_size(tmp_path: Path) -> None:
     compiled = network(SMALL, until="pool1")
     model = exported(compiled, tmp_path, "dynamic_hw")
@@ -237,7 +250,20 @@ def test_features_alone_take_any_size(tmp_path: Path) -> None:
     hold(model, x, module(compiled)(x))
 
 
-@pytest.mark.parametrize("text", [SMALL, PLAIN, HEADLESS], ids=["adaptive pool", "linear", "ceil mode"])
+WIDE = "{max_pool2d: {kernel_size: [1, 3], stride: [1, 2], ceil_mode: true}}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SMALL,
+        PLAIN,
+        HEADLESS,
+        HEADLESS.replace("{max_pool2d: {kernel_size: 3, stride: 2, ceil_mode: true}}", WIDE),
+        HEADLESS.replace("{max_pool2d: {kernel_size: 3, stride: 2, ceil_mode: true}}", "flatten"),
+    ],
+    ids=["adaptive pool", "linear", "ceil mode", "ceil mode in the width alone", "flatten"],
+)
 def test_open_sizes_are_refused_where_the_graph_would_be_wrong(text: str, tmp_path: Path) -> None:
     with pytest.raises(vggc.ProductError, match=r"not supported: --dynamic-hw: .* is not the same for an input of"):
         vggc.export_onnx(network(text), tmp_path / "x.onnx", passes=["dynamic_hw"])

@@ -11,9 +11,10 @@ import torch
 import vggc
 from tests.networks import SMALL, network
 from tests.pictures import noise, save
+from vggc import calibration
 from vggc.layers import BUILT_IN, KINDS
 from vggc.layers.base import Layer
-from vggc.passes import PASSES
+from vggc.passes import PASSES, prepare
 from vggc.verify.outputs import relative_l2, telling_weights
 from vggc.verify.report import TOLERANCES
 from vggc.verify.sessions import newest_opset
@@ -131,6 +132,15 @@ def test_static_int8_is_calibrated_and_compared_on_other_images(tmp_path: Path) 
     assert relative_l2(actual, expected) < TOLERANCES["int8"].relative_l2
 
 
+@pytest.mark.parametrize(
+    ("count", "summary"),
+    [(1, "calibrated on 1 image, compared on the same"), (4, "calibrated on 3 images, compared on 1 other")],
+)
+def test_few_images(count: int, summary: str, tmp_path: Path) -> None:
+    exported = vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", precision="int8", calibration=images(count))
+    assert exported.report.notes[-1].summary.startswith(f"static, {summary}; ")
+
+
 def test_calibration_on_a_folder_and_on_training_images(tmp_path: Path) -> None:
     compiled = network(TELLING)
     for i in range(12):
@@ -150,6 +160,20 @@ def test_calibration_on_a_folder_and_on_training_images(tmp_path: Path) -> None:
     )
     exported = vggc.export_onnx(grey, tmp_path / "y.onnx", precision="int8", calibration="digits")
     assert exported.report.notes[-1].summary.startswith("static, calibrated on 192 images, compared on 64 others")
+
+
+def test_the_images_are_spread_over_the_folder_and_each_is_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "MOST_IMAGES", 3)
+    for i in range(7):
+        save(tmp_path / f"{i}.png", np.full((20, 20, 3), i, np.uint8))
+    told: list[tuple[str, int, int]] = []
+    program = prepare(network(TELLING), ["embed_preprocess"])
+    inputs = calibration.calibration_inputs(program, str(tmp_path), lambda *step: told.append(step))
+    assert [int(each.max()) for each in inputs] == [0, 2, 4]
+    assert {(each.dtype, each.shape) for each in inputs} == {(np.dtype(np.uint8), (1, 20, 20, 3))}
+    assert told == [("reading images", i, 3) for i in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +196,19 @@ def test_calibration_that_cannot_be(words: str, message: str, tmp_path: Path, mo
 def test_calibration_without_int8_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(vggc.ProductError, match="of use to int8 alone"):
         vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", calibration=images(4))
+
+
+def test_int8_weights_in_a_file_beside_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(vggc.ProductError, match="not supported: --external-data with --int8"):
+        vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", precision="int8", external_data=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dense_evaluation_behind_a_global_pool_in_int8(tmp_path: Path) -> None:
+    """onnxruntime's quantiser writes the output's shape anew, by what it infers."""
+    compiled = network(TELLING.replace("pool: 2", "pool: 1"))
+    exported = vggc.export_onnx(compiled, tmp_path / "x.onnx", precision="int8", passes=["fc_to_conv"])
+    assert exported.report.verdict == "verified"
 
 
 def test_dynamic_int8_where_there_are_no_images(tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ def test_a_pool_that_would_enlarge_gives_way_and_says_why() -> None:
     assert "\npool:" not in begin("vgg16_cifar10", (3, 32, 32)).text  # it may enlarge
 
 
+def test_a_window_that_does_not_fit_is_not_said_to_enlarge(folder: Path) -> None:
+    text = SMALL.replace("pool: 2", "pool: {avg_pool2d: 4}")
+    (folder / "small.yaml").write_text(text, encoding="utf-8")
+    assert run("new", "mine", "--from", "small.yaml", "--input", "3,8,8") == Exit.FINE
+    written = (folder / "mine.yaml").read_text(encoding="utf-8")
+    assert "which is too small a map for the inherited pool, avg_pool2d: 4.\npool: none\n" in written
+
+
 def test_what_belongs_to_the_input_follows_it() -> None:
     network = begin("vgg16_cifar10", (1, 32, 96)).network
     preprocess, train = network.spec.preprocess, network.spec.train
@@ -188,6 +196,7 @@ def test_nothing_is_overwritten_unless_forced(folder: Path, capsys: pytest.Captu
         (["specs/mine.yaml"], "vggc new mine -o specs/mine.yaml"),
         (["mine.yaml"], "vggc new mine -o mine.yaml"),
         (["1st"], "is no name; it begins with a letter"),
+        (["mine\n"], "is no name"),
         (["x" * 101], "is no name"),
         (["mine", "--input", "3,64"], "write channels, height and width, such as 3,64,64"),
         (["mine", "--input", "3,0,64"], "is no input"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -50,7 +51,7 @@ def rows(run: RunFolder, name: str) -> list[dict[str, str]]:
 
 def test_the_files(run: RunFolder) -> None:
     assert {path.name for path in run.path.iterdir()} == FILES
-    assert [path.suffix for path in (run.path / "tensorboard").iterdir()] == [".0"]
+    assert len(list((run.path / "tensorboard").iterdir())) == 1
 
 
 def test_the_spec_is_the_network(run: RunFolder) -> None:
@@ -260,6 +261,40 @@ def test_what_cannot_be_trained(
     found, err = fails(arguments, capsys)
     assert (found, message in err) == (code, True), err
     assert list(tmp_path.iterdir()) == []
+
+
+def spoil(path: Path, kind: str) -> None:
+    """Make something of a folder of images that the test at the end of a run would fail at."""
+    place = path / "test" / "c" / "0.png"
+    if kind == "damaged":
+        place.write_bytes(place.read_bytes()[:60])
+    elif kind == "grey":
+        Image.new("L", (10, 12)).save(place)
+    else:
+        for file in (path / "test").rglob("*.png"):
+            file.unlink()
+        shutil.rmtree(path / "test")
+        for folder in (path / "train").iterdir():
+            for file in sorted(folder.iterdir())[1:]:
+                file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("damaged", "0.png cannot be read"), ("grey", "0.png is grey (1 channel)"), ("none", "has no test images")],
+)
+def test_what_the_test_would_fail_at_is_said_before_the_first_step(
+    kind: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = PLAIN.replace("[1, 8, 8]", "[3, 8, 8]").replace("classes: 10", "classes: [a, c]")
+    recipe = "{epochs: 4, batch_size: 8, validation: 0, optimizer: {adam: 0.01}}"
+    spec = write_spec(tmp_path, network + "preprocess: {resize: 8}\n", recipe)
+    images = folder_of_images(tmp_path / "images", ("a", "c"))
+    spoil(images, kind)
+    run = tmp_path / "run"
+    code, err = fails(["train", str(spec), "-o", str(run), "--data", f"folder:{images}"], capsys)
+    assert (code, message in err) == (3, True), err
+    assert not run.exists()
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

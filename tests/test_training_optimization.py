@@ -101,6 +101,21 @@ def test_one_cycle_moves_at_every_step() -> None:
     assert rates(found, stop=3) == expected
 
 
+@pytest.mark.parametrize("three_phase", [False, True])
+@pytest.mark.parametrize("share", [0, 1 / 18, 0.5 + 0.5 / 18, 1])
+def test_one_cycle_may_rise_on_any_share_of_the_steps(share: float, three_phase: bool) -> None:
+    """Torch divides by the length of a phase, which is 0 for some of these."""
+    cycle = {"max_lr": 1.0, "pct_start": share, "three_phase": three_phase}
+    found = rates(recipe(6, optimizer={"sgd": {"momentum": 0.9}}, schedule={"one_cycle_lr": cycle}))
+    assert len(found) == 18
+    assert 0 < min(found) <= max(found) <= 1 + 1e-9
+
+
+def test_one_cycle_that_has_risen_at_once_begins_at_its_top() -> None:
+    cycle = {"one_cycle_lr": {"max_lr": 1.0, "pct_start": 1 / 18}}
+    assert rates(recipe(6, optimizer={"sgd": {"momentum": 0.9}}, schedule=cycle))[0] == pytest.approx(1.0)
+
+
 def test_plateau_waits_for_validation_accuracy() -> None:
     found = recipe(6, optimizer={"sgd": 0.4}, schedule={"reduce_lr_on_plateau": {"patience": 1, "factor": 0.5}})
     accuracies = [0.5, 0.6, 0.6, 0.6, 0.7, 0.7]  # better at first, then not for two epochs, then better again

@@ -1,14 +1,22 @@
 """Several processes on the CPU: the sums of one process with the same batches."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 import torch
+from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 
 from tests.training_runs import PLAIN, end, epochs_done, fails, start, train, until, weights, write_spec
+from vggc.errors import ProductError
+from vggc.training.interruptions import explained
+from vggc.training.machine import Machine
 from vggc.training.run_folder import RunFolder
+from vggc.training.talk import Talk
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -55,6 +63,31 @@ def test_a_signal_ends_all_processes(tmp_path: Path) -> None:
     assert "stopped; run/last.ckpt holds the last whole epoch" in out
     assert "Traceback" not in err
     assert not [child for child in children if _runs(child)]
+
+
+def test_a_process_that_vanishes_is_no_bug_of_ours(tmp_path: Path) -> None:
+    """As gloo says it. Lightning looks after its processes every five seconds, so the real thing may end in a kill."""
+    fabric = Machine(accelerator="cpu").fabric("32")
+    said = "[third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:8623: Connection reset by peer"
+    ended = pytest.raises(ProductError, match=r"another process of the run has ended, .*go on with --resume")
+    with ended, explained(fabric, RunFolder(tmp_path), Talk()):
+        raise RuntimeError(said)
+    assert RunFolder(tmp_path).summary() == {"status": "failed", "error": said}
+
+
+def test_lightning_lets_a_run_that_stops_say_its_last_words(tmp_path: Path) -> None:
+    idle = [sys.executable, "-c", "import time; time.sleep(60)"]
+    main, child = subprocess.Popen(idle), subprocess.Popen(idle)
+    started = [child]
+    fabric: Any = SimpleNamespace(strategy=SimpleNamespace(launcher=SimpleNamespace(procs=started)))
+    observer = _ChildProcessObserver(main.pid, started)
+    with pytest.raises(KeyboardInterrupt), explained(fabric, RunFolder(tmp_path), Talk()):
+        raise KeyboardInterrupt
+    assert child.wait(timeout=60) == -signal.SIGTERM
+    assert observer._run(), "it has nothing to look after any more"
+    assert main.poll() is None, "and did not kill the first process"
+    main.kill()
+    main.wait()
 
 
 def _runs(pid: str) -> bool:

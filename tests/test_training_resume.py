@@ -1,14 +1,18 @@
 """A run that is killed loses at most the epoch it is in, and ends in the weights of one that was not, bit for bit."""
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 import torch
 
-from tests.training_runs import NETWORK, end, epochs_done, fails, same, start, train, until, weights, write_spec
+from tests.training_runs import NETWORK, ROOT, end, epochs_done, fails, same, start, train, until, weights, write_spec
 from vggc.cli import main
 from vggc.training import checkpoints
 from vggc.training.run_folder import RunFolder
@@ -45,6 +49,7 @@ def test_a_run_that_is_killed_and_resumed_ends_in_the_same_weights(tmp_path: Pat
     assert losses[0] == losses[1]
     assert killed.read_json("test.json") == whole.read_json("test.json")
     assert not [path for path in run.iterdir() if ".part" in path.name], "no litter"
+    assert events(run) == events(whole.path), "the epochs of both sittings"
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -69,6 +74,60 @@ def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monk
     assert same(last_weights(RunFolder(tmp_path / "broken")), last_weights(whole))
 
 
+def events(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """Everything that TensorBoard shows of a run, but for what was measured with a clock."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(run / "tensorboard"))
+    found.Reload()
+    names = set(found.Tags()["scalars"]) - {"images_per_second"}
+    return {name: [(each.step, each.value) for each in found.Scalars(name)] for name in names}
+
+
+def test_a_run_that_vanished_behind_its_last_epoch_has_all_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, written = write_spec(tmp_path), checkpoints.save
+
+    def save_and_vanish(*arguments: object, **options: object) -> None:
+        written(*arguments, **options)  # type: ignore[arg-type]
+        if len(arguments[2]["history"]["epochs"]) == 2:  # type: ignore[index]
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "save", save_and_vanish)
+    with pytest.raises(SystemExit):
+        train(spec, tmp_path / "run")
+    monkeypatch.setattr(checkpoints, "save", written)
+    assert epochs_done(tmp_path / "run") == 1
+    main(["train", "--resume", str(tmp_path / "run")])
+    assert epochs_done(tmp_path / "run") == 2
+
+
+def test_a_leftover_of_a_killed_run_is_not_written_through(run: Path) -> None:
+    """Killed between moving the best and the last checkpoint, the unfinished last one is the best one's second name."""
+    (run / "last.part").hardlink_to(run / "best.ckpt")
+    best = (run / "best.ckpt").read_bytes()
+    opened = (run / "best.ckpt").open("rb")
+    with opened:
+        main(["train", "--resume", str(run), "--set", "train.epochs=3"])
+        assert opened.read() == best, "the file itself was replaced, not changed"
+
+
+def test_a_folder_without_its_settings_was_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run is resumed by is written last."""
+    order: list[str] = []
+    written = RunFolder.write
+
+    def write(self: RunFolder, name: str, text: str) -> None:
+        order.append(name)
+        written(self, name, text)
+
+    monkeypatch.setattr(RunFolder, "write", write)
+    train(write_spec(tmp_path), tmp_path / "run", "--set", "train.epochs=1")
+    begun = order.index("run.json")
+    assert {"spec.yaml", "seed", "split.json"} <= set(order[:begun])
+
+
 def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, train=LONG.replace("epochs: 12", "epochs: 1000"))
     process = start("train", str(spec), "-o", "run", cwd=tmp_path)
@@ -83,10 +142,27 @@ def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
     assert summary["status"] == "interrupted"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits on the size of a file")
+def test_a_file_that_cannot_be_written_is_said_and_the_run_goes_on_later(tmp_path: Path) -> None:
+    """A limit of 9,000 bytes a file, which a checkpoint does not keep."""
+    import resource
+
+    spec = write_spec(tmp_path)
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (9000, 9000))
+    arguments = [sys.executable, "-m", "vggc", "train", str(spec), "-o", "run"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        arguments, cwd=tmp_path, env=environment, preexec_fn=limit, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "error: run could not be written: file too large; " in done.stderr
+    assert "raise the limit (ulimit -f)" in done.stderr
+
+
 def test_a_checkpoint_holds_nothing_that_runs(tmp_path: Path) -> None:
     run = train(write_spec(tmp_path), tmp_path / "run")
     held = torch.load(run.last, weights_only=True)
-    assert set(held) == {"format", "model", "optimizer", "rate", "history"}
+    assert set(held) == {"format", "model", "optimizer", "rate", "history", "watch"}
 
 
 # --- what a run that is resumed may change -----------------------------------------------------------------------
@@ -141,6 +217,8 @@ def test_a_schedule_over_the_whole_run_cannot_be_prolonged(tmp_path: Path, capsy
     code, err = fails(["train", "--resume", str(run.path), "--set", "train.epochs=2"], capsys)
     assert code == 3
     assert "one_cycle_lr spreads over all 1 epochs" in err
+    code, err = fails(["train", "--resume", str(run.path)], capsys)
+    assert (code, "is complete; begin a new run with its weights: --weights " in err) == (3, True), err
 
 
 def test_other_images_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,12 +113,28 @@ def test_when_a_loss_is_hopeless(losses: list[float], warm_steps: int, hopeless:
     assert not watched.is_hopeless(history), "said once"
 
 
+def test_labels_that_are_all_the_same_are_no_reason_to_worry() -> None:
+    watched = watch(labels=torch.zeros(100, dtype=torch.long))
+    assert watched.chance == 0
+    assert not watched.is_hopeless(History([0.0] * STUCK_STEPS))
+
+
+def test_what_was_said_is_not_said_again_in_another_sitting() -> None:
+    first, second, history = watch(), watch(), History([2.303] * STUCK_STEPS)
+    assert first.is_hopeless(history)
+    second.load_state_dict(first.state_dict())
+    assert not second.is_hopeless(history)
+
+
 def test_causes_are_told_apart() -> None:
     history = History([2.303] * STUCK_STEPS)
     assert "95% of those of relu2 give 0 for every image" in watch().hopeless(history, ("relu2", 0.95))
     assert "--set train.optimizer.sgd.lr=0.0001" in watch().hopeless(history, None)
     cycle = watch(schedule={"one_cycle_lr": 0.5}, optimizer={"sgd": {"momentum": 0.9}})
     assert "--set train.schedule.one_cycle_lr.max_lr=0.05" in cycle.hopeless(history, None)
+    assert "or add `warmup: 1`" in watch().hopeless(history, None)
+    for warm in (cycle, watch(warmup=2)):
+        assert "warmup" not in warm.hopeless(history, None), "it is there already, or has no place"
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 
 import vggc
-from tests.networks import SMALL, network
+from tests.networks import PLAIN, SMALL, network
 from vggc.errors import VerificationError
-from vggc.verify.outputs import compare, relative_l2
+from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
 from vggc.verify.report import FLOAT32
 from vggc.weights import save_weights
 
@@ -73,7 +76,20 @@ def test_a_wrong_pad_is_named(file: Path) -> None:
     assert (culprit.path, culprit.alias, culprit.place) == ("features.4", "conv2_1", "test.yaml:6:18")
     assert culprit.before is not None
     assert culprit.relative_l2 is not None
-    assert culprit.before <= RELATIVE_L2 < culprit.relative_l2
+    assert 0 < culprit.before <= RELATIVE_L2 < culprit.relative_l2  # rounding, and not where it began
+
+
+def test_a_wrong_pad_is_named_by_its_layer_though_a_norm_was_folded_into_it(tmp_path: Path) -> None:
+    vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", passes=["fold_batch_norm"])
+
+    def change(model: onnx.ModelProto) -> None:
+        attribute(model, "features.4", "pads").ints[:] = [0, 0, 2, 2]
+
+    culprit = mismatch(altered(tmp_path / "x.onnx", change)).report.culprit
+    assert culprit is not None
+    assert (culprit.path, culprit.kind) == ("features.4", "conv2d")
+    assert culprit.before is not None
+    assert culprit.before < RELATIVE_L2 < (culprit.relative_l2 or 0)
 
 
 def test_another_epsilon_is_named(file: Path) -> None:
@@ -253,6 +269,25 @@ def test_a_file_of_another_maker_is_held_against_the_outputs(tmp_path: Path) -> 
     assert caught.value.report.culprit is None  # its values have names of its own
 
 
+def test_a_file_of_another_maker_may_keep_constants_beside_its_weights(tmp_path: Path) -> None:
+    compiled = network(PLAIN)
+    vggc.export_onnx(compiled, tmp_path / "x.onnx")
+    model = onnx.load(str(tmp_path / "x.onnx"))
+    flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, -1]), "val_8"))
+    flatten.CopyFrom(onnx.helper.make_node("Reshape", [flatten.input[0], "val_8"], [*flatten.output]))
+    del model.metadata_props[:]
+    onnx.save(model, str(tmp_path / "x.onnx"))
+    assert vggc.verify_onnx(tmp_path / "x.onnx", compiled).verdict == "verified"
+    model.graph.initializer[0].name = "renamed"
+    model.graph.node[0].input[1] = "renamed"
+    onnx.save(model, str(tmp_path / "x.onnx"))
+    with pytest.raises(
+        vggc.ProductError, match=r"features\.0\.weight\nname those that the file was made from with --w"
+    ):
+        vggc.verify_onnx(tmp_path / "x.onnx", compiled)
+
+
 def test_torchs_own_exporter_as_a_second_opinion(tmp_path: Path) -> None:
     compiled = network(SMALL)
     exported = vggc.export_onnx(compiled, tmp_path / "x.onnx", exporter="torch")
@@ -298,6 +333,16 @@ def test_torchs_default_init_hides_errors_and_he_weights_show_them(tmp_path: Pat
     report = vggc.export_onnx(network(DEFAULT_INIT), tmp_path / "x.onnx").report
     assert report.verdict == "verified"
     assert report.controls[-1].seen
+
+
+def test_an_infinite_error_is_null_in_json(file: Path) -> None:
+    report = vggc.verify_onnx(file)
+    report.controls[0] = replace(report.controls[0], relative_l2=float("inf"))
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(report.to_json(), parse_constant=refuse)["controls"][0]["relative_l2"] is None
 
 
 def test_a_network_that_hides_its_errors_is_inconclusive(tmp_path: Path) -> None:
@@ -350,6 +395,21 @@ def test_relative_l2_counts_what_is_not_finite_as_infinite() -> None:
     assert relative_l2(one, one * 0) == float("inf")
     assert relative_l2(one * 0, one * 0) == 0
     assert relative_l2(one * 1.5, one) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("hides", [nn.InstanceNorm2d(4), nn.GroupNorm(1, 4), nn.Identity()], ids=str)
+def test_no_norm_undoes_what_a_control_perturbs(hides: nn.Module) -> None:
+    weight, x = torch.randn(4, 3, 3, 3), torch.randn(2, 3, 8, 8)
+    right, wrong = (hides(functional.conv2d(x, each)).detach().numpy() for each in (weight, perturbed(weight)))
+    assert relative_l2(wrong, right) > 0.3
+
+
+def test_telling_weights_tell_every_channel_from_the_next_and_from_a_fresh_one() -> None:
+    for name, values in telling_weights(network(SMALL)).items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        assert values.std() > 0.05, name
+        assert not name.endswith("running_var") or values.min() > 0
 
 
 def test_a_winner_that_changes_is_no_agreement_unless_it_is_a_tie() -> None:

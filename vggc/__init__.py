@@ -13,7 +13,16 @@ Reading order, which is the way of the data:
     -verify-> report
 
 `pipeline.compile` shows the first half in one function; `backends` lists the products; `export.export_onnx` is the
-second half.
+second half. Around them, each with the same reading order in its `__init__`:
+
+    passes      Network -> Program, the network as an export changes it: folded, dense, with its preprocessing
+    verify      a file or a module against the network
+    importing   ONNX or torch -> Spec, the way back
+    data        images -> batches
+    training    Network, batches -> weights, curves, a report
+    authoring   new, diff, compare, fit
+    lsp         text -> answers for an editor
+    benching    a file or a network -> latencies
 """
 
 from importlib import import_module

@@ -1,6 +1,7 @@
 """Images to find the ranges of an int8 network with: a folder of them, or the training images of a data source."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ from vggc.preprocessing import preprocessed
 from vggc.progress import Progress, silent
 
 MOST_IMAGES: Final = 256  # more hardly move the ranges that are found
+
+_Image = tuple[str, Callable[[], Pixels]]  # where it is from, and how it is read
 
 
 def calibration_inputs(program: Program, words: str, progress: Progress = silent) -> list[Array]:
@@ -30,26 +33,26 @@ def calibration_inputs(program: Program, words: str, progress: Progress = silent
     """
     images = _of_folder(Path(words)) if Path(words).is_dir() else _of_source(words)
     inputs = []
-    for i, (place, pixels) in enumerate(images):
-        progress("reading images", i, MOST_IMAGES)
-        inputs.append(np.ascontiguousarray(_input(program, place, pixels)[np.newaxis]))
-    if not inputs:
+    if not images:
         raise ProductError(f"--calibration {words}: there are no images in it")
+    for i, (place, read) in enumerate(images):
+        progress("reading images", i, len(images))
+        inputs.append(np.ascontiguousarray(_input(program, place, read())[np.newaxis]))
+    progress("reading images", len(images), len(images))
     return inputs
 
 
-def _of_folder(folder: Path) -> Iterator[tuple[str, Pixels]]:
+def _of_folder(folder: Path) -> list[_Image]:
     files = image_files(folder)
-    for index in _spread(len(files)):
-        yield str(files[index]), read_pixels(files[index], str(files[index]))
+    taken = [files[index] for index in _spread(len(files))]
+    return [(str(file), partial(read_pixels, file, str(file))) for file in taken]
 
 
-def _of_source(words: str) -> Iterator[tuple[str, Pixels]]:
+def _of_source(words: str) -> list[_Image]:
     from vggc.data.sources import open_source
 
     images = open_source(words).images("train")
-    for index in _spread(len(images)):
-        yield images.place(index), images.pixels(index)
+    return [(images.place(index), partial(images.pixels, index)) for index in _spread(len(images))]
 
 
 def _spread(count: int) -> list[int]:

@@ -144,6 +144,8 @@ class _Making:
             )
         except LoweringError as error:
             raise ProductError(f"not supported: {error}") from error
+        if precision == "int8" and external_data:
+            raise ProductError("not supported: --external-data with --int8: an int8 file has its weights inside")
         self.external_data = external_data or onnx_writer.needs_external_data(self.lowered)
         self.images = self._calibration(calibration)
 
@@ -200,7 +202,7 @@ class _Making:
         self.progress("quantising", 1, 1)
         compared = split.comparing if split is not None else ()
         return held(
-            self.program.noted(note), path, module, precision="int8", loosely=True, inputs=compared,
+            self.program.noted(note), path, module, opset=self.opset, precision="int8", loosely=True, inputs=compared,
             progress=self.progress,
         )  # fmt: skip
 

@@ -109,7 +109,8 @@ def _target(key: str, rules: Mapping[str, str | None]) -> str | None:
         if "*" in pattern and (parts := re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), key)):
             if target is None:
                 return None
-            return target.replace("*", "{}").format(*parts.groups())
+            between = target.split("*")
+            return "".join(f"{text}{part}" for text, part in zip(between, (*parts.groups(), ""), strict=True))
     return key
 
 

@@ -110,8 +110,14 @@ def _summary(calibration: Calibration | None, size: int, target: Path) -> str:
     sizes = f"{in_bytes(size)} -> {in_bytes(target.stat().st_size)}"
     if calibration is None:
         return f"dynamic, for want of calibration images; {sizes}"
-    images = f"calibrated on {len(calibration.calibrating)} images, compared on {len(calibration.comparing)}"
-    return f"static, {images}{' others' if calibration.comparing is not calibration.calibrating else ''}; {sizes}"
+    calibrating, comparing = calibration.calibrating, calibration.comparing
+    images = f"calibrated on {_counted(len(calibrating), 'image')}, compared on "
+    images += "the same" if comparing is calibrating else _counted(len(comparing), "other")
+    return f"static, {images}; {sizes}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _advice(program: Program) -> tuple[str, ...]:

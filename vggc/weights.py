@@ -13,6 +13,7 @@ from vggc.files import move_into_place, staging
 from vggc.ir import Network
 from vggc.matching import COUNT, Matching, matched
 from vggc.progress import Progress, silent
+from vggc.reading_weights import read_state
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +88,18 @@ def load_weights(
     report.network = network.name
     if not report.complete:
         raise ProductError(f"the weights are not those of {network.name}\n{report}{_hint(report, module)}")
+    _check_finite(module, report)
     return module, report
+
+
+def _check_finite(module: "nn.Sequential", report: WeightsReport) -> None:
+    state = module.state_dict()
+    for key in report.loaded:
+        if lost := int((~state[key].isfinite()).sum()):
+            raise ProductError(
+                f"{report.file}: {lost} of the {state[key].numel()} values of {key} are infinite or no number; "
+                "the training that it comes from diverged, or the file was damaged"
+            )
 
 
 def _hint(report: WeightsReport, module: "nn.Sequential") -> str:
@@ -103,33 +115,6 @@ def _hint(report: WeightsReport, module: "nn.Sequential") -> str:
         key = (report.skipped or report.missing)[0].split(" ")[0]
         return f"\nto leave them at their initialisation: --allow-missing '{key.rpartition('.')[0]}.*'"
     return "\nto pass them over: --allow-left-over 'PATTERN'"
-
-
-def read_state(path: Path) -> "Mapping[str, torch.Tensor]":
-    """The tensors of a safetensors file, or of a torch file that holds nothing but weights.
-
-    Raises:
-        ProductError: the file cannot be read, or holds something else.
-    """
-    import pickle
-
-    import safetensors
-    import safetensors.torch
-    import torch
-
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except OSError as error:
-        raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ProductError(f"{path} holds no weights: {str(error).splitlines()[0]}") from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    if not isinstance(found, Mapping) or not all(isinstance(each, torch.Tensor) for each in found.values()):
-        raise ProductError(f"{path} holds no state dict; save one with torch.save(model.state_dict(), ...)")
-    return found
 
 
 def assign(
@@ -211,7 +196,10 @@ def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
                 with staged.open("wb") as file:
                     torch.save(dict(state), file)
             else:
+                staged.touch()
+                mode = staged.stat().st_mode
                 safetensors.torch.save_file(dict(state), staged)
+                staged.chmod(mode)  # safetensors makes it for its owner alone, unlike every other file
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise _os_error(error) from error
         move_into_place(staged, path)

@@ -49,5 +49,5 @@ def use(counts: Counts, budget: Budget) -> float:
 def ranked(variants: Iterable[Variant]) -> list[Variant]:
     """The best first."""
     found = list(variants)
-    most = max((each.use for each in found), default=1)
+    most = max((each.use for each in found), default=0) or 1  # 0 where there is nothing to limit
     return sorted(found, key=lambda each: (int((1 - each.use / most) / STEP), each.distance, -each.use))

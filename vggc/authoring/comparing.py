@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vggc.authoring.diff_markdown import code, table
-from vggc.authoring.figures import FIGURES, Figure, Value
+from vggc.authoring.figures import FIGURES, Figure, Value, file_of
 from vggc.backends.text_summary import aligned
 from vggc.ir import Network
 
@@ -28,7 +28,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A network and its figures; the name tells it from all others of the table."""
+    """A network and its figures; the name tells it from those of other files."""
 
     name: str
     network: Network
@@ -73,8 +73,7 @@ def _names(networks: Sequence[Network]) -> Iterator[str]:
     """The names, and the files of those that have the same."""
     counts = Counter(network.name for network in networks)
     for network in networks:
-        file = network.spec.places["name"].source.name
-        yield network.name if counts[network.name] == 1 else f"{network.name} ({file})"
+        yield network.name if counts[network.name] == 1 else f"{network.name} ({file_of(network)})"
 
 
 def _texts(row: Row, figures: Iterable[Figure]) -> list[str]:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from vggc.authoring.diffing import Difference, Pair
+from vggc.authoring.figures import file_of
 from vggc.backends.network_json import described
 from vggc.ir import Network
 
@@ -26,7 +27,7 @@ def data(difference: Difference) -> dict[str, Any]:
 
 
 def _network(network: Network) -> dict[str, Any]:
-    return {"name": network.name, "file": network.spec.places["name"].source.name}
+    return {"name": network.name, "file": file_of(network)}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from vggc.authoring.diffing import Difference, Pair, State
+from vggc.authoring.figures import file_of
 from vggc.backends import yaml_spec
 from vggc.backends.text_summary import aligned, by, title
 from vggc.ir import Network
@@ -44,7 +45,7 @@ def _lines(difference: Difference, paint: Paint) -> Iterator[str]:
 
 
 def _headline(network: Network) -> str:
-    return f"{title(network)}  ({network.spec.places['name'].source.name})"
+    return f"{title(network)}  ({file_of(network)})"
 
 
 def _figures(difference: Difference) -> Iterator[str]:

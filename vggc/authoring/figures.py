@@ -19,6 +19,11 @@ def _counted(value: int) -> str:
     return f"{value:,}"
 
 
+def file_of(network: Network) -> str:
+    """The file that says what a network is, also where its name was set on the command line."""
+    return network.spec.places["vggc"].source.name
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure: how it is had of a network, and how it is shown; None is shown as `missing`."""

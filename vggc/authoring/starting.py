@@ -21,6 +21,7 @@ from vggc.frontend.document import plain
 from vggc.frontend.sources import stock_folder
 from vggc.ir import Graph, Network
 from vggc.layers.base import Shape
+from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.pipeline import compile_source, read_graph
 
 SCHEMA: Final = "vggc.schema.json"
@@ -154,8 +155,12 @@ class _Child:
     def _why_pool(self) -> Iterator[str]:
         ends = by(features(self.network.graph).output)
         pool = next(node.layer for node in self.parent.nodes if node.section == "avgpool")
-        yield f"# The features end at {ends}, which is too small a map for the inherited pool, {layer_text(pool)}:"
-        yield "# to enlarge it would add weights and no information."
+        why = f"# The features end at {ends}, which is too small a map for the inherited pool, {layer_text(pool)}"
+        if isinstance(pool, AdaptiveAvgPool2d | AdaptiveMaxPool2d):
+            yield f"{why}:"
+            yield "# to enlarge it would add weights and no information."
+        else:
+            yield f"{why}."
 
     # --- knobs ---
 

@@ -1,7 +1,7 @@
 """The products of a network, by name; a backend is imported when it is asked for, because some import torch or onnx.
 
 torch_module    Network -> nn.Sequential
-onnx_model      Network -> an ONNX file
+onnx_model      Program -> ONNX without its weights (onnx_writer: with them, as a file; torch_exporter: by torch's hand)
 python_source   Network -> the text of a Python module that needs torch alone
 svg_diagram     Network -> the text of a picture, as for a paper
 svg_layers      Network -> the text of a picture, layer by layer

@@ -50,6 +50,7 @@ background:var(--group)}
 @media (max-width:600px){
 body{padding:10px}
 th:nth-child(2),td:nth-child(2),th:nth-child(4),td:nth-child(4){display:none}
+td:nth-child(3){min-width:7em}
 }
 """
 

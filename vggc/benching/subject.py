@@ -15,7 +15,7 @@ from vggc.ir import Network
 from vggc.progress import Progress
 from vggc.verify.reading import data_files, read_model
 from vggc.verify.structure import inputs as inputs_of
-from vggc.verifying import embedded_network, embedded_program, own_weights
+from vggc.verifying import Making, embedded_network, embedded_program, own_weights
 from vggc.weights import load_weights
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def of_file(path: Path, size: Sequence[int] | None = None) -> Subject:
     batches = {dims[0] for each in values if (dims := _dims(each)) and isinstance(dims[0], int)}
     frozen = min(batches, default=None)
     network = embedded_network(model, path.name) if _has_spec(model) else None
-    engines = ENGINES if network is not None else ENGINES[:1]
+    quantised = network is not None and Making.of(model, path.name).precision == "int8"
+    engines = ENGINES if network is not None and not quantised else ENGINES[:1]
     subject = Subject(path.name, inputs, weight_bytes, _File(path, model, network), engines, network, frozen)
     return replace(subject, notes=tuple(_notes(subject, model)))
 
@@ -159,6 +160,9 @@ def _notes(subject: Subject, model: onnx.ModelProto) -> Iterator[str]:
     """What has to be known of a file before its figures are compared."""
     if subject.network is None:
         yield "the file holds no spec of vggc, so torch is left out, and the MACs are unknown"
+        return
+    if "torch" not in subject.engines:
+        yield "the file's weights are quantised, so torch is left out"
         return
     if not subject.same_input:
         yield "the file takes another input than the network in torch: the engines do not do the same work"

@@ -74,7 +74,7 @@ def _check_name(name: str) -> None:
     if name.endswith((".yaml", ".yml")) or "/" in name:
         stem = Path(name).stem
         raise click.UsageError(f"{name!r} is a path; name the spec, and its file with -o: vggc new {stem} -o {name}")
-    if not re.match(NAME, name) or len(name) > 100:
+    if not re.fullmatch(NAME, name) or len(name) > 100:
         raise click.UsageError(f"{name!r} is no name; it begins with a letter, and holds letters, digits, _ . and -")
 
 

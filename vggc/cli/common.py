@@ -49,9 +49,12 @@ class Size(click.ParamType[int]):
         words = str(value).replace(" ", "").upper()
         unit = next((each for each in self._units if words.endswith(each)), "")
         try:
-            return int(float(words.removesuffix(unit)) * self._units.get(unit, 1))
+            size = int(float(words.removesuffix(unit)) * self._units.get(unit, 1))
         except (ValueError, OverflowError):
+            size = 0
+        if size <= 0:
             self.fail(f"{value!r} is no size; write for example 8GiB", param, ctx)
+        return size
 
 
 def overrides(command: Command) -> Command:

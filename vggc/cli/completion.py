@@ -30,7 +30,9 @@ def completion(shell: str) -> None:
 
     found = get_completion_class(shell)
     assert found is not None  # click knows all three
-    click.echo(found(cli, {}, "vggc", VARIABLE).source(), nl=False)
+    script = found(cli, {}, "vggc", VARIABLE).source()
+    # Bash puts a backslash before the spaces of what it completes when it is told that these are files.
+    click.echo(script.replace("complete -o nosort", "complete -o nosort -o filenames"), nl=False)
 
 
 def specs(incomplete: str) -> Items:

@@ -111,11 +111,15 @@ def export(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("spec", required=False, type=SPEC)
 @overrides
+@until_layer
+@limits
 @weights_file
 def verify(
     file: Path,
     spec: str | None,
     assignments: tuple[str, ...],
+    until: str | None,
+    max_memory: int,
     weights: Path | None,
     matching: "Matching",
 ) -> None:
@@ -127,9 +131,11 @@ def verify(
     """
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
+    if until is not None and spec is None:
+        raise click.UsageError("--until cuts a spec, and none is named; the spec in a file is cut as the file says")
     if matching.allow_missing:
         raise click.UsageError("not supported: --allow-missing: a file is verified against weights that are known")
-    network = compiled(spec, assignments) if spec is not None else None
+    network = compiled(spec, assignments, until, max_memory) if spec is not None else None
     from vggc.verifying import verify_onnx
 
     with progress_bars() as progress:

@@ -61,6 +61,8 @@ class Batches:
     ) -> None:
         if batch_size < world_size:
             raise ProductError(f"a batch of {batch_size} cannot be shared by {world_size} processes")
+        if shuffle and world_size > 1 and len(indices) < 2 * world_size:
+            raise ProductError(f"{len(indices)} training images cannot be shared by {world_size} processes")
         random_crop = augmentation.has_random_crop(augment)
         self._preparation = prepare(network, images, indices, centre=not random_crop, progress=progress)
         augmentation.check_sizes(augment, self._preparation.ready, network.name, (network.input[1], network.input[2]))

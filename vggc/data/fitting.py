@@ -5,13 +5,17 @@ import shlex
 import warnings
 from typing import Final
 
+import torch
+
+from vggc.data import parallel
 from vggc.data.base import Images, Source, Split
-from vggc.data.preparation import too_small_or_large
+from vggc.data.preparation import prepare, too_small_or_large
 from vggc.decoding import coloured
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
 from vggc.ir import Network
 from vggc.layers.base import pair
+from vggc.progress import Progress, silent
 
 _MAX_NAMES: Final = 100  # in a message
 
@@ -31,6 +35,35 @@ def check_fits(network: Network, source: Source) -> None:
         _check_size(network, source.images(split))
 
 
+def check_complete(network: Network, source: Source, progress: Progress = silent) -> None:
+    """See that there are images of every class to train on, and that every test image can be taken as it is: the test
+    comes last, and a run of hours should not come to nothing there.
+
+    Args:
+        network: which `source` fits.
+        source: where the images are.
+        progress: told the test images done.
+
+    Raises:
+        ProductError: a class is empty, there is no test image, or one cannot be decoded or does not fit the network.
+    """
+    counts = torch.bincount(source.images("train").labels, minlength=len(source.classes)).tolist()
+    if 0 in counts:
+        name = source.classes[counts.index(0)]
+        raise ProductError(f"{source.words} has no training images of {name}; add some, or leave the class out")
+    images = source.images("test")
+    if not len(images):
+        raise ProductError(f"{source.words} has no test images; add some, or more images of each class")
+    every = torch.arange(len(images))
+    steps = prepare(network, images, every, progress=progress)
+
+    def check(index: int) -> None:
+        steps.image(images.pixels(index), images.place(index))
+
+    for _ in parallel.each(check, every, "checking test images", progress):
+        pass
+
+
 def check_channels(network: Network, source: Source) -> None:
     """Hold the channels of the images against those of the input.
 
@@ -41,8 +74,16 @@ def check_channels(network: Network, source: Source) -> None:
     if channels != source.channels:
         raise ProductError(
             f"the images of {source.words} are {coloured(source.channels)}, and the input of {network.name} is "
-            f"{coloured(channels)}: --set input=[{source.channels},{height},{width}]"
+            f"{coloured(channels)}: --set input=[{source.channels},{height},{width}]{_and_their_mean(network, source)}"
         )
+
+
+def _and_their_mean(network: Network, source: Source) -> str:
+    """Mean and standard deviation have a value for each channel too."""
+    steps = network.spec.preprocess
+    if steps is None or (steps.mean is None and steps.std is None):
+        return ""
+    return f", and the mean and std that `vggc stats --data {shlex.quote(source.words)}` prints"
 
 
 def _check_classes(network: Network, source: Source) -> None:
@@ -58,17 +99,22 @@ def _check_classes(network: Network, source: Source) -> None:
             f"the output of {network.name} is {' x '.join(map(str, network.output))}, and a classifier of {count} "
             f"classes is needed; end `classifier` with `linear: classes`"
         )
-    if classes.names is not None and classes.names != source.classes:
-        warnings.warn(_renamed(network.name, classes.names, source), stacklevel=3)
+    if classes.names is not None and (difference := names_differ(network.name, classes.names, source, "the spec")):
+        way_out = f"to take the names of the images: --set {_assignment(source.classes)}"
+        warnings.warn(f"{difference}; {way_out}", stacklevel=3)
 
 
-def _renamed(network: str, names: tuple[str, ...], source: Source) -> str:
-    """The sentence on names that differ: the first of them, and whether they are the same in another order."""
+def names_differ(network: str, names: tuple[str, ...], source: Source, where: str) -> str | None:
+    """The sentence on names of classes in `where` that are not the source's: the first of them, and whether they are
+    the same in another order.
+    """
+    if names == source.classes:
+        return None
     place = next(i for i, (ours, theirs) in enumerate(zip(names, source.classes, strict=True)) if ours != theirs)
     how = "in another order" if sorted(names) == sorted(source.classes) else "differently"
     return (
         f"{network} names the classes {how}: class {place} is {source.classes[place]!r} in {source.words} and "
-        f"{names[place]!r} in the spec; to take the names of the images: --set {_assignment(source.classes)}"
+        f"{names[place]!r} in {where}"
     )
 
 

@@ -1,6 +1,7 @@
 """Where specs come from: a path, or the name of a stock spec."""
 
 import os
+from codecs import BOM_UTF8
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -45,7 +46,7 @@ def is_spec(path: Path) -> bool:
             content = file.read(MAX_BYTES)
     except OSError:
         return True  # what cannot be read is reported when it is checked
-    return content.startswith(b"vggc:") or b"\nvggc:" in content
+    return content.removeprefix(BOM_UTF8).startswith(b"vggc:") or b"\nvggc:" in content
 
 
 def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None = None) -> Source:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from vggc.ir import Network
-from vggc.passes import program
+from vggc.passes import Program
 from vggc.progress import Progress
 from vggc.verify.outputs import telling_weights
 from vggc.verify.reference import Reference
@@ -17,7 +16,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def check(
-    network: Network,
+    program: Program,
     module: nn.Sequential,
     run: Run,
     batch: int | None,
@@ -28,22 +27,22 @@ def check(
     """Measure a recovered network against its original, and write the verdict into the report.
 
     Args:
-        network: what was recovered.
-        module: the same in torch, with the recovered weights.
+        program: what was recovered, and the passes that the original went through.
+        module: the network in torch, with the recovered weights.
         run: the original.
         batch: the one batch size that the original takes; None where it takes any.
         reweighed: the original with other weights, and those of them that it can take.
         report: what is measured is noted in it.
         progress: told the passes done.
     """
-    reference = Reference(program(network), module.eval())
+    reference = Reference(program, module.eval())
     samples = [each if batch is None else each._replace(batch=batch) for each in reference.samples()]
     trial = Trial(reference, report, progress=progress)
     own = dict(module.state_dict())
     trial.compare("own", own, run, samples)
     label = "with its own weights"
     if not trial.differs() and trial.says_little():
-        other, taken = reweighed(telling_weights(network))
+        other, taken = reweighed(telling_weights(program.network))
         if taken:
             label = "with He weights"
             trial.compare("He", {**own, **taken}, other, samples[:2])

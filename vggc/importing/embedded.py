@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import onnx
@@ -11,25 +10,37 @@ from vggc.backends import onnx_model
 from vggc.diagnostics import Source, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.spec import Spec
+from vggc.importing.interface import Interface
 from vggc.importing.values import Constant, original
 from vggc.ir import Graph, Network
-from vggc.layers.base import LoweringError
+from vggc.layers.base import LoweringError, Shape
 from vggc.passes import Program, prepare
 from vggc.pipeline import compile_source
 from vggc.verify.structure import opset_of
 from vggc.verifying import Making
 
-# Passes behind which the file computes what the network does, whatever its nodes are.
-SAME_OUTPUTS: Final = frozenset(("strip_dropout", "fold_batch_norm", "dynamic_hw"))
-
 
 @dataclass(frozen=True)
 class Embedded:
-    """The network that a file says it is, where its graph is what that lowers to; and what there is to say about it."""
+    """The network that a file says it is, where its graph is what that lowers to; and what there is to say about it.
+
+    `program` is what the passes that the file names made of the network; its ports are the file's.
+    """
 
     network: Network | None
-    note: str = ""
+    notes: tuple[str, ...] = ()
     program: Program | None = None
+
+    @property
+    def interface(self) -> Interface | None:
+        """What the file takes and gives, where it is the network's."""
+        if self.network is None or self.program is None:
+            return None
+        return Interface(self.program.input.name, self.program.output.name, self.network.input, None)
+
+    def again(self, network: Network) -> Program:
+        """What the file is of a network that was recovered from it: itself, or what the same passes make of it."""
+        return prepare(network, [note.name for note in self.program.notes] if self.program is not None else ())
 
     def tensors(self, model: onnx.ModelProto) -> dict[str, Constant]:
         """The network's tensors by its own keys, taken back through what the passes made of them."""
@@ -45,8 +56,8 @@ class Embedded:
         return tensors
 
 
-def embedded(model: onnx.ModelProto) -> Embedded:
-    """What a file of vggc says of itself, and whether that is so."""
+def embedded(model: onnx.ModelProto, input: Shape | None = None) -> Embedded:
+    """What a file of vggc says of itself, and whether that is so; of no use where another input is asked for."""
     metadata = {each.key: each.value for each in model.metadata_props}
     if "vggc.spec" not in metadata:
         return Embedded(None)
@@ -56,14 +67,18 @@ def embedded(model: onnx.ModelProto) -> Embedded:
         program = prepare(network, made.passes)
         lowered = onnx_model.lower(program, opset_of(model), "float16" if made.precision == "float16" else "float32")
     except (SpecError, LoweringError, ProductError) as error:
-        return Embedded(None, f"the spec in the file is not used: {str(error).splitlines()[0]}")
-    changed = [note.name for note in program.notes if note.name not in SAME_OUTPUTS]
-    if changed:
-        return Embedded(None, f"the spec in the file is not used, because {changed[0]} made another network of it")
+        return Embedded(None, (f"the spec in the file is not used: {str(error).splitlines()[0]}",))
+    if input not in (None, network.input):
+        said = ",".join(map(str, network.input))
+        return Embedded(None, (f"the spec in the file is not used, because its input is {said}",))
     difference = next(_differences(model, lowered), None)
     if difference is not None:
-        return Embedded(None, f"the spec in the file is not used, because the graph is another: {difference}")
-    return Embedded(network, "the spec in the file is its own: it lowers to the same nodes, names and shapes", program)
+        return Embedded(None, (f"the spec in the file is not used, because the graph is another: {difference}",))
+    notes = ["the spec in the file is its own: it lowers to the same nodes, names and shapes"]
+    if made.passes:
+        asked = " ".join(f"--{each.replace('_', '-')}" for each in made.passes)
+        notes.append(f"the file was exported with {asked}, and the spec is the one before that")
+    return Embedded(network, tuple(notes), program)
 
 
 def _differences(model: onnx.ModelProto, lowered: onnx_model.Lowered) -> Iterator[str]:

@@ -72,10 +72,8 @@ class _Import:
         self.read = _read(file)
         self.opset = _checked_opset(self.read, file.name)
         self.prepared: Prepared = prepare(self.read, file.name)
-        self.embedded: Embedded = embedded(self.read)
-        if input is None and self.embedded.network is not None:
-            input = self.embedded.network.input
-        self.interface: Interface = interface(self.prepared.model, file.name, input)
+        self.embedded: Embedded = embedded(self.read, input)
+        self.interface: Interface = self.embedded.interface or interface(self.prepared.model, file.name, input)
         self.notes = list(self.prepared.notes)
         _check_size(self.read, self.interface, file.name, max_memory)
 
@@ -92,7 +90,8 @@ class _Import:
         module = loaded(network, state, self.file.name)
         try:
             run, reweighed = self._original(tensors)
-            check(network, module, run, self.interface.batch, reweighed, report, self.progress)
+            program = self.embedded.again(network)
+            check(program, module, run, self.interface.batch, reweighed, report, self.progress)
         except FAILURES as error:
             raise ProductError(f"onnxruntime cannot run {self.file.name}: {str(error).splitlines()[0]}") from error
         return passed(Imported(text, network, state, report))
@@ -101,8 +100,8 @@ class _Import:
 
     def _recovered(self) -> tuple[Graph, list[Found]]:
         network = self.embedded.network
-        self.notes += [self.embedded.note] if self.embedded.note else []
-        if network is not None and network.input == self.interface.shape:
+        self.notes += self.embedded.notes
+        if network is not None:
             tensors = self.embedded.tensors(self.read)
             return standing_alone(network), [
                 Found(each.layer, {name: tensors[f"{each.path}.{name}"] for name in _stored(each.path, tensors)})

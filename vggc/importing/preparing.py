@@ -16,6 +16,8 @@ OTHER_FLOATS: Final[dict[int, str]] = {
     TensorProto.DOUBLE: "float64",
 }
 
+_TYPED: Final = ("to", "dtype")  # the attributes that name a type
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -111,6 +113,7 @@ def _at_inference(model: onnx.ModelProto) -> None:
 def _float_types(graph: onnx.GraphProto) -> Iterator[int]:
     """The other types of floating point that a graph speaks of."""
     yield from (tensor.data_type for tensor in _tensors(graph) if tensor.data_type in OTHER_FLOATS)
+    yield from (each.i for each in _attributes(graph) if each.name in _TYPED and each.i in OTHER_FLOATS)
     values = [*graph.input, *graph.output]
     yield from (each.type.tensor_type.elem_type for each in values if each.type.tensor_type.elem_type in OTHER_FLOATS)
 
@@ -138,7 +141,7 @@ def _retype(graph: onnx.GraphProto) -> None:
     for attribute in _attributes(graph):
         if attribute.type == AttributeProto.TENSOR:
             _retype_tensor(attribute.t)
-        elif attribute.name in ("to", "dtype") and attribute.i in OTHER_FLOATS:
+        elif attribute.name in _TYPED and attribute.i in OTHER_FLOATS:
             attribute.i = TensorProto.FLOAT
 
 

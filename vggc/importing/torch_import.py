@@ -19,6 +19,7 @@ from vggc.importing.torch_modules import MORE, Placed, read_modules
 from vggc.ir import Network
 from vggc.layers.base import Shape
 from vggc.layers.reshape import Flatten, Identity
+from vggc.passes import program
 from vggc.passes.program import Note
 from vggc.progress import Progress, silent
 from vggc.verify.report import Measurement
@@ -80,7 +81,8 @@ def import_torch(model: nn.Module, input: Shape, *, name: str | None = None, pro
     report = Measurement(
         file=source, network=network.name, notes=[Note("note", each) for each in _notes(model, placed)]
     )
-    check(network, loaded(network, original.state(), source), original.run, None, original.reweighed, report, progress)
+    module = loaded(network, original.state(), source)
+    check(program(network), module, original.run, None, original.reweighed, report, progress)
     if report.verdict == "mismatch":
         report.reason += f"; {MORE}"
     return passed(Imported(text, network, original.state(), report))

@@ -15,7 +15,9 @@ from vggc.frontend import inherit
 from vggc.frontend.document import Document, Table, read
 from vggc.ir import Network, ShapedLayer
 
-_SPEC: Final = re.compile(r"^(vggc\s*:|#\s*yaml-language-server:\s*\$schema=\S*vggc\.schema\.json\s*$)", re.MULTILINE)
+_SPEC: Final = re.compile(
+    r"^\ufeff?(vggc\s*:|#\s*yaml-language-server:\s*\$schema=\S*vggc\.schema\.json\s*$)", re.MULTILINE
+)
 
 
 def is_spec(text: str) -> bool:

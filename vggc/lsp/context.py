@@ -53,15 +53,17 @@ _TOKEN: Final = re.compile(
 _COLON: Final = re.compile(r"\s*:(?=[\s,\[\]{}]|$)")
 _TOP_KEY: Final = re.compile(r"[A-Za-z_]\w*\s*:(?=\s|$)")
 _QUOTES: Final = ('"', "'")
-_WORD: Final = r"[^\s,\[\]{}:\"'#]"
+_WORD: Final = re.compile(r"[^\s,\[\]{}:\"'#]")  # a character of one
 
 
 def cursor_at(lines: Sequence[str], line: int, column: int) -> Cursor | None:
     """The place of the word at a column, or of the one that could begin there; None inside a comment."""
     text = lines[line]
-    start = column - len(re.findall(rf"{_WORD}*$", text[:column])[0])
-    found = re.compile(rf"{_WORD}*").match(text, start)
-    end = found.end() if found is not None else column
+    start = end = column
+    while start > 0 and _WORD.match(text, start - 1):
+        start -= 1
+    while _WORD.match(text, end):
+        end += 1
     if _in_comment(text[:start]):
         return None
     reader = _Reader()

@@ -107,8 +107,11 @@ def _from_lines(entries: Sequence[Entry], position: int, title: str) -> Iterator
     """Without the lines of an entry; the first of an item leaves the dash before it to the next."""
     key, value, lines = entries[position].key, entries[position].value.span, entries[position].key.source.lines
     if not lines[key.line][: key.column].strip():
-        end = value.end_line if value.end_column == 0 else value.end_line + 1
-        yield Fix(title, (key.line, 0), (min(max(end, key.line + 1), len(lines) - 1), 0), "")
+        end = max(value.end_line if value.end_column == 0 else value.end_line + 1, key.line + 1)
+        if end < len(lines):
+            yield Fix(title, (key.line, 0), (end, 0), "")
+        else:  # the last line has no end that could go with it
+            yield Fix(title, (key.line - 1, len(lines[key.line - 1])), (len(lines) - 1, len(lines[-1])), "")
     elif len(entries) > 1:
         behind = entries[1].key
         yield Fix(title, (key.line, key.column), (behind.line, behind.column), "")

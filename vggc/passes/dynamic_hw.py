@@ -9,6 +9,7 @@ from vggc.layers.base import Layer, LoweringError, Shape, ShapeError, pair
 from vggc.layers.pool import AdaptiveAvgPool2d, GlobalAvgPool2d
 from vggc.passes.program import BATCH, Note, Port, Program, Step, relayered
 
+_MUCH: Final = 2**16  # by which an image grows where every map that can grow shall
 _PROBED: Final = 64  # sizes in a row that are tried: more than the total stride of any network of this kind
 
 _ANSWERED: Final = ("flatten", "linear", "adaptive_avg_pool2d", "adaptive_max_pool2d")
@@ -19,14 +20,29 @@ def dynamic_hw(program: Program) -> Program:
 
     Whether every layer is right at every size is found out by `check_sizes`, once the opset is known.
     """
-    shape = program.steps[-1].layer.output if program.steps else program.network.output
-    open_output = len(shape) == 3 and not program.did("fc_to_conv")
-    dims = (BATCH, shape[0], "rows", "columns") if open_output else program.output.dims
-    input = Port(program.input.name, (BATCH, program.input.dims[1], "height", "width"))
-    output = Port(program.output.name, dims)
     note = Note("dynamic_hw", "height and width are left open")
-    steps = with_open_sizes(program.steps)
-    return replace(program, steps=steps, input=input, output=output, dynamic=True).noted(note)
+    return with_open_ports(replace(program, steps=with_open_sizes(program.steps))).noted(note)
+
+
+def with_open_ports(program: Program) -> Program:
+    """The program with its input's height and width called so, and its output's `rows` and `columns` if they vary.
+
+    Behind a pool over the whole map they do not.
+    """
+    channels, height, width = program.network.input
+    input = Port(program.input.name, (BATCH, channels, "height", "width"))
+    shape = program.steps[-1].layer.output if program.steps else program.network.output
+    larger = _output(program.steps, (channels, height + _MUCH, width + _MUCH))
+    names = ("rows", "columns") if len(shape) == 3 else ()
+    extents = (n if n == m else name for name, n, m in zip(names, shape[1:], larger[1:], strict=True))
+    output = Port(program.output.name, (BATCH, shape[0], *extents))
+    return replace(program, input=input, output=output, dynamic=True)
+
+
+def _output(steps: Iterable[Step], x: Shape) -> Shape:
+    for step in steps:
+        x = step.layer.layer.shape(x)
+    return x
 
 
 def with_open_sizes(steps: Iterable[Step]) -> tuple[Step, ...]:

@@ -10,8 +10,8 @@ from vggc.layers.conv import Conv2d
 from vggc.layers.linear import Linear
 from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 from vggc.layers.reshape import Flatten
-from vggc.passes.dynamic_hw import with_open_sizes
-from vggc.passes.program import BATCH, Note, Port, Program, Step, relayered, reshaped
+from vggc.passes.dynamic_hw import with_open_ports, with_open_sizes
+from vggc.passes.program import Note, Program, Step, relayered, reshaped
 
 # What works on every value alone, so that it does not matter whether the flatten is before or behind it.
 _BY_ELEMENT: Final = ("activation", "dropout")
@@ -35,10 +35,8 @@ def fc_to_conv(program: Program) -> Program:
     features = [each for step in with_open_sizes(program.steps[:flatten]) for each in _static(step)]
     head = _Head(program.steps[flatten].layer.input)
     steps = [*features, *(head.converted(step) for step in program.steps[flatten + 1 :])]
-    output = Port(program.output.name, (BATCH, head.shape[0], "rows", "columns"))
-    height_and_width = Port(program.input.name, (BATCH, program.input.dims[1], "height", "width"))
     note = Note("fc_to_conv", f"{len(head.done)} linear layers became convolutions", tuple(head.done))
-    return replace(program, steps=tuple(steps), input=height_and_width, output=output, dynamic=True).noted(note)
+    return with_open_ports(replace(program, steps=tuple(steps))).noted(note)
 
 
 def _static(step: Step) -> Iterator[Step]:

@@ -19,12 +19,14 @@ from vggc.weights import save_state
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(fabric: "Fabric", folder: RunFolder, state: dict[str, Any], *, best: bool) -> None:
     """Write the last checkpoint, and the best as well where this is it; to be called by every process."""
     part = folder.last.with_suffix(".part")
+    if fabric.is_global_zero:
+        part.unlink(missing_ok=True)  # of a run that was killed; it may be the best checkpoint under a second name
     fabric.save(part, {"format": FORMAT, **state})
     if not fabric.is_global_zero:
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from vggc.data import Batches, Source, open_source, split_indices
+from vggc.data import Batches, Source, check_complete, open_source, split_indices
 from vggc.errors import ProductError
 from vggc.extras import require
 from vggc.frontend.recipe import Train
@@ -63,7 +63,10 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
     set_determinism(request.machine.deterministic)
     with quiet_lightning():
         fabric = request.machine.fabric(recipe.precision)
-        folder = _prepare_folder(request, split) if fabric.is_global_zero else None
+        folder = None
+        if fabric.is_global_zero:
+            check_complete(request.network, source, talk.progress)
+            folder = _prepare_folder(request, split)
         with explained(fabric, folder, talk):
             fabric.launch()
             path = fabric.broadcast(folder.path if folder is not None else None)
@@ -103,10 +106,11 @@ def _check_resumption(request: Request, split: Split) -> None:
     if request.folder is None:
         return
     if request.folder.is_complete(request.recipe.epochs):
-        raise ProductError(
-            f"{request.folder.path} is complete; for more epochs than its {request.recipe.epochs}: "
-            f"--set train.epochs={2 * request.recipe.epochs}"
-        )
+        epochs, schedule = request.recipe.epochs, request.recipe.schedule
+        more = f"for more epochs than its {epochs}: --set train.epochs={2 * epochs}"
+        if schedule is not None and schedule.whole_run:
+            more = f"begin a new run with its weights: --weights {request.folder.weights}"
+        raise ProductError(f"{request.folder.path} is complete; {more}")
     if request.folder.read_json("split.json")["labels_sha256"] != split.fingerprint:
         raise ProductError(f"{request.data} are not the images that {request.folder.path} was begun with")
     if request.folder.last.exists():
@@ -127,7 +131,6 @@ def _prepare_folder(request: Request, split: Split) -> RunFolder:
     folder = request.folder or RunFolder.create(request.network, request.name, request.output)
     folder.write("spec.yaml", spec_text(request.network))
     if request.folder is None:
-        folder.write_json("run.json", {**request.settings(), "started": datetime.now().isoformat(timespec="seconds")})
         folder.write("seed", f"{request.recipe.seed}\n")
         folder.write_json(
             "split.json",
@@ -139,6 +142,8 @@ def _prepare_folder(request: Request, split: Split) -> RunFolder:
                 "validation_images": split.held_out.tolist(),
             },
         )
+        # The last of them: a folder that holds it can be resumed.
+        folder.write_json("run.json", {**request.settings(), "started": datetime.now().isoformat(timespec="seconds")})
     folder.write_json("versions.json", versions())
     return folder
 

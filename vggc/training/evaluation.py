@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from vggc.data import Batches, Source, check_fits, open_source
 from vggc.data.base import Images, Split
+from vggc.data.fitting import names_differ
 from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.progress import Progress, silent
@@ -131,6 +132,10 @@ def evaluate_target(
         if not weights.exists():
             raise ProductError(f"{target} has finished no epoch; go on with: vggc train --resume {target}")
     if network is None:
+        if not target.exists():
+            raise ProductError(
+                f"there is no {target}: name the folder of a run, weights with their spec, or an ONNX file"
+            )
         raise ProductError(f"name the spec that the weights belong to: vggc eval {target} SPEC")
     source = open_source(data or DEFAULT_DATA)
     warnings = fitting_warnings(network, source)
@@ -162,7 +167,9 @@ def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress =
         total_loss -= log(max(probability, float_info.min))
         progress("evaluating", done + 1, len(images))
     found = _evaluation(names, images.labels, torch.tensor(predicted), total_loss)
-    return replace(found, data=source.words)
+    difference = names_differ(path.name, names, source, "the file")
+    warnings = (f"{difference}; the figures go by the numbers of the classes",) if difference else ()
+    return replace(found, data=source.words, warnings=warnings)
 
 
 def fitting_warnings(network: Network, source: Source) -> tuple[str, ...]:

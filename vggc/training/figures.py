@@ -28,7 +28,8 @@ DPI: Final = 150
 EXAMPLES: Final = (4, 8)  # rows and columns of test images
 CELL: Final = 1.18  # height of an image and its title, in widths
 MAX_NUMBERED: Final = 20  # classes up to which the cells of a confusion matrix hold numbers
-MAX_NAMED: Final = 60  # classes up to which its axes hold names
+MAX_NAMED: Final = 60  # classes up to which its axes hold names; beyond, the numbers of some
+MAX_TICKS: Final = 25  # how many of them
 
 
 def draw_all(folder: RunFolder, history: History, chance: float, evaluation: Evaluation, images: Images) -> None:
@@ -81,7 +82,7 @@ def running_mean(values: Sequence[float], window: int) -> list[float]:
 def _top(values: Sequence[float], chance: float) -> float:
     """Where the axis ends: above chance and above nearly all values, so that a first few do not flatten the rest."""
     ordered = sorted(values)
-    return 1.08 * max(chance, ordered[int(0.995 * (len(ordered) - 1))])
+    return 1.08 * (max(chance, ordered[int(0.995 * (len(ordered) - 1))]) or 1.0)
 
 
 def accuracies(history: History, test_accuracy: float) -> Figure:
@@ -152,12 +153,11 @@ def confusion(scores: Scores, title: str = "confusion on the test images") -> Fi
     axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=10)
     axes.set_xlabel("predicted class", color=INK)
     axes.set_ylabel("true class", color=INK)
-    names = scores.names if count <= MAX_NAMED else ()
-    slanted: dict[str, Any] = (
-        {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, scores.names)) > 3 else {}
-    )
-    axes.set_xticks(range(len(names)), names, fontsize=9, color=INK, **slanted)
-    axes.set_yticks(range(len(names)), names, fontsize=9, color=INK)
+    places = range(0, count, 1 if count <= MAX_NAMED else -(-count // MAX_TICKS))
+    names = [name if count <= MAX_NAMED else str(i) for i, name in enumerate(scores.names)][:: places.step]
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(places, names, fontsize=9, color=INK, **(slanted if max(map(len, names)) > 3 else {}))
+    axes.set_yticks(places, names, fontsize=9, color=INK)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

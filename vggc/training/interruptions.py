@@ -4,10 +4,11 @@ import logging
 import shlex
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from vggc.errors import ProductError
+from vggc.files import could_not_write
 from vggc.training.run_folder import RunFolder
 from vggc.training.talk import Talk
 
@@ -41,7 +42,7 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
     `folder` is that of the first process, which alone speaks.
 
     Raises:
-        ProductError: for what torch refuses in the middle of a run.
+        ProductError: for what torch or the file system refuses in the middle of a run.
     """
     if folder is not None:
         talk.open_log(folder.path / "train.log")
@@ -58,6 +59,13 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
         _stop_others(fabric)
         _write_down(folder, talk, "failed", str(error))
         raise
+    except OSError as error:
+        _stop_others(fabric)
+        if folder is None:
+            raise
+        with suppress(OSError, ProductError):  # the disk may be full
+            _write_down(folder, talk, "failed", str(error))
+        raise could_not_write(folder.path, error) from error
     except (RuntimeError, ValueError) as error:
         _stop_others(fabric)
         _write_down(folder, talk, "failed", str(error))
@@ -78,9 +86,14 @@ def _write_down(folder: RunFolder | None, talk: Talk, status: str, error: str | 
 
 
 def _stop_others(fabric: "Fabric") -> None:
-    """End the processes that Lightning's launcher has started from this one."""
-    for process in getattr(fabric.strategy.launcher, "procs", ()):
+    """End the processes that Lightning's launcher has started from this one.
+
+    It forgets them, too: every few seconds it kills this process if one of them has ended, were it at its last words.
+    """
+    started = getattr(fabric.strategy.launcher, "procs", [])
+    for process in tuple(started):
         process.terminate()
+    started.clear()
 
 
 def _way_on(folder: RunFolder) -> str:
@@ -102,6 +115,8 @@ def _known(message: str) -> str | None:
         return f"{first}: use a smaller batch (--set train.batch_size=...), or --precision bf16-mixed"
     if "can't allocate memory" in message.lower():
         return f"{first}: use a smaller batch (--set train.batch_size=...)"
+    if "gloo" in message or "NCCL" in message:
+        return f"another process of the run has ended, perhaps for want of memory; go on with --resume: {first}"
     if "more than 1 value per channel" in message:
         return "batch norm has a single value to normalise in a batch of one image: use a larger batch, or more images"
     return None

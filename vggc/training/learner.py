@@ -102,6 +102,7 @@ class Learner:
             "optimizer": self.optimizer,
             "rate": self.rate.state_dict(),
             "history": self.history.state_dict(),
+            "watch": self.watch.state_dict(),
         }
 
     def restore(self, checkpoint: Path) -> None:
@@ -109,3 +110,4 @@ class Learner:
         rest = self.fabric.load(checkpoint, {"model": self.model, "optimizer": self.optimizer}, weights_only=True)
         self.rate.load_state_dict(rest["rate"])
         self.history = History.from_state(rest["history"])
+        self.watch.load_state_dict(rest["watch"])

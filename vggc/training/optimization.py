@@ -32,6 +32,7 @@ class LearningRate:
         self._optimizer = optimizer
         self._per_step = isinstance(recipe.schedule, OneCycleLR)
         self._warm_steps = recipe.warmup * steps_per_epoch
+        self._last_step = recipe.epochs * steps_per_epoch
         self._steps = 0
         self._scheduler: Any = None
         if recipe.schedule is not None:
@@ -49,7 +50,8 @@ class LearningRate:
         """Move on, behind a step of the optimizer."""
         self._steps += 1
         if self._per_step:
-            self._scheduler.step()
+            if self._steps < self._last_step:
+                self._scheduler.step()
         elif self._steps <= self._warm_steps:
             self._dampen()
 
@@ -107,4 +109,14 @@ def _scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int
             arguments["total_iters"] = epochs
         case OneCycleLR():
             arguments["total_steps"] = epochs * steps_per_epoch
+            arguments["pct_start"] = _rise(schedule.pct_start, epochs * steps_per_epoch)
     return getattr(torch.optim.lr_scheduler, type(schedule).__name__)(optimizer, **arguments)
+
+
+def _rise(share: float, steps: int) -> float:
+    """The share of the steps on which one cycle rises; torch takes no integer for it.
+
+    A rise that is over at the first step is made a trifle shorter, and so begins at its end: torch would divide by its
+    length, which is 0.
+    """
+    return share * (1 - 1e-9) if share * steps == 1 else float(share)

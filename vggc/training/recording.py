@@ -8,13 +8,20 @@ class Recorder:
     """Keeps `metrics.csv`, `losses.csv` and `tensorboard/` of a run up to date."""
 
     def __init__(self, folder: RunFolder, history: History) -> None:
-        """Go on behind what the history holds: events of an epoch that was not finished are dropped by TensorBoard."""
+        """Go on behind what the history holds.
+
+        Its last epoch is written down again: a run may have ended between the checkpoint and that. TensorBoard drops
+        what an earlier sitting has written from the first step of that epoch on.
+        """
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder = folder
-        self._steps = len(history.losses)
-        purge = self._steps or None
+        epochs = len(history.epochs)
+        self._steps = len(history.losses) * (epochs - 1) // epochs if epochs else 0
+        purge = self._steps + 1 if epochs else None
         self._events = SummaryWriter(str(folder.path / "tensorboard"), purge_step=purge)
+        if epochs:
+            self.epoch(history)
 
     def epoch(self, history: History) -> None:
         """Write down an epoch that is finished."""

@@ -42,9 +42,17 @@ class Watch:
         self._warm_steps = warm_steps
         shares = torch.bincount(labels).double() / len(labels)
         self._shares = shares
-        self.chance = float(-(shares[shares > 0] * shares[shares > 0].log()).sum())
+        self.chance = max(0.0, float(-(shares[shares > 0] * shares[shares > 0].log()).sum()))
         self._hopeless = False
         self._looked = False
+
+    def state_dict(self) -> dict[str, bool]:
+        """Plain values, from which `load_state_dict` goes on: what was said is not said again."""
+        return {"hopeless": self._hopeless, "looked": self._looked}
+
+    def load_state_dict(self, state: dict[str, bool]) -> None:
+        """Go on from there."""
+        self._hopeless, self._looked = state["hopeless"], state["looked"]
 
     def losses(self, history: History, since: int, steps_per_epoch: int) -> None:
         """Look at the losses of the steps from `since` on.
@@ -61,8 +69,9 @@ class Watch:
         steps = len(history.losses) - self._warm_steps
         if self._hopeless or steps < STUCK_STEPS:
             return False
-        times = _recent(history) / self.chance
-        self._hopeless = STUCK_BETWEEN[0] < times < STUCK_BETWEEN[1] or times > DIVERGED
+        recent, chance = _recent(history), self.chance
+        if chance > 0:  # labels that are all the same are guessed without a loss
+            self._hopeless = STUCK_BETWEEN[0] < recent / chance < STUCK_BETWEEN[1] or recent > DIVERGED * chance
         return self._hopeless
 
     def hopeless(self, history: History, dead: tuple[str, float] | None) -> str:
@@ -99,7 +108,8 @@ class Watch:
                 f"Likely cause: dead units, {share:.0%} of those of {alias} give 0 for every image; "
                 f"{self._lower_rate()}, or use `activation: leaky_relu`"
             )
-        return f"Likely cause: a learning rate that does not suit; {self._lower_rate()}, or add `warmup: 1`"
+        warm_up = "" if self._is_warmed_up() else ", or add `warmup: 1`"
+        return f"Likely cause: a learning rate that does not suit; {self._lower_rate()}{warm_up}"
 
     def _why_blind(self, blind: Sequence[ClassScores], scores: Scores) -> str:
         if scores.loss > STUCK_BETWEEN[0] * self.chance:
@@ -121,9 +131,13 @@ class Watch:
             ways.append("take a precision with a wider range (--precision bf16-mixed, or 32)")
         if self._recipe.gradient_clip is None:
             ways.append("clip the gradient (--set train.gradient_clip=1)")
-        if not self._recipe.warmup and not isinstance(self._recipe.schedule, OneCycleLR):
+        if not self._is_warmed_up():
             ways.append("warm up (--set train.warmup=1)")
         return f"the loss is {loss} at step {step}, in epoch {epoch}, and training stopped there; {'; or '.join(ways)}"
+
+    def _is_warmed_up(self) -> bool:
+        """Whether the rate rises at first as it is; one cycle does that by itself, and takes no warm-up before it."""
+        return bool(self._recipe.warmup) or isinstance(self._recipe.schedule, OneCycleLR)
 
     def _lower_rate(self) -> str:
         schedule, optimizer = self._recipe.schedule, self._recipe.optimizer

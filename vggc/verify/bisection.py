@@ -59,8 +59,7 @@ def first_difference(
             values = _run_until(model, lowered, names_of_group, x, replaced, folder)
         error = relative_l2(values[name].astype(np.float32).reshape(expected.shape), expected)
         if error > tolerance.relative_l2:
-            layer = next(each for each in _layers(lowered) if each.path == path)
-            return culprit(layer, differing.get(path, ""), error, before)
+            return culprit(_blamed(lowered, path), differing.get(path, ""), error, before)
         before = error
     return None
 
@@ -84,6 +83,12 @@ def culprit(layer: ShapedLayer, difference: str, error: float | None = None, bef
 def _layers(lowered: Lowered) -> list[ShapedLayer]:
     """The network's layers whose output the file holds."""
     return [layer for layer in lowered.program.network.layers if layer.path in lowered.boundaries]
+
+
+def _blamed(lowered: Lowered, path: str) -> ShapedLayer:
+    """The layer whose nodes give the output of the one at `path`: that one, or what it was folded into."""
+    node = next((step.path for step in lowered.program.steps if step.gives == path), path)
+    return next(layer for layer in lowered.program.network.layers if layer.path == node)
 
 
 def _layers_that_differ(lowered: Lowered, model: onnx.ModelProto) -> dict[str, str]:

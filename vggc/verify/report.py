@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from typing import Final, Literal
 
 import onnx
@@ -149,17 +150,27 @@ class Report(Measurement):
         return f"{self.file}: {in_bytes(self.size)}, {versions}, {nodes} nodes{precision}"
 
     def to_json(self) -> str:
-        """The report as one JSON object, with the tolerances and versions that it rests on."""
+        """The report as one JSON object, with the tolerances and versions that it rests on.
+
+        An error that is infinite, or no number, is null.
+        """
         versions = {
             "vggc": __version__,
             "torch": torch.__version__,
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
         }
-        return (
-            json.dumps(asdict(self) | {"tolerance": asdict(TOLERANCES[self.precision]), "versions": versions}, indent=1)
-            + "\n"
-        )
+        found = asdict(self) | {"tolerance": asdict(TOLERANCES[self.precision]), "versions": versions}
+        return json.dumps(_finite(found), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: object) -> object:
+    """Records without what JSON has no word for: an infinite error is null."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _lines(report: Measurement) -> Iterator[str]:
