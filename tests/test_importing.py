@@ -225,6 +225,18 @@ def test_a_spec_that_differs_in_an_option_alone_is_not_believed(tmp_path: Path) 
     assert expanded(imported.text) == expanded(PLAIN)
 
 
+def test_a_spec_is_not_believed_where_the_file_takes_another_input(tmp_path: Path) -> None:
+    path = write(network(PLAIN), tmp_path / "x.onnx")
+    model = onnx.load(str(path))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(model, str(path))
+    imported = vggc.import_onnx(path)
+    assert imported.report.notes[0].summary == (
+        "the spec in the file is not used, because the graph is another: another input"
+    )
+    assert {each.batch for each in imported.report.comparisons} == {2}
+
+
 @pytest.mark.parametrize("spec", ["", "vggc: 1\n", "!!python/object/apply:os.system ['true']", "\0"])
 def test_a_spec_that_is_none_is_not_believed(spec: str, tmp_path: Path) -> None:
     path = changed(write(network(PLAIN), tmp_path / "x.onnx"), **{"vggc.spec": spec})
