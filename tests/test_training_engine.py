@@ -367,7 +367,7 @@ preprocess: {resize: 8}
 
 def test_every_epoch_and_every_process_has_random_numbers_of_its_own() -> None:
     def drawn(*place: int) -> float:
-        seed_epoch(*place)
+        seed_epoch(*place, torch.device("cpu"))
         return float(torch.rand(()))
 
     places = [(seed, epoch, rank) for seed in (0, 1) for epoch in range(3) for rank in range(3)]

@@ -7,9 +7,9 @@ place removes it. A process number would not do: numbers are used again, and mea
 
 import os
 import platform
+import secrets
 import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,12 +30,15 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         OSError: it cannot be made.
     """
     _remove_abandoned(parent)
-    folder, lock = _claimed(parent)
-    try:
+    folder = parent / f"{_prefix()}{secrets.token_hex(4)}"
+    lock = None
+    try:  # before the folder is there: a signal may end the process at any moment
+        lock = _claimed(folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 @contextmanager
@@ -56,20 +59,17 @@ def _prefix() -> str:
     return f".vggc.{zlib.crc32(platform.node().encode()):08x}."
 
 
-def _claimed(parent: Path) -> tuple[Path, int]:
-    """A new folder, and the descriptor of its locked file."""
+def _claimed(folder: Path) -> int:
+    """Make a folder, and give the descriptor of its locked file."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_prefix(), dir=parent))
+        folder.mkdir(mode=0o700, exist_ok=True)
         try:
             lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         except FileNotFoundError:
             continue  # another process saw the folder before it was locked, and took it for abandoned
-        except OSError:
-            folder.rmdir()
-            raise
         _locked(lock, wait=True)
         if _is_open_as(lock, folder / _LOCK):
-            return folder, lock
+            return lock
         os.close(lock)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import shlex
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 INTERRUPTED: Final = 130  # the exit code, as shells have it
+PATIENCE: Final = 2.0  # seconds in which another process may end by itself; it has nothing to write
 
 
 @contextmanager
@@ -91,9 +93,16 @@ def _stop_others(fabric: "Fabric") -> None:
     It forgets them, too: every few seconds it kills this process if one of them has ended, were it at its last words.
     """
     started = getattr(fabric.strategy.launcher, "procs", [])
-    for process in tuple(started):
-        process.terminate()
+    ending = tuple(started)
     started.clear()
+    for process in ending:
+        process.terminate()
+    for process in ending:
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # it waits for this one, deep in a sum over all processes
+            process.kill()
+            process.wait()
 
 
 def _way_on(folder: RunFolder) -> str:

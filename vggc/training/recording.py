@@ -1,7 +1,14 @@
 """What is written behind every epoch: tables, and the events that TensorBoard reads."""
 
+import time
+from pathlib import Path
+from typing import Final
+
 from vggc.training.history import History
 from vggc.training.run_folder import RunFolder
+
+_PAUSE: Final = 0.05  # seconds
+_TRIES: Final = 30
 
 
 class Recorder:
@@ -19,6 +26,7 @@ class Recorder:
         epochs = len(history.epochs)
         self._steps = len(history.losses) * (epochs - 1) // epochs if epochs else 0
         purge = self._steps + 1 if epochs else None
+        _wait_for_a_later_name(folder.path / "tensorboard")
         self._events = SummaryWriter(str(folder.path / "tensorboard"), purge_step=purge)
         if epochs:
             self.epoch(history)
@@ -44,3 +52,12 @@ class Recorder:
     def close(self) -> None:
         """Close the events."""
         self._events.close()
+
+
+def _wait_for_a_later_name(events: Path) -> None:
+    """TensorBoard reads files in the order of their names, which begin with the second in which they were made."""
+    seconds = [int(path.name.split(".")[3]) for path in events.glob("events.out.tfevents.*")]
+    for _ in range(_TRIES):  # no longer, where the clock was put back
+        if not seconds or int(time.time()) > max(seconds):
+            return
+        time.sleep(_PAUSE)
