@@ -49,8 +49,13 @@ def _of_folder(folder: Path) -> list[_Image]:
 
 
 def _of_source(words: str) -> list[_Image]:
-    from vggc.data.sources import open_source
+    from vggc.data.sources import SOURCES, open_source
 
+    if words.partition(":")[0] not in SOURCES:
+        raise ProductError(
+            f"--calibration {words}: there is no such folder, and no source of images called so; "
+            "name a folder of images, or a source such as cifar10:PATH"
+        )
     images = open_source(words).images("train")
     return [(images.place(index), partial(images.pixels, index)) for index in _spread(len(images))]
 
