@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -42,32 +43,53 @@ def write(
         LoweringError: float16 cannot hold one of the weights.
     """
     envelope, graph = _split(lowered.model)
-    total = sum(tensor.size for tensor in lowered.tensors)
-    done = 0
-    sums = {tensor.name: checksum(b"") for tensor in lowered.tensors}  # as long as they will be in the end
-    model = envelope + _checksums(sums)
-
-    def data(tensor: Tensor) -> memoryview:
-        nonlocal done
-        progress("writing weights", done, total)
-        done += tensor.size
-        encoded = raw(lowered.values(tensor.name, state))
-        sums[tensor.name] = checksum(encoded)
-        return encoded
-
+    weights = _Weights(lowered, state, progress)
+    model = envelope + _checksums({tensor.name: checksum(b"") for tensor in lowered.tensors})  # as long as in the end
     beside = None
-    with path.open("wb") as file:
+    with weights, path.open("wb") as file:
         if external_data:
             with path.with_name("data").open("wb") as weights_file:
-                offsets, sha256 = protobuf_stream.write_data(weights_file, lowered.tensors, data)
+                offsets, sha256 = protobuf_stream.write_data(weights_file, lowered.tensors, weights.data)
             beside = path.with_name("data").rename(path.with_name(data_name(path.name, sha256)))
             protobuf_stream.write_referring(file, model, graph, lowered.tensors, offsets, beside.name)
         else:
-            protobuf_stream.write_embedded(file, model, graph, lowered.tensors, data)
+            protobuf_stream.write_embedded(file, model, graph, lowered.tensors, weights.data)
         file.seek(len(envelope))
-        file.write(_checksums(sums))
-    progress("writing weights", total, total)
+        file.write(_checksums(weights.sums()))
     return beside
+
+
+class _Weights:
+    """The weights as bytes, each of them summed up by a second thread while the first one writes it."""
+
+    def __init__(self, lowered: Lowered, state: State, progress: Progress) -> None:
+        self.lowered = lowered
+        self.state = state
+        self.progress = progress
+        self.total = sum(tensor.size for tensor in lowered.tensors)
+        self.done = 0
+        self.thread = ThreadPoolExecutor(1)
+        self.found: dict[str, Future[str]] = {}
+
+    def __enter__(self) -> None:
+        self.progress("writing weights", 0, self.total)
+
+    def __exit__(self, *_: object) -> None:
+        self.thread.shutdown(cancel_futures=True)
+
+    def data(self, tensor: Tensor) -> memoryview:
+        """The bytes of a tensor; no more than two tensors are held at a time."""
+        for last in list(self.found.values())[-1:]:
+            last.result()
+        encoded = raw(self.lowered.values(tensor.name, self.state))
+        self.found[tensor.name] = self.thread.submit(checksum, encoded)
+        self.done += tensor.size
+        self.progress("writing weights", self.done, self.total)
+        return encoded
+
+    def sums(self) -> dict[str, str]:
+        """The checksums of all that was asked for."""
+        return {name: each.result() for name, each in self.found.items()}
 
 
 def raw(values: Array) -> memoryview:
