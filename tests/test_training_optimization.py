@@ -54,6 +54,7 @@ TORCH: Final[dict[str, Any]] = {
     "step_lr": ({"step_size": 2, "gamma": 0.5}, lambda o: torch.optim.lr_scheduler.StepLR(o, 2, 0.5)),
     "multi_step_lr": ({"milestones": [1, 4]}, lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [1, 4])),
     "exponential_lr": ({"gamma": 0.9}, lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)),
+    "constant_lr": ({"factor": 0.5}, lambda o: torch.optim.lr_scheduler.ConstantLR(o, 0.5, 99)),
     "polynomial_lr": ({"power": 2}, lambda o: torch.optim.lr_scheduler.PolynomialLR(o, 6, 2)),
     "cosine_annealing_lr": ({"eta_min": 0.01}, lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 6, 0.01)),
     "cosine_annealing_warm_restarts": (

@@ -71,6 +71,15 @@ class ExponentialLR(Schedule):
 
 
 @final
+class ConstantLR(Schedule):
+    """`ConstantLR`: the rate times a factor, in every epoch; `constant_lr: 1` keeps it, whatever is inherited."""
+
+    kind = "constant_lr"
+    main = "factor"
+    factor: Annotated[Share, "what the learning rate is multiplied by"] = 1 / 3
+
+
+@final
 class PolynomialLR(Schedule):
     """`PolynomialLR`: down to 0 over all epochs."""
 
@@ -122,7 +131,7 @@ class OneCycleLR(Schedule):
 SCHEDULES: Final[dict[str, type[Schedule]]] = {
     each.kind: each
     for each in (
-        ReduceLROnPlateau, StepLR, MultiStepLR, ExponentialLR, PolynomialLR, CosineAnnealingLR,
+        ReduceLROnPlateau, StepLR, MultiStepLR, ExponentialLR, ConstantLR, PolynomialLR, CosineAnnealingLR,
         CosineAnnealingWarmRestarts, OneCycleLR,
     )
 }  # fmt: skip

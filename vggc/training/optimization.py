@@ -1,17 +1,20 @@
 """The optimizer of a recipe, and the learning rate of every step."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from vggc.frontend.recipe import Optimizer, Schedule, Train
 from vggc.frontend.schedules import (
+    ConstantLR,
     CosineAnnealingLR,
     OneCycleLR,
     PolynomialLR,
     ReduceLROnPlateau,
 )
+
+_WITHOUT_END: Final = 2**31  # epochs: also a run that is prolonged stays in them
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
@@ -105,6 +108,8 @@ def _scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int
             arguments["mode"] = "max"
         case CosineAnnealingLR():
             arguments["T_max"] = epochs
+        case ConstantLR():
+            arguments["total_iters"] = _WITHOUT_END
         case PolynomialLR():
             arguments["total_iters"] = epochs
         case OneCycleLR():
