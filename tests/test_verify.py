@@ -101,6 +101,7 @@ def test_another_epsilon_is_named(file: Path) -> None:
     culprit = mismatch(altered(file, change)).report.culprit
     assert culprit is not None
     assert culprit.alias == "batch_norm2_1"
+    assert culprit.difference == "epsilon is 0.01 instead of 1e-05"
 
 
 def test_swapped_running_statistics_are_named_though_fresh(file: Path) -> None:

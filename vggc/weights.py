@@ -29,7 +29,6 @@ class WeightsReport:
     """
 
     file: str
-    network: str = ""
     loaded: list[str] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
     converted: dict[str, int] = field(default_factory=dict)
@@ -85,7 +84,6 @@ def load_weights(
         backend.materialize(network, seed, progress) if matching.allow_missing else backend.allocate(network)
     )
     report = assign(module, state, path.name, matching, ordered=path.suffix != ".safetensors")
-    report.network = network.name
     if not report.complete:
         raise ProductError(f"the weights are not those of {network.name}\n{report}{_hint(report, module)}")
     _check_finite(module, report)

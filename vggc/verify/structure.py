@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
 import torch
 
@@ -183,7 +184,7 @@ def _value(attribute: onnx.AttributeProto | None) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, float):
-        return f"{value:.9g}"
+        return str(np.float32(value))  # as short as float32 allows: 0.01 rather than 0.00999999978
     if isinstance(value, int | list):
         return str(value)
     return "another tensor" if isinstance(value, onnx.TensorProto) else "damaged"
