@@ -327,10 +327,11 @@ def test_a_process_that_is_ended_leaves_no_litter(name: str, folder: Path) -> No
     target.parent.mkdir()
     target.write_bytes(b"old")
     command = [sys.executable, "-m", "vggc", "export", "wide.yaml", "--onnx", "-o", str(target)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as exporting:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as exporting:
         while exporting.poll() is None and len(list(target.parent.iterdir())) == 1:
             time.sleep(0.005)
         exporting.send_signal(getattr(signal, name))
-    assert exporting.returncode == 128 + getattr(signal, name)
+        _, said = exporting.communicate()
+    assert (exporting.returncode, said) == (128 + getattr(signal, name), "")
     assert [each.name for each in target.parent.iterdir()] == ["x.onnx"]
     assert target.read_bytes() == b"old"

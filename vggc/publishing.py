@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from vggc.ending import uninterrupted
 from vggc.errors import ProductError
 from vggc.files import final, move_into_place
 from vggc.scratch import exclusively
@@ -48,10 +49,10 @@ def publish(staged: Path, target: Path, data: Path | None = None) -> None:
     5. Data that the new model does not refer to is removed, also what a killed process may have left there.
 
     Two processes that write the same target go through this one after the other; where the file system knows no
-    locks, step 5 is left out.
+    locks, step 5 is left out. A signal that ends this process does so before the first step or after the last.
     """
     report, aside = report_path(target), staged.with_name("old report")
-    with exclusively(final(target).parent) as alone:
+    with exclusively(final(target).parent) as alone, uninterrupted():
         placed = target.with_name(data.name) if data is not None else None
         added = placed if placed is not None and not placed.exists() else None
         try:

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from vggc.ending import uninterrupted
+
 if sys.platform != "win32":
     import fcntl
 
@@ -33,9 +35,13 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     folder = parent / f"{_prefix()}{secrets.token_hex(4)}"
     lock = None
     try:  # before the folder is there: a signal may end the process at any moment
-        lock = _claimed(folder)
-        yield folder
-    finally:
+        try:
+            lock = _claimed(folder)
+            yield folder
+        finally:
+            with uninterrupted():
+                shutil.rmtree(folder, ignore_errors=True)
+    finally:  # once more, for the moment before signals are put off
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)

@@ -1,8 +1,6 @@
 """Words on the command line -> pipeline calls; prints, and exits with a code that says what happened."""
 
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
@@ -11,6 +9,7 @@ import click
 
 from vggc.cli.exits import Exit
 from vggc.diagnostics import SpecError, help_word, quoted
+from vggc.ending import ending_tidily
 from vggc.errors import ProductError, VerificationError
 from vggc.version import __version__
 
@@ -75,9 +74,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every failure ends in a message and an exit code, none in a traceback."""
-    _end_tidily()
     try:
-        cli.main(arguments, prog_name="vggc", standalone_mode=False)
+        with ending_tidily():
+            cli.main(arguments, prog_name="vggc", standalone_mode=False)
     except SpecError as error:
         from vggc.cli.common import report
 
@@ -105,14 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         _internal(error)
         sys.exit(Exit.FAILED)
-
-
-def _end_tidily() -> None:
-    """Let the signals that end a process end it as an exception does, so that what is half written is removed."""
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 
 
 def _internal(error: Exception) -> None:

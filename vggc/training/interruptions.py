@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from vggc.ending import as_told
 from vggc.errors import ProductError
 from vggc.files import could_not_write
 from vggc.training.run_folder import RunFolder
@@ -49,7 +50,8 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
     if folder is not None:
         talk.open_log(folder.path / "train.log")
     try:
-        yield
+        with as_told():
+            yield
     except (KeyboardInterrupt, SystemExit):
         _stop_others(fabric)
         if folder is None:

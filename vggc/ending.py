@@ -1,0 +1,131 @@
+"""How a process ends that is told to by a signal: as an exception ends it, so that what is half written is removed.
+
+An exception that a signal raises may come up at any place, and three things can become of it there that would not do.
+Another may take its place: the end of a `with` whose beginning was broken off complains of that. Where
+no exception can go up, as in the callback of a weak reference, Python prints it and goes on. And it may break off the
+very cleaning up that it is for. So the signal is remembered, raised again where it was dropped, and put off meanwhile.
+"""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_AGAIN: Final = 0.01  # seconds until a signal is raised again whose exception was dropped
+
+
+class _Ending:
+    """What is known about the signals of this process, as its main thread sees them.
+
+    Attributes:
+        received: the number of the last signal.
+        held: how many `uninterrupted` blocks the main thread is in.
+        waiting: whether the signal came in one of them, and is still to be raised.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self.held = 0
+        self.waiting = False
+
+    def arrive(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+        self.waiting = self.held > 0
+        if not self.waiting:
+            raise self.exception()
+
+    def exception(self) -> KeyboardInterrupt | SystemExit:
+        if self.received == signal.SIGINT:
+            return KeyboardInterrupt()
+        return SystemExit(128 + (self.received or 0))
+
+
+_ending = _Ending()
+
+
+@contextmanager
+def ending_tidily() -> Iterator[None]:
+    """Let the signals that end a process come out of this block as an exception, and as no other.
+
+    A signal that the process was started to ignore, as `nohup` has it, stays ignored. Outside the main thread, which
+    alone is given signals, this does nothing.
+
+    Raises:
+        KeyboardInterrupt: after SIGINT.
+        SystemExit: after SIGTERM and SIGHUP, with 128 and the signal's number, as shells report it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    before = {each: signal.getsignal(each) for each in numbers}
+    taken = [
+        each for each in numbers if before[each] not in (signal.SIG_IGN, None)
+    ]  # None: set by C code, not to be put back
+    report = sys.unraisablehook
+    _ending.received = None
+    try:
+        sys.unraisablehook = partial(_report_or_raise_again, report)
+        for each in taken:
+            signal.signal(each, _ending.arrive)
+        with as_told():
+            yield
+    finally:
+        for each in taken:
+            signal.signal(each, before[each])
+        sys.unraisablehook = report
+
+
+@contextmanager
+def as_told() -> Iterator[None]:
+    """Whatever comes out of this block after a signal has arrived comes out as what the signal raises.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: see `ending_tidily`.
+    """
+    try:
+        yield
+    except BaseException:
+        if _ending.received is not None:
+            raise _ending.exception() from None
+        raise
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off what a signal raises until the end of this block, which should be a short one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _ending.held += 1
+    try:
+        yield
+    finally:
+        _ending.held -= 1
+        if _ending.waiting and not _ending.held and _ending.received is not None:
+            signal.raise_signal(_ending.received)
+
+
+def _report_or_raise_again(report: Callable[["UnraisableHookArgs"], object], dropped: "UnraisableHookArgs") -> None:
+    """Report an exception that Python dropped; if a signal raised it, raise that once more, in a moment."""
+    if _ending.received is None or not isinstance(dropped.exc_value, KeyboardInterrupt | SystemExit):
+        report(dropped)
+        return
+    again = threading.Timer(_AGAIN, _raise_in_main_thread, [_ending.received])
+    again.daemon = True
+    again.start()
+
+
+def _raise_in_main_thread(number: int) -> None:
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+    else:  # so that it wakes from what it waits for
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
