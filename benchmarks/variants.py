@@ -49,7 +49,7 @@ def _network(plan: Plan) -> "Network":
 
 
 def _export(network: "Network", folder: Path, name: str, images: "list[np.ndarray[Any, Any]]") -> Path:
-    from vggc.export import export_onnx
+    from vggc.exporting.export import export_onnx
 
     progress(f"variants: {name}")
     options = dict(EXPORTS[name])

@@ -91,7 +91,7 @@ def _extra_memory(plan: Plan) -> float:
 def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> Iterator[Row]:
     import torch
 
-    from vggc.export import export_onnx
+    from vggc.exporting.export import export_onnx
     from vggc.verify.onnx_file import verify
     from vggc.verify.sessions import open_session
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from vggc.data.base import ArrayImages
-from vggc.decoding import Pixels
+from vggc.images.decoding import Pixels
 
 
 def noise(*shape: int, seed: int = 0) -> Pixels:

@@ -11,9 +11,9 @@ from tests.networks import network
 from tests.pictures import in_memory, noise
 from vggc.data import Batches, Images
 from vggc.data.stores import MAX_IN_MEMORY
-from vggc.decoding import Pixels
 from vggc.errors import ProductError
 from vggc.frontend.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
+from vggc.images.decoding import Pixels
 from vggc.ir import Network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

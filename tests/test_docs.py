@@ -16,8 +16,8 @@ from vggc.codes import CODES
 from vggc.diagnostics import Source
 from vggc.frontend.sources import stock_names
 from vggc.ir import Network
-from vggc.matching import read_key_map
 from vggc.pipeline import compile, compile_source
+from vggc.weights.matching import read_key_map
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from vggc.ending import as_told, ending_tidily, uninterrupted
-from vggc.scratch import scratch_folder
+from vggc.files.scratch import scratch_folder
 
 SIGNALS = {"SIGTERM": SystemExit, "SIGHUP": SystemExit, "SIGINT": KeyboardInterrupt}
 

@@ -19,7 +19,7 @@ from vggc.training.evaluation import Evaluation, evaluate_target
 from vggc.training.figures import confusion, running_mean
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
-from vggc.weights import load_weights
+from vggc.weights.loading import load_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -23,8 +23,8 @@ import vggc
 from tests.children import KILLED, Steps, die, in_child, start
 from tests.networks import SMALL, network
 from vggc.errors import ProductError
-from vggc.files import staging, write_text
-from vggc.weights import save_weights
+from vggc.files.staging import staging, write_text
+from vggc.weights.loading import save_weights
 
 TINY: Final = """\
 vggc: 1

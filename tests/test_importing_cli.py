@@ -19,7 +19,7 @@ from vggc.cli.exits import Exit
 from vggc.importing import onnx_import
 from vggc.importing.embedded import Embedded
 from vggc.importing.values import Constant
-from vggc.reading_weights import read_state
+from vggc.weights.reading import read_state
 
 MODELS = """\
 from torch import nn

@@ -10,8 +10,8 @@ import torch
 import vggc
 from tests.networks import SMALL, network
 from vggc.errors import ProductError
-from vggc.matching import Matching, matched, read_key_map
-from vggc.weights import WeightsReport, load_weights
+from vggc.weights.loading import WeightsReport, load_weights
+from vggc.weights.matching import Matching, matched, read_key_map
 
 State = dict[str, torch.Tensor]
 

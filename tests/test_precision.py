@@ -11,7 +11,7 @@ import torch
 import vggc
 from tests.networks import SMALL, network
 from tests.pictures import noise, save
-from vggc import calibration
+from vggc.exporting import calibration
 from vggc.layers import BUILT_IN, KINDS
 from vggc.layers.base import Layer
 from vggc.passes import PASSES, prepare

@@ -22,9 +22,9 @@ from vggc.backends import onnx_model, onnx_writer
 from vggc.cli.exits import Exit
 from vggc.data import Batches
 from vggc.errors import ProductError
-from vggc.export import export_onnx
+from vggc.exporting.export import export_onnx
+from vggc.images.predict import Classifier
 from vggc.ir import Network
-from vggc.predict import Classifier
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -13,7 +13,7 @@ from vggc.data.batches import Batches
 from vggc.data.preparation import prepare
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
-from vggc.preprocessing import preprocessed
+from vggc.images.preprocessing import preprocessed
 
 SPEC = """\
 vggc: 1

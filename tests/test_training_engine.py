@@ -21,7 +21,7 @@ from vggc.training import engine
 from vggc.training.loop import seed_epoch
 from vggc.training.request import Request
 from vggc.training.run_folder import RunFolder
-from vggc.weights import save_weights
+from vggc.weights.loading import save_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -21,7 +21,7 @@ from vggc.training.machine import Machine
 from vggc.training.request import network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.talk import Talk
-from vggc.weights import load_weights
+from vggc.weights.loading import load_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -17,7 +17,7 @@ from tests.networks import PLAIN, SMALL, network
 from vggc.errors import VerificationError
 from vggc.verify.outputs import compare, perturbed, relative_l2, telling_weights
 from vggc.verify.report import FLOAT32
-from vggc.weights import save_weights
+from vggc.weights.loading import save_weights
 
 RELATIVE_L2 = FLOAT32.relative_l2
 

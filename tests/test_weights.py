@@ -12,8 +12,8 @@ import torch
 
 from tests.networks import SMALL, network
 from vggc.errors import ProductError
-from vggc.reading_weights import read_state
-from vggc.weights import load_weights, save_state, save_weights
+from vggc.weights.loading import load_weights, save_state, save_weights
+from vggc.weights.reading import read_state
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])

@@ -12,8 +12,8 @@ from typing import Any, Final
 import torch
 
 from vggc.cli import main
-from vggc.reading_weights import read_state
 from vggc.training.run_folder import RunFolder
+from vggc.weights.reading import read_state
 
 ROOT: Final = Path(__file__).parents[1]
 

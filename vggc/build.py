@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from vggc import backends
 from vggc.backends import text_summary
-from vggc.files import write_text
+from vggc.files.staging import write_text
 from vggc.ir import Network
 from vggc.layers.base import Shape
 

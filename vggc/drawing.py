@@ -7,7 +7,7 @@ from typing import Final, Literal
 from vggc import backends
 from vggc.backends.svg_theme import Theme
 from vggc.errors import ProductError
-from vggc.files import write_bytes
+from vggc.files.staging import write_bytes
 from vggc.ir import Network
 
 Style = Literal["paper", "layers"]

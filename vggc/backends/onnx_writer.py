@@ -12,9 +12,9 @@ import onnx
 from vggc.backends import protobuf_stream
 from vggc.backends.onnx_model import Lowered
 from vggc.backends.protobuf_stream import Tensor
+from vggc.files.publishing import data_name
 from vggc.passes.program import Array, State
 from vggc.progress import Progress, silent
-from vggc.publishing import data_name
 
 CHECKSUMS: Final = "vggc.tensors_crc32"  # the metadata that tells an altered weight from the one that was written
 

@@ -13,10 +13,10 @@ from vggc.benching.figures import ENGINES, Engine
 from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.progress import Progress
+from vggc.verify.embedded import Making, embedded_network, embedded_program, embedded_weights
 from vggc.verify.reading import data_files, read_model
 from vggc.verify.structure import inputs as inputs_of
-from vggc.verifying import Making, embedded_network, embedded_program, own_weights
-from vggc.weights import load_weights
+from vggc.weights.loading import load_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,7 +78,7 @@ class _File:
             return self.path, None
         try:
             program = embedded_program(self.network, self.model, self.path.name)
-            return self.path, own_weights(program, self.model, self.path)
+            return self.path, embedded_weights(program, self.model, self.path)
         except ProductError as error:
             raise ProductError(f"{error}\ntorch cannot run the file; --engines onnxruntime leaves it out") from error
 

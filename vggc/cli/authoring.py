@@ -47,7 +47,7 @@ def new(
     The JSON Schema is put beside it for editors, unless it lies there or in a folder above already.
     """
     from vggc.authoring import starting
-    from vggc.files import write_text
+    from vggc.files.staging import write_text
 
     _check_name(name)
     target = output or Path(f"{name}.yaml")
@@ -86,7 +86,7 @@ def _classes(said: str | None) -> int | list[str] | None:
 
 def _provide(schema: Path) -> None:
     """Write the schema where there is none; one of another version is the user's to renew."""
-    from vggc.files import write_text
+    from vggc.files.staging import write_text
     from vggc.frontend.schema import published_text
 
     if not schema.exists():

@@ -105,7 +105,7 @@ def _written_to(output: Path | None) -> Iterator[Callable[[str], None]]:
     if output is None:
         yield partial(click.echo, nl=False)
         return
-    from vggc.files import move_into_place, staging
+    from vggc.files.staging import move_into_place, staging
 
     with staging(output) as folder:
         staged = folder / output.name

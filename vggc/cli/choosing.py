@@ -92,7 +92,7 @@ def _check_columns(keys: Iterable[str | None]) -> None:
 
 def _draw(comparison: "Comparison", file: Path) -> None:
     from vggc.authoring import scatter_svg
-    from vggc.files import write_text
+    from vggc.files.staging import write_text
 
     write_text(file, scatter_svg.emit(comparison))
     click.echo(f"wrote {file}", err=True)
@@ -179,7 +179,7 @@ def _varied(words: str) -> list[str]:
 
 def _write_all(texts: Mapping[Path, str], force: bool) -> None:
     """Write all files, or none if one of them is there."""
-    from vggc.files import write_text
+    from vggc.files.staging import write_text
 
     there = [str(path) for path in texts if path.exists()]
     if there and not force:

@@ -9,7 +9,7 @@ from vggc.cli.common import SPEC, Command, compiled, limits, overrides, progress
 from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
-    from vggc.matching import Matching
+    from vggc.weights.matching import Matching
 
 
 def passes(command: Command) -> Command:
@@ -84,7 +84,7 @@ def export(
     if spec is None:
         click.echo("no spec named: exporting the stock vgg16")
     network = compiled(spec or "vgg16", assignments, until, max_memory)
-    from vggc.export import export_onnx
+    from vggc.exporting.export import export_onnx
 
     with progress_bars() as progress:
         exported = export_onnx(
@@ -136,7 +136,7 @@ def verify(
     if matching.allow_missing:
         raise click.UsageError("not supported: --allow-missing: a file is verified against weights that are known")
     network = compiled(spec, assignments, until, max_memory) if spec is not None else None
-    from vggc.verifying import verify_onnx
+    from vggc.verify.verifying import verify_onnx
 
     with progress_bars() as progress:
         report = verify_onnx(

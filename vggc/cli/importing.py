@@ -51,7 +51,7 @@ def import_(
     if attribute is not None and (not re.fullmatch(r"[\w.]+:[\w.]+", attribute) or input is None):
         raise click.UsageError("a torch model is named as --torch module:attribute --input 3,224,224")
     if weights_out is not None:
-        from vggc.weights import check_suffix
+        from vggc.weights.loading import check_suffix
 
         check_suffix(weights_out)
     with progress_bars() as progress:

@@ -33,7 +33,7 @@ def build(
     if len(specs) > 1 and (output is not None or save is not None):
         raise click.UsageError("--output and --save take one spec")
     if save is not None:
-        from vggc.weights import check_suffix
+        from vggc.weights.loading import check_suffix
 
         check_suffix(save)
     networks = {spec: compiled(spec, assignments, until, max_memory) for spec in specs}
@@ -58,7 +58,7 @@ def _build(network: Network, output: Path | None) -> None:
 
 def _save(network: Network, path: Path, seed: int) -> None:
     from vggc.backends import torch_module
-    from vggc.weights import save_weights
+    from vggc.weights.loading import save_weights
 
     with progress_bars() as progress:
         save_weights(torch_module.materialize(network, seed, progress), path)

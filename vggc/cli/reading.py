@@ -47,7 +47,7 @@ def check(
 
     fine = run()
     if watch:
-        from vggc.watching import until_interrupted
+        from vggc.cli.watching import until_interrupted
 
         until_interrupted([Path(spec) for spec in spec_files(specs)], run)
     if not fine:

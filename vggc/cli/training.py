@@ -17,10 +17,10 @@ from vggc.extras import require
 if TYPE_CHECKING:
     from vggc.data.base import Split
     from vggc.ir import Network
-    from vggc.matching import Matching
     from vggc.training.request import Request
     from vggc.training.run_folder import RunFolder
     from vggc.training.talk import Talk
+    from vggc.weights.matching import Matching
 
 PRECISIONS = ("32", "16-mixed", "bf16-mixed")
 
@@ -154,7 +154,7 @@ def _terminal() -> "Iterator[Talk]":
 
 
 def _export(folder: "RunFolder", network: "Network", talk: "Talk") -> None:
-    from vggc.export import export_onnx
+    from vggc.exporting.export import export_onnx
 
     exported = export_onnx(network, folder.path / f"{network.stem}.onnx", weights=folder.weights)
     talk.show(str(exported.report))

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 
-from vggc.decoding import Pixels
+from vggc.images.decoding import Pixels
 
 __all__ = ["ArrayImages", "Images", "Pixels", "Source", "Split", "Subset"]
 

@@ -7,8 +7,8 @@ import torch
 
 from vggc.data.base import Images, Pixels, Split, Subset
 from vggc.data.splitting import TEST_SEED, TEST_SHARE, split_indices
-from vggc.decoding import coloured, read_pixels, read_size
 from vggc.errors import ProductError
+from vggc.images.decoding import coloured, read_pixels, read_size
 
 
 class EncodedImages(Images):

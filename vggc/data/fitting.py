@@ -10,9 +10,9 @@ import torch
 from vggc.data import parallel
 from vggc.data.base import Images, Source, Split
 from vggc.data.preparation import prepare, too_small_or_large
-from vggc.decoding import coloured
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
+from vggc.images.decoding import coloured
 from vggc.ir import Network
 from vggc.layers.base import pair
 from vggc.progress import Progress, silent

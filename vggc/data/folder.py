@@ -13,8 +13,8 @@ import torch
 
 from vggc.data.base import Images, Source, Split
 from vggc.data.encoded import EncodedImages, held_out, held_out_note
-from vggc.decoding import SUFFIXES, entries, image_files, read_pixels
 from vggc.errors import ProductError
+from vggc.images.decoding import SUFFIXES, entries, image_files, read_pixels
 
 _TRAIN: Final = "train"
 _TESTS: Final = ("test", "val", "valid", "validation")

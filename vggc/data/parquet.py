@@ -18,9 +18,9 @@ import torch
 
 from vggc.data.base import Images, Source, Split
 from vggc.data.encoded import EncodedImages, held_out, held_out_note
-from vggc.decoding import entries, read_pixels
 from vggc.errors import ProductError
 from vggc.extras import require
+from vggc.images.decoding import entries, read_pixels
 
 _IMAGES: Final = ("img", "image")
 _LABELS: Final = ("label", "fine_label", "labels")

@@ -1,6 +1,6 @@
 """`preprocess` in torch: a part that is done to each image when it is decoded, and a part that is done to a batch.
 
-The same steps in numpy, for one image, are `vggc.preprocessing`.
+The same steps in numpy, for one image, are `vggc.images.preprocessing`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from torch import nn
 from vggc.data.base import Images, Pixels
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
+from vggc.images.preprocessing import Extent, unfit
 from vggc.ir import Network
 from vggc.layers.base import pair
-from vggc.preprocessing import Extent, unfit
 from vggc.progress import Progress, silent
 
 _FLOAT_BYTES: Final = 4

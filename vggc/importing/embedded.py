@@ -16,8 +16,8 @@ from vggc.ir import Graph, Network
 from vggc.layers.base import LoweringError, Shape
 from vggc.passes import Program, prepare
 from vggc.pipeline import compile_source
+from vggc.verify.embedded import Making
 from vggc.verify.structure import opset_of
-from vggc.verifying import Making
 
 
 @dataclass(frozen=True)

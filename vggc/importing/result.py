@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from vggc.backends import torch_module
 from vggc.diagnostics import Source, SpecError
 from vggc.errors import ProductError, VerificationError
-from vggc.files import move_into_place, staging
+from vggc.files.staging import move_into_place, staging
 from vggc.importing.idiom import emit
 from vggc.ir import Graph, Network
 from vggc.pipeline import compile_source
 from vggc.verify.report import Measurement
-from vggc.weights import assign, save_weights
+from vggc.weights.loading import assign, save_weights
 
 if TYPE_CHECKING:
     import torch

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vggc.errors import ProductError
-from vggc.files import move_into_place
+from vggc.files.staging import move_into_place
 from vggc.training.run_folder import RunFolder
-from vggc.weights import save_state
+from vggc.weights.loading import save_state
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

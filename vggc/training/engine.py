@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
     from vggc.training.learner import Learner
-    from vggc.weights import WeightsReport
+    from vggc.weights.loading import WeightsReport
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _check_resumption(request: Request, split: Split) -> None:
 def _module(request: Request) -> "tuple[nn.Sequential, WeightsReport | None]":
     """Drawn under the recipe's seed, or read from a file; what a run that is resumed had is loaded later."""
     if request.weights is not None and request.folder is None:
-        from vggc.weights import load_weights
+        from vggc.weights.loading import load_weights
 
         return load_weights(request.network, request.weights, request.matching, request.recipe.seed)
     return request.network.module(seed=request.recipe.seed), None

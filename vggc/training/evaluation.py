@@ -21,7 +21,7 @@ from vggc.progress import Progress, silent
 from vggc.training.request import network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
-from vggc.weights import load_weights
+from vggc.weights.loading import load_weights
 
 BATCH_SIZE: Final = 256
 DEFAULT_DATA: Final = "digits"
@@ -152,7 +152,7 @@ def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress =
     Raises:
         ProductError: it cannot be run, or its classes are not the source's.
     """
-    from vggc.predict import Classifier
+    from vggc.images.predict import Classifier
 
     classifier, images, count = Classifier(path), source.images(split), len(source.classes)
     names = tuple(classifier.classes or source.classes)

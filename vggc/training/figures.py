@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vggc.data.base import Images, Pixels
-from vggc.files import move_into_place, staging
+from vggc.files.staging import move_into_place, staging
 from vggc.training.evaluation import Evaluation
 from vggc.training.history import History
 from vggc.training.run_folder import RunFolder

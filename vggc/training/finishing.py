@@ -10,7 +10,7 @@ from vggc.training.history import History
 from vggc.training.request import Request
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import percent
-from vggc.weights import load_weights
+from vggc.weights.loading import load_weights
 
 if TYPE_CHECKING:
     from vggc.training.learner import Learner

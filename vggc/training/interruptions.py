@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from vggc.ending import as_told
 from vggc.errors import ProductError
-from vggc.files import could_not_write
+from vggc.files.staging import could_not_write
 from vggc.training.run_folder import RunFolder
 from vggc.training.talk import Talk
 

@@ -9,10 +9,10 @@ from vggc.diagnostics import Diagnostic, Note, Source, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Train
 from vggc.ir import Network
-from vggc.matching import Matching
 from vggc.pipeline import compile_source
 from vggc.training.machine import Machine
 from vggc.training.run_folder import RunFolder
+from vggc.weights.matching import Matching
 
 
 @dataclass(frozen=True)

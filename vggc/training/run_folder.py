@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vggc.errors import ProductError
-from vggc.files import write_text
+from vggc.files.staging import write_text
 from vggc.ir import Network
 
 RUNS: Final = Path("runs")

@@ -6,6 +6,7 @@ to the output, and every verdict needs a negative control: a copy of the referen
 
 module      the torch module against the analysis
 onnx_file   a file against a network and a module: structure, outputs, the first difference
+verifying   `vggc verify`: an existing file against the spec in it (`embedded`), or against another
 
 Each is imported by name, because the first needs torch alone and the second onnx and onnxruntime as well.
 """

@@ -16,7 +16,7 @@ import torch
 from google.protobuf.message import DecodeError
 
 from vggc.errors import ProductError
-from vggc.publishing import data_name
+from vggc.files.publishing import data_name
 from vggc.verify.sessions import Array
 
 _PIECE: Final = 2**22

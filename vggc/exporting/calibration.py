@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from vggc.decoding import Pixels, coloured, image_files, read_pixels
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
+from vggc.images.decoding import Pixels, coloured, image_files, read_pixels
+from vggc.images.preprocessing import preprocessed
 from vggc.passes.program import Array, Program
-from vggc.preprocessing import preprocessed
 from vggc.progress import Progress, silent
 
 MOST_IMAGES: Final = 256  # more hardly move the ranges that are found

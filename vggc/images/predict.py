@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vggc.decoding import Pixels, coloured
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Preprocess
-from vggc.preprocessing import check_size, preprocessed
+from vggc.images.decoding import Pixels, coloured
+from vggc.images.preprocessing import check_size, preprocessed
 
 if TYPE_CHECKING:
     import onnxruntime

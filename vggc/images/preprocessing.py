@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vggc.decoding import Pixels
 from vggc.errors import ProductError
 from vggc.extras import require
+from vggc.images.decoding import Pixels
 from vggc.layers.base import pair
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from vggc.backends import load
 from vggc.errors import ProductError
-from vggc.files import move_into_place, staging
+from vggc.files.staging import move_into_place, staging
 from vggc.ir import Network
-from vggc.matching import COUNT, Matching, matched
 from vggc.progress import Progress, silent
-from vggc.reading_weights import read_state
+from vggc.weights.matching import COUNT, Matching, matched
+from vggc.weights.reading import read_state
 
 if TYPE_CHECKING:
     import torch

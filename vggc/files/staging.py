@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from vggc.errors import ProductError
-from vggc.scratch import scratch_folder
+from vggc.files.scratch import scratch_folder
 
 _WAYS_OUT: Final = {
     errno.ENOSPC: "free some space, or write elsewhere",

@@ -12,8 +12,8 @@ from typing import Final
 
 from vggc.ending import uninterrupted
 from vggc.errors import ProductError
-from vggc.files import final, move_into_place
-from vggc.scratch import exclusively
+from vggc.files.scratch import exclusively
+from vggc.files.staging import final, move_into_place
 
 _DIGITS: Final = 12
 

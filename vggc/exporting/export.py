@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.build import EXPORTS
 from vggc.errors import ProductError
-from vggc.files import staging
+from vggc.files.publishing import check_target, publish, report_path
+from vggc.files.staging import staging
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
-from vggc.matching import Matching
 from vggc.pipeline import compile
 from vggc.progress import Progress, silent
-from vggc.publishing import check_target, publish, report_path
-from vggc.verifying import held
-from vggc.weights import WeightsReport, load_weights
+from vggc.verify.verifying import held
+from vggc.weights.loading import WeightsReport, load_weights
+from vggc.weights.matching import Matching
 
 if TYPE_CHECKING:
     from torch import nn
@@ -154,7 +154,7 @@ class _Making:
             raise ProductError("calibration images are of use to int8 alone: add --int8, or leave out --calibration")
         if not isinstance(calibration, str):
             return calibration
-        from vggc.calibration import calibration_inputs
+        from vggc.exporting.calibration import calibration_inputs
 
         return calibration_inputs(self.program, calibration, self.progress) if calibration else ()
 
@@ -192,7 +192,7 @@ class _Making:
 
     def _quantized(self, module: "nn.Sequential", path: Path) -> "Report":
         """Verify the float32 file, put its int8 form in its place, and verify that one by its outputs."""
-        from vggc.quantization import Calibration, quantize
+        from vggc.exporting.quantization import Calibration, quantize
 
         size = held(self.program, path, module, progress=self.progress).size
         split = Calibration.split(self.images) if self.images else None
