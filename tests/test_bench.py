@@ -270,6 +270,19 @@ def test_open_sizes_have_to_be_named(tmp_path: Path) -> None:
     assert engines_of(subject, batches=(2,)) == [("onnxruntime", 2)]
 
 
+def test_open_sizes_are_the_spec_s_where_vggc_made_the_file(tmp_path: Path) -> None:
+    dense = tmp_path / "dense.onnx"
+    vggc.export_onnx(network(HE), dense, passes=("fc_to_conv",))
+    assert of_file(dense).inputs[0].shape == network(HE).input
+    assert of_file(dense).same_input
+    assert of_file(dense, (3, 40, 48)).inputs[0].shape == (3, 40, 48)
+    image = tmp_path / "image.onnx"
+    scaled = network(HE)
+    vggc.export_onnx(scaled, image, passes=("embed_preprocess",), opset=18)
+    channels, height, width = scaled.input
+    assert of_file(image).inputs[0].shape == (height, width, channels)
+
+
 def test_torch_cannot_run_a_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(vggc.ProductError, match=r"f\.onnx cannot be run in torch: the file holds no spec of vggc"):
         bench(of_file(foreign(tmp_path / "f.onnx", dims=["N", 2])), engines=("torch",))

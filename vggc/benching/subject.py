@@ -132,20 +132,23 @@ def of_file(path: Path, size: Sequence[int] | None = None) -> Subject:
 
     Args:
         path: the file.
-        size: of the input, without the batch, where the file leaves it open; usually (C, H, W).
+        size: of the input, without the batch, where the file leaves it open; usually (C, H, W). The spec's, if left out
+            and vggc made the file.
 
     Raises:
         ProductError: it cannot be read, or leaves a size open and none is given.
     """
     model = read_model(path)
     values = inputs_of(model)
+    network = embedded_network(model, path.name) if _has_spec(model) else None
     if size is not None and len(values) != 1:
         raise ProductError(f"{path} has {len(values)} inputs: none of them can be given a size")
+    if size is None and network is not None and len(values) == 1:
+        size = _usual(network, values[0])
     inputs = tuple(Input(each.name, _dtype(path, each), _shape(path, each, size)) for each in values)
     weight_bytes = path.stat().st_size + sum(each.stat().st_size for each in data_files(path, model))
     batches = {dims[0] for each in values if (dims := _dims(each)) and isinstance(dims[0], int)}
     frozen = min(batches, default=None)
-    network = embedded_network(model, path.name) if _has_spec(model) else None
     quantised = network is not None and Making.of(model, path.name).precision == "int8"
     engines = ENGINES if network is not None and not quantised else ENGINES[:1]
     subject = Subject(path.name, inputs, weight_bytes, _File(path, model, network), engines, network, frozen)
@@ -177,6 +180,13 @@ def _dims(value: onnx.ValueInfoProto) -> list[int | str]:
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param
         for dim in value.type.tensor_type.shape.dim
     ]
+
+
+def _usual(network: Network, value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """The size of the spec, in the order of the file's axes: an embedded preprocessing takes (H, W, C)."""
+    channels, height, width = network.input
+    is_image = value.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    return (height, width, channels) if is_image else (channels, height, width)
 
 
 def _dtype(path: Path, value: onnx.ValueInfoProto) -> np.dtype[np.generic]:

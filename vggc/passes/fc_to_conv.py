@@ -35,7 +35,9 @@ def fc_to_conv(program: Program) -> Program:
     features = [each for step in with_open_sizes(program.steps[:flatten]) for each in _static(step)]
     head = _Head(program.steps[flatten].layer.input)
     steps = [*features, *(head.converted(step) for step in program.steps[flatten + 1 :])]
-    note = Note("fc_to_conv", f"{len(head.done)} linear layers became convolutions", tuple(head.done))
+    count = len(head.done)
+    became = "1 linear layer became a convolution" if count == 1 else f"{count} linear layers became convolutions"
+    note = Note("fc_to_conv", became, tuple(head.done))
     return with_open_ports(replace(program, steps=tuple(steps))).noted(note)
 
 
