@@ -7,7 +7,8 @@ keyword-only frozen dataclass, and inherits everything else.
 """
 
 from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, ClassVar, NamedTuple, Never, dataclass_transform
+from types import NoneType
+from typing import Annotated, Any, ClassVar, NamedTuple, Never, dataclass_transform, get_args, get_origin
 
 _MISSING = object()
 
@@ -85,6 +86,13 @@ class Record:
     def annotation(cls, name: str) -> Any:
         """The type of a field, metadata included."""
         return cls._fields[name].type
+
+    @classmethod
+    def may_be_none(cls, name: str) -> bool:
+        """Whether the type of a field admits None: whether it is one that may be switched off."""
+        annotation = cls.annotation(name)
+        union = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+        return NoneType in get_args(union)
 
     @classmethod
     def default(cls, name: str) -> object:

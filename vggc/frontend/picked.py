@@ -40,6 +40,8 @@ def record(cls: type[R], table: Table) -> R:
 
 
 def _field(cls: type[Record], name: str, value: Value) -> object:
+    if isinstance(value, Leaf) and value.value == "none" and cls.may_be_none(name):
+        return None
     vocabulary = _vocabulary(_definition(cls, name))
     if vocabulary is not None and isinstance(value, Items):
         return tuple(picked(vocabulary, each) for each in value.items)

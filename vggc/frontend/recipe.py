@@ -54,6 +54,7 @@ VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
     "schedule": SCHEDULES,
     "augmentation": AUGMENTATIONS,
 }
+OPTIONAL: Final = ("schedule",)  # the vocabularies whose option may be `none`
 
 
 @final
@@ -77,7 +78,7 @@ class Train(Record):
         float, Limits(minimum=0, exclusive_maximum=1), "share of the training images held out, the same of every class"
     ] = 0.1
     optimizer: Annotated[Optimizer, OneOf("optimizer"), "the optimizer"]
-    schedule: Annotated[Schedule | None, OneOf("schedule"), "how the learning rate changes"] = None
+    schedule: Annotated[Schedule | None, OneOf("schedule"), "how the learning rate changes; `none` keeps it"] = None
     warmup: Annotated[
         NonNegative, "first epochs in which the rate of the schedule is multiplied by a factor that rises to 1"
     ] = 0

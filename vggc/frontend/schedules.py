@@ -72,7 +72,7 @@ class ExponentialLR(Schedule):
 
 @final
 class ConstantLR(Schedule):
-    """`ConstantLR`: the rate times a factor, in every epoch; `constant_lr: 1` keeps it, whatever is inherited."""
+    """`ConstantLR`: the rate times a factor, in every epoch."""
 
     kind = "constant_lr"
     main = "factor"
