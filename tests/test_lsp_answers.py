@@ -393,9 +393,13 @@ def test_a_fix_gives_the_text_that_was_meant(wrong: str, title: str, right: str)
     assert analysed(HEAD + right).diagnostics == []
 
 
+@pytest.mark.parametrize("end", ["", "...\n", "# the end\n... # of the document\n"])
 @pytest.mark.parametrize("allow", ["", "allow: [uneven_pool]\n", "allow:\n  - uneven_pool\n"])
-def test_a_warning_can_be_allowed(allow: str) -> None:
-    text = HEAD + f"{allow}defaults: {{conv: {{norm: batch_norm}}}}\nfeatures: [8]\nclassifier: [{{linear: classes}}]\n"
+def test_a_warning_can_be_allowed(allow: str, end: str) -> None:
+    text = (
+        HEAD
+        + f"{allow}defaults: {{conv: {{norm: batch_norm}}}}\nfeatures: [8]\nclassifier: [{{linear: classes}}]\n{end}"
+    )
     assert [each.code for each in analysed(text).diagnostics] == ["W404"]
     assert analysed(fixed(text, "allow needless_bias in this spec")).diagnostics == []
 

@@ -8,7 +8,7 @@ from vggc.diagnostics import Note, help_word, nearest
 from vggc.frontend.annotations import Schema
 from vggc.frontend.document import Items, Leaf, Value
 from vggc.frontend.scalars import resolve
-from vggc.frontend.schema import LAYER, NAME, PRINTABLE, branches, example
+from vggc.frontend.schema import LAYER, NAME, PRINTABLE, all_from_elsewhere, branches, example
 from vggc.frontend.shown import in_flow, shown
 from vggc.frontend.units import FOLLOWERS, UNITS
 from vggc.frontend.wording import article, expected, is_choice, legal_words
@@ -151,7 +151,7 @@ def for_word(word: str, title: str, legal: Sequence[str]) -> list[Note]:
     cls = find(word)
     if cls is not None and title.startswith("kind of "):
         return _of_another_group(word, cls.group, legal)
-    return [_the_word(word, legal)]
+    return [_the_word(word, [*legal, *all_from_elsewhere(title)])]
 
 
 def _of_another_group(word: str, group: str, legal: Sequence[str]) -> list[Note]:
@@ -200,7 +200,7 @@ def for_key(key: str, schema: Schema) -> list[Note]:
         return _help("layers stand in the lists `features` and `classifier`")
     if cls is not None and title.startswith("kind of "):
         return _of_another_group(key, cls.group, legal)
-    return [_the_word(key, legal)] if legal else _help("it has no options")
+    return [_the_word(key, [*legal, *all_from_elsewhere(title)])] if legal else _help("it has no options")
 
 
 def described(names: Sequence[str], schema: Schema) -> list[Note]:

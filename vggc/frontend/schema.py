@@ -4,7 +4,7 @@ It is closed: every key that is not in it is an error. It is draft-07, which is 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -14,14 +14,15 @@ from vggc.frontend.annotations import Schema, closed, of_field, of_record, opene
 from vggc.frontend.document import plain, read
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.units import FOLLOWERS, UNITS, Unit
-from vggc.layers import KINDS, all_kinds, find, of_group
-from vggc.layers.base import MAX_DIMENSION
-from vggc.records import Named
+from vggc.layers import KINDS, all_kinds, find, of_group, plugged_in
+from vggc.layers.base import MAX_DIMENSION, Layer
+from vggc.records import Named, Record
 
 MAX_ITEMS: Final = 10_000  # of a list of layers, which has no room for more
 MAX_REPEAT: Final = 10_000
 MAX_WIDTH: Final = 1024
 LAYER: Final = "kind of layer"
+REWRITTEN: Final = "kind of layer to rewrite"
 
 
 # --- words that pick something -----------------------------------------------------------------------------------
@@ -49,9 +50,9 @@ def choice(what: str, table: Mapping[str, Schema], bare: list[str], *others: Sch
     return {"anyOf": [*others, word, mapping]}
 
 
-def _choice_of(what: str, table: Mapping[str, type[Named]]) -> Schema:
+def _choice_of(what: str, table: Mapping[str, type[Named]], others: Sequence[str] = ()) -> Schema:
     properties = {kind: of_named(cls) for kind, cls in table.items()}
-    return choice(what, properties, stand_alone(table))
+    return choice(what, properties, [*others, *stand_alone(table)])
 
 
 def stand_alone(table: Mapping[str, type[Named]]) -> list[str]:
@@ -98,7 +99,7 @@ def _repeat() -> Schema:
 
 
 def _rewrite() -> Schema:
-    kind = {"title": "kind of layer to rewrite", "type": "string", "enum": list(KINDS)}
+    kind = {"title": REWRITTEN, "type": "string", "enum": list(KINDS)}
     layers = {"anyOf": [reference("item"), {**ITEMS, "minItems": 1}]}
     stage = {"anyOf": [COUNT, {"type": "string", "enum": ["classifier"]}]}
     options: Schema = {name: {} for cls in KINDS.values() for name in cls.field_names()}
@@ -143,8 +144,19 @@ def _of_recipe(name: str) -> Schema:
     from vggc.frontend import recipe
 
     if name in recipe.VOCABULARIES:
-        return _choice_of(name, recipe.VOCABULARIES[name])
-    return of_record({"preprocess": recipe.Preprocess, "train": recipe.Train}[name], f"key of {name}")
+        return _choice_of(name, recipe.VOCABULARIES[name], ["none"] if name in recipe.OPTIONAL else [])
+    return _with_none({"preprocess": recipe.Preprocess, "train": recipe.Train}[name], f"key of {name}")
+
+
+def _with_none(cls: type[Record], title: str) -> Schema:
+    """The schema of a record in which `none` undoes what is inherited; a choice has that word among its own."""
+    schema = of_record(cls, title)
+    for name in cls.field_names():
+        field = schema["properties"][name]
+        if cls.may_be_none(name) and "allOf" not in field:
+            described = {key: field.pop(key) for key in ("description", "default") if key in field}
+            schema["properties"][name] = described | {"anyOf": [*opened([field]), NONE]}
+    return schema
 
 
 AMOUNT: Final = r"^[0-9]{1,12}(\.[0-9]{1,12})?[KMGT]$"
@@ -196,6 +208,21 @@ def definition(name: str) -> Schema:
     cls = find(name)
     assert cls is not None, name
     return of_named(cls)
+
+
+def from_elsewhere(word: str, title: str) -> type[Layer] | None:
+    """The kind of another package that may stand where the schema of that title names the kinds of vggc."""
+    cls = find(word)
+    return cls if cls is not None and word not in KINDS and _takes(title, cls) else None
+
+
+def all_from_elsewhere(title: str) -> list[str]:
+    """The kinds of other packages that may stand there."""
+    return [kind for kind, cls in plugged_in().items() if _takes(title, cls)]
+
+
+def _takes(title: str, cls: type[Layer]) -> bool:
+    return title in (LAYER, REWRITTEN, f"kind of {cls.group}")
 
 
 def example(kind: str) -> str:

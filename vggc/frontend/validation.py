@@ -14,8 +14,7 @@ from jsonschema import Draft7Validator, TypeChecker, ValidationError
 from jsonschema.validators import extend
 
 from vggc.frontend.annotations import Schema
-from vggc.frontend.schema import LAYER, branches, definition, root
-from vggc.layers import find
+from vggc.frontend.schema import branches, definition, from_elsewhere, root
 
 
 class Violation(NamedTuple):
@@ -75,17 +74,17 @@ def _closed(validator: Any, _: object, instance: object, schema: Schema) -> Iter
     for key, value in instance.items():
         if key in schema["properties"]:
             continue
-        if schema["title"] == LAYER and find(key):
+        if from_elsewhere(key, schema["title"]):
             yield from validator.descend(value, definition(key), path=key)
         else:
             yield ValidationError("unknown", validator="additionalProperties", path=[key])
 
 
 def _one_of(_: Any, words: list[object], instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`enum`, for values of the right type; kinds of other packages count as kinds of layers."""
+    """`enum`, for values of the right type; kinds of other packages count."""
     if not _fits(schema, type_of(instance)) or instance in words:
         return
-    other = find(instance) if schema.get("title") == LAYER and isinstance(instance, str) else None
+    other = from_elsewhere(instance, schema.get("title", "")) if isinstance(instance, str) else None
     if other is None or other.required():
         yield ValidationError("unknown", validator="enum")
 

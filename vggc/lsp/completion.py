@@ -69,7 +69,7 @@ def complete(
 
 def _sorted(offers: Iterable[Offer], cursor: Cursor) -> list[Offer]:
     """Kinds in the order of the language, whether they stand alone or not; everything else stays where it is."""
-    tables = [leaf["properties"] for leaf in vocabulary.at(cursor.path) if is_choice(leaf)]
+    tables = [vocabulary.properties(leaf) for leaf in vocabulary.at(cursor.path) if is_choice(leaf)]
     rank = {name: position for table in tables for position, name in enumerate(table)}
     return sorted(offers, key=lambda offer: rank.get(offer.label, -1))
 
@@ -122,9 +122,10 @@ def _keys(leaf: Schema, cursor: Cursor) -> Iterator[Offer]:
     if leaf.get("type") != "object" or (is_choice(leaf) and cursor.keys):
         return
     needed = leaf.get("required", ())
-    names = [name for name in leaf["properties"] if name not in cursor.keys]
+    known = vocabulary.properties(leaf)
+    names = [name for name in known if name not in cursor.keys]
     for name in sorted(names, key=lambda name: name not in needed):
-        schema = leaf["properties"][name]
+        schema = known[name]
         if is_choice(leaf):
             yield _kind(name, schema, cursor)
         else:
@@ -169,7 +170,7 @@ def _detail(schema: Schema, needed: bool) -> str:
 
 def _values(leaf: Schema, cursor: Cursor) -> Iterator[Offer]:
     """The words that a scalar may be, and in one line with the key also the mappings that pick a kind."""
-    for word in leaf.get("enum", ()):
+    for word in vocabulary.words(leaf):
         kind = "kind" if vocabulary.picks(leaf) else "word"
         meaning = vocabulary.summary(str(word)) if kind == "kind" else ""
         yield Offer(str(word), _written(word, cursor.quoted), kind, "", meaning)

@@ -17,6 +17,7 @@ _INSTEAD: Final = re.compile(
     r"did you mean `([^`]+)`\?|write ([-+.\w]+)(?: without quotes)?|write `(\w+)` without the colon"
 )
 _NEEDLESS: Final = ("E107",)  # the key at the place goes
+_END: Final = re.compile(r"\.\.\.(\s|$)")  # of a document: nothing may follow it
 _REMOVED: Final = re.compile(r"remove (\w+): it is inferred")
 
 
@@ -143,6 +144,6 @@ def _silence(analysis: Analysis, name: str) -> Fix:
         text = f"\n{lines[last.line][: last.column]}{name}" if block else f", {name}"
         return Fix(title, (last.end_line, last.end_column), (last.end_line, last.end_column), text)
     inherited = analysis.network.spec.allow if analysis.network is not None else ()  # which a list here replaces
-    filled = max((line for line, text in enumerate(lines) if text.strip()), default=0)
+    filled = max((line for line, text in enumerate(lines) if text.strip() and not _END.match(text)), default=0)
     end = (filled, len(lines[filled]))
     return Fix(title, end, end, f"\nallow: [{', '.join([*inherited, name])}]")

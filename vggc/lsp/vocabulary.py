@@ -6,7 +6,7 @@ from typing import Any, Final
 from vggc.frontend.annotations import Schema
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.recipe import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
-from vggc.frontend.schema import LAYER, branches, definition, example, root
+from vggc.frontend.schema import all_from_elsewhere, branches, definition, example, from_elsewhere, root, stand_alone
 from vggc.frontend.units import UNITS
 from vggc.frontend.wording import expected, is_choice
 from vggc.layers import find
@@ -42,11 +42,25 @@ def _inside(schema: Schema, step: str | int) -> Iterator[Schema]:
 
 
 def _property(schema: Schema, key: str) -> Schema | None:
-    """The schema of a key; kinds of other packages are kinds of layers."""
+    """The schema of a key, which may be a kind of another package."""
     if key in schema.get("properties", {}):
         found: Schema = schema["properties"][key]
         return found
-    return definition(key) if schema.get("title") == LAYER and find(key) is not None else None
+    return definition(key) if from_elsewhere(key, schema.get("title", "")) is not None else None
+
+
+def properties(leaf: Schema) -> dict[str, Schema]:
+    """The keys of a mapping, kinds of other packages last."""
+    found: dict[str, Schema] = leaf["properties"]
+    return found | {kind: definition(kind) for kind in all_from_elsewhere(leaf.get("title", ""))}
+
+
+def words(leaf: Schema) -> list[object]:
+    """The words that a scalar may be, kinds of other packages last."""
+    if "enum" not in leaf:
+        return []
+    elsewhere = {kind: cls for kind in all_from_elsewhere(leaf.get("title", "")) if (cls := find(kind)) is not None}
+    return [*leaf["enum"], *stand_alone(elsewhere)]
 
 
 def owner(path: Path, key: str) -> tuple[Schema, Schema] | None:
