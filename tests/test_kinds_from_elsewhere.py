@@ -110,3 +110,20 @@ for text in ("features: [", "features: [{conv: {activation: ", "features: [{conv
 
 def test_it_is_in_the_schema(run: Run) -> None:
     assert '"softsign"' in run("-m", "vggc", "schema").stdout
+
+
+def contract(run: Run) -> "subprocess.CompletedProcess[str]":
+    """As docs/language.md says: in a checkout, where the package is installed."""
+    root = Path(__file__).parents[1]
+    options = ["-q", "-p", "no:cacheprovider", "--rootdir", str(root), "-c", str(root / "pyproject.toml")]
+    return run("-m", "pytest", *options, str(root / "tests/test_layers.py"), "-k", "softsign")
+
+
+def test_the_contract_of_the_kinds_holds_it_too(run: Run, tmp_path: Path) -> None:
+    held = contract(run)
+    assert (held.returncode, held.stdout.count("passed"), held.stdout.count("failed")) == (0, 1, 0), held.stdout
+    wrong = softsign().replace('OnnxNode("Softsign")', 'OnnxNode("Tanh")')
+    (tmp_path / "site/softsign.py").write_text(wrong, encoding="utf-8")
+    held = contract(run)
+    assert held.returncode == 1
+    assert "test_onnx_is_what_torch_computes" in held.stdout

@@ -1,7 +1,7 @@
 """The contract of a layer kind, held over the whole table: what it says about itself is what torch and ONNX do.
 
 Layers and inputs are random (`strategies.py`); the fields come from the annotations, so a new kind is under the
-contract with its line in the table.
+contract with its line in the table, and one of another package by being installed.
 """
 
 import importlib
@@ -36,7 +36,7 @@ from tests.strategies import (
     refusal,
 )
 from vggc.diagnostics import Source
-from vggc.layers import BUILT_IN, KINDS
+from vggc.layers import BUILT_IN, KINDS, all_kinds
 from vggc.layers.base import Layer, OnnxNode, Shape, TorchCall
 from vggc.pipeline import read_graph
 
@@ -51,13 +51,14 @@ REFUSALS: Final = (ValueError, RuntimeError)
 OWN_RULES: Final = {"E201", "E202", "E204"}
 
 IMAGES_ONLY: Final = {
-    *(cls.kind for cls in BUILT_IN if cls.group in ("conv", "pool")),
+    *(cls.kind for cls in all_kinds().values() if cls.group in ("conv", "pool")),
     *("instance_norm", "local_response_norm", "dropout2d"),
     *("pixel_shuffle", "upsample", "zero_pad2d", "reflection_pad2d"),
 }
 VECTORS_ONLY: Final = {"linear"}
 
-every_kind = pytest.mark.parametrize("cls", BUILT_IN, ids=list(KINDS))
+EVERY_KIND: Final = list(all_kinds().values())  # with those of other packages that are installed
+every_kind = pytest.mark.parametrize("cls", EVERY_KIND, ids=[cls.kind for cls in EVERY_KIND])
 
 
 def contract(claim: Callable[[type[Layer], st.DataObject], None]) -> Callable[[type[Layer]], None]:
@@ -135,7 +136,7 @@ def check_macs(layer: Layer, x: Shape) -> None:
     assert 2 * layer.macs(x) == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("cls", [cls for cls in BUILT_IN if cls.macs is not Layer.macs])
+@pytest.mark.parametrize("cls", [cls for cls in EVERY_KIND if cls.macs is not Layer.macs])
 @given(data=st.data())
 def test_macs_are_half_of_the_flops_that_torch_counts(cls: type[Layer], data: st.DataObject) -> None:
     check_macs(*data.draw(fitted(cls)))
@@ -214,7 +215,7 @@ def test_inference_can_go_on_after_an_error(cls: type[Layer], data: st.DataObjec
         assert again is None or not again.spatial
 
 
-@pytest.mark.parametrize("cls", [cls for cls in BUILT_IN if cls.conflict is not Layer.conflict])
+@pytest.mark.parametrize("cls", [cls for cls in EVERY_KIND if cls.conflict is not Layer.conflict])
 @settings(max_examples=5 * settings().max_examples)
 @given(data=st.data())
 def test_conflicts_are_what_torch_refuses(cls: type[Layer], data: st.DataObject) -> None:
