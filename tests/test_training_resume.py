@@ -11,10 +11,13 @@ from typing import Final
 
 import pytest
 import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.precision import MixedPrecision
 
 from tests.training_runs import NETWORK, ROOT, end, epochs_done, fails, same, start, train, until, weights, write_spec
 from vggc.cli import main
 from vggc.training import checkpoints
+from vggc.training.machine import Machine
 from vggc.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -52,13 +55,8 @@ def test_a_run_that_is_killed_and_resumed_ends_in_the_same_weights(tmp_path: Pat
     assert events(run) == events(whole.path), "the epochs of both sittings"
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = f"{{epochs: 4, batch_size: 256, optimizer: {{adam: 0.01}}, schedule: {schedule}}}"
-    spec = write_spec(tmp_path, train=recipe)
-    whole = train(spec, tmp_path / "whole")
-
-    # The second checkpoint is the last thing that happens before the process is gone.
+def broken_off_and_resumed(spec: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run whose second checkpoint is the last thing that happens before the process is gone."""
     written = checkpoints.save
 
     def save_and_vanish(*arguments: object, **options: object) -> None:
@@ -68,10 +66,35 @@ def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monk
 
     monkeypatch.setattr(checkpoints, "save", save_and_vanish)
     with pytest.raises(SystemExit):
-        train(spec, tmp_path / "broken")
+        train(spec, run)
     monkeypatch.setattr(checkpoints, "save", written)
-    main(["train", "--resume", str(tmp_path / "broken")])
-    assert same(last_weights(RunFolder(tmp_path / "broken")), last_weights(whole))
+    main(["train", "--resume", str(run)])
+    return RunFolder(run)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = f"{{epochs: 4, batch_size: 256, optimizer: {{adam: 0.01}}, schedule: {schedule}}}"
+    spec = write_spec(tmp_path, train=recipe)
+    whole = train(spec, tmp_path / "whole")
+    resumed = broken_off_and_resumed(spec, tmp_path / "broken", monkeypatch)
+    assert same(last_weights(resumed), last_weights(whole))
+
+
+def test_the_scale_of_the_loss_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With float16, whose scaler Lightning leaves out of its checkpoints; the CPU's stands for that of a GPU."""
+
+    def half(_: Machine, precision: str) -> Fabric:
+        scaler = torch.amp.GradScaler("cpu", init_scale=16.0, growth_interval=5)
+        return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+    monkeypatch.setattr(Machine, "fabric", half)
+    spec = write_spec(tmp_path, train="{epochs: 4, batch_size: 256, optimizer: {adam: 0.01}}")
+    whole = train(spec, tmp_path / "whole")
+    resumed = broken_off_and_resumed(spec, tmp_path / "broken", monkeypatch)
+    assert checkpoints.read(whole.last)["precision"]["scale"] > 16
+    assert checkpoints.read(resumed.last)["precision"] == checkpoints.read(whole.last)["precision"]
+    assert same(last_weights(resumed), last_weights(whole))
 
 
 def events(run: Path) -> dict[str, list[tuple[int, float]]]:
@@ -162,7 +185,7 @@ def test_a_file_that_cannot_be_written_is_said_and_the_run_goes_on_later(tmp_pat
 def test_a_checkpoint_holds_nothing_that_runs(tmp_path: Path) -> None:
     run = train(write_spec(tmp_path), tmp_path / "run")
     held = torch.load(run.last, weights_only=True)
-    assert set(held) == {"format", "model", "optimizer", "rate", "history", "watch"}
+    assert set(held) == {"format", "model", "optimizer", "precision", "rate", "history", "watch"}
 
 
 # --- what a run that is resumed may change -----------------------------------------------------------------------

@@ -100,6 +100,7 @@ class Learner:
         return {
             "model": self.model,
             "optimizer": self.optimizer,
+            "precision": self.fabric.strategy.precision.state_dict(),  # the scale of the loss, with 16-mixed
             "rate": self.rate.state_dict(),
             "history": self.history.state_dict(),
             "watch": self.watch.state_dict(),
@@ -108,6 +109,7 @@ class Learner:
     def restore(self, checkpoint: Path) -> None:
         """Go on from a checkpoint."""
         rest = self.fabric.load(checkpoint, {"model": self.model, "optimizer": self.optimizer}, weights_only=True)
+        self.fabric.strategy.precision.load_state_dict(rest.get("precision", {}))
         self.rate.load_state_dict(rest["rate"])
         self.history = History.from_state(rest["history"])
         self.watch.load_state_dict(rest["watch"])
