@@ -11,7 +11,7 @@ from typing import Any
 from vggc import pipeline, reporters
 from vggc.codes import CODES
 from vggc.diagnostics import Source, SpecError
-from vggc.frontend import recipe, schema
+from vggc.frontend import definitions, recipe, schema
 from vggc.frontend.annotations import Schema, of_field
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.units import UNITS
@@ -44,7 +44,7 @@ def language() -> str:
         "OPTIMIZERS": _vocabulary(recipe.OPTIMIZERS),
         "SCHEDULES": _vocabulary(recipe.SCHEDULES),
         "AUGMENTATIONS": _vocabulary(recipe.AUGMENTATIONS),
-        "EXPECT": _properties(schema.definition("expect")["properties"]),
+        "EXPECT": _properties(definitions.definition("expect")["properties"]),
     }
     for name, lines in parts.items():
         template = template.replace(f"<!-- {name} -->", "\n".join(lines))
@@ -97,7 +97,7 @@ def _resolved(found: Schema) -> Schema:
     """A schema with its reference followed."""
     if "allOf" in found:
         return _resolved(found["allOf"][0])
-    return schema.definition(found["$ref"].rpartition("/")[2]) if "$ref" in found else found
+    return definitions.definition(found["$ref"].rpartition("/")[2]) if "$ref" in found else found
 
 
 _LINKS = {
@@ -169,7 +169,7 @@ def _units() -> Iterator[str]:
         yield ""
         yield f"{unit.summary[0].upper()}{unit.summary[1:]}. A bare number is its `{unit.main}`."
         yield ""
-        yield from _properties(schema.of_unit(unit)["properties"])
+        yield from _properties(definitions.of_unit(unit)["properties"])
         yield ""
         yield f"```yaml item\n- {unit.example}\n```"
         yield ""

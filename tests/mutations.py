@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from vggc.diagnostics import Source, SpecError
+from vggc.frontend.definitions import DEFINITIONS, definition
 from vggc.frontend.document import plain, read
-from vggc.frontend.schema import DEFINITIONS, definition, root
+from vggc.frontend.schema import root
 from vggc.frontend.units import UNITS
 from vggc.layers import KINDS
 

@@ -15,11 +15,12 @@ from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stack
 from vggc.diagnostics import Source, SpecError
 from vggc.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
 from vggc.ir import Network
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.base import Layer
 from vggc.layers.conv import Conv2d
 from vggc.layers.extent import AffineFloor, Axis, Extent, least_through, window_axis
 from vggc.layers.padding import ZeroPad2d
-from vggc.layers.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from vggc.layers.pool import AvgPool2d, MaxPool2d
 from vggc.layers.reshape import Upsample
 from vggc.pipeline import compile_source, read_graph
 

@@ -17,11 +17,12 @@ from vggc.importing.sections import graph_of, legal_name, worded
 from vggc.ir import Graph
 from vggc.layers import KINDS
 from vggc.layers.activation import ReLU
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
 from vggc.layers.base import Layer
 from vggc.layers.conv import Conv2d
 from vggc.layers.dropout import Dropout
 from vggc.layers.linear import Linear
-from vggc.layers.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from vggc.layers.pool import AvgPool2d, MaxPool2d
 from vggc.layers.reshape import Flatten
 from vggc.pipeline import read_graph
 from vggc.unroll import unroll

@@ -15,8 +15,9 @@ from tests.mutations import Mutator
 from tests.regenerate_cases import INVALID, ROOT, VALID, cases
 from vggc.diagnostics import Source
 from vggc.frontend import schema
+from vggc.frontend.definitions import AMOUNT, DEFINITIONS, PRINTABLE
 from vggc.frontend.document import plain, read
-from vggc.frontend.schema import AMOUNT, DEFINITIONS, NAME, PRINTABLE, published, published_text
+from vggc.frontend.schema import NAME, published, published_text
 from vggc.frontend.sources import read_source, stock_names
 from vggc.frontend.units import UNITS
 from vggc.frontend.validation import violations

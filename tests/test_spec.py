@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggc.diagnostics import Diagnostic, Source, SpecError
-from vggc.frontend.schema import MAX_ITEMS, MAX_REPEAT, MAX_WIDTH
+from vggc.frontend.definitions import MAX_ITEMS, MAX_REPEAT, MAX_WIDTH
 from vggc.ir import Network
 from vggc.layers.base import MAX_DIMENSION, Layer
 from vggc.pipeline import compile_source

@@ -7,9 +7,9 @@ from typing import Final
 from vggc.codes import CODES
 from vggc.diagnostics import Diagnostic, Note
 from vggc.ir import Network, ShapedLayer
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import pair
 from vggc.layers.conv import Conv2d
-from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 
 DEEP: Final = 10  # layers with weights; torch's default initialisation still trains AlexNet's 8
 _VARIANCE_KEEPING: Final = ("kaiming_normal", "kaiming_uniform", "orthogonal")

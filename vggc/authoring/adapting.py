@@ -9,8 +9,8 @@ from vggc.diagnostics import Source
 from vggc.frontend import inherit, recipe
 from vggc.frontend.document import Table, plain
 from vggc.ir import Graph, Network
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import Shape, ShapeError, pair
-from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.pipeline import read_graph
 from vggc.records import Named
 

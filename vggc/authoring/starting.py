@@ -20,8 +20,8 @@ from vggc.frontend import inherit
 from vggc.frontend.document import plain
 from vggc.frontend.sources import stock_folder
 from vggc.ir import Graph, Network
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import Shape
-from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.pipeline import compile_source, read_graph
 
 SCHEMA: Final = "vggc.schema.json"

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 from vggc.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span, joined, quoted
 from vggc.frontend import helps
 from vggc.frontend.annotations import Schema
+from vggc.frontend.definitions import MAX_ITEMS
 from vggc.frontend.document import Document, Items, Leaf, Table, Value, plain
-from vggc.frontend.schema import MAX_ITEMS, branches
+from vggc.frontend.schema import branches
 from vggc.frontend.shown import shown
 from vggc.frontend.validation import Violation, violations
 from vggc.frontend.wording import expected, is_choice, legal_words

@@ -6,9 +6,10 @@ from typing import Final
 
 from vggc.diagnostics import Note, help_word, nearest
 from vggc.frontend.annotations import Schema
+from vggc.frontend.definitions import LAYER, PRINTABLE, all_from_elsewhere, example
 from vggc.frontend.document import Items, Leaf, Value
 from vggc.frontend.scalars import resolve
-from vggc.frontend.schema import LAYER, NAME, PRINTABLE, all_from_elsewhere, branches, example
+from vggc.frontend.schema import NAME, branches
 from vggc.frontend.shown import in_flow, shown
 from vggc.frontend.units import FOLLOWERS, UNITS
 from vggc.frontend.wording import article, expected, is_choice, legal_words

@@ -14,9 +14,10 @@ from vggc.frontend.inherit import merge
 from vggc.frontend.picked import only, options_of
 from vggc.frontend.units import FOLLOWERS, UNITS, Unit
 from vggc.layers import find
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.base import Layer
 from vggc.layers.conv import Conv2d
-from vggc.layers.pool import AdaptiveAvgPool2d, MaxPool2d
+from vggc.layers.pool import MaxPool2d
 
 DEFAULT_DIVISOR: Final = 8
 

@@ -14,7 +14,8 @@ from jsonschema import Draft7Validator, TypeChecker, ValidationError
 from jsonschema.validators import extend
 
 from vggc.frontend.annotations import Schema
-from vggc.frontend.schema import branches, definition, from_elsewhere, root
+from vggc.frontend.definitions import definition, from_elsewhere
+from vggc.frontend.schema import branches, root
 
 
 class Violation(NamedTuple):

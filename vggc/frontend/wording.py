@@ -5,7 +5,8 @@ from typing import Final
 
 from vggc.diagnostics import joined
 from vggc.frontend.annotations import Schema
-from vggc.frontend.schema import AMOUNT, NAME, branches
+from vggc.frontend.definitions import AMOUNT
+from vggc.frontend.schema import NAME, branches
 
 FEW: Final = 8  # words are listed up to so many
 

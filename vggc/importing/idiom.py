@@ -12,8 +12,8 @@ from vggc.frontend.units import CONV, FC, UNITS, Unit
 from vggc.importing.repeats import folded
 from vggc.importing.units import Defaults, Run, best_defaults, plain, runs
 from vggc.ir import Graph
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.base import Layer
-from vggc.layers.pool import AdaptiveAvgPool2d
 from vggc.pipeline import read_graph
 from vggc.unroll import unroll
 

@@ -7,10 +7,11 @@ from typing import Final
 from vggc.diagnostics import Source, Span
 from vggc.frontend.spec import Classes, Spec, Written
 from vggc.ir import Graph
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, GlobalAvgPool2d
 from vggc.layers.base import Layer, Shape, pair
 from vggc.layers.conv import Conv2d
 from vggc.layers.linear import Linear
-from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, GlobalAvgPool2d
+from vggc.layers.pool import AvgPool2d
 from vggc.layers.reshape import Flatten
 from vggc.unroll import unroll
 

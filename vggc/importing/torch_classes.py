@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from torch import nn
 
-from vggc.layers import activation, conv, dropout, linear, norm, padding, pool, reshape
+from vggc.layers import activation, adaptive_pool, conv, dropout, linear, norm, padding, pool, reshape
 from vggc.layers.base import Layer, Shape, Size
 
 
@@ -182,8 +182,8 @@ CLASSES: Final[Mapping[type[nn.Module], Callable[[Any, Shape], Layer]]] = {
     nn.Conv2d: _conv2d,
     nn.MaxPool2d: _max_pool2d,
     nn.AvgPool2d: _avg_pool2d,
-    nn.AdaptiveAvgPool2d: _adaptive(pool.AdaptiveAvgPool2d),
-    nn.AdaptiveMaxPool2d: _adaptive(pool.AdaptiveMaxPool2d),
+    nn.AdaptiveAvgPool2d: _adaptive(adaptive_pool.AdaptiveAvgPool2d),
+    nn.AdaptiveMaxPool2d: _adaptive(adaptive_pool.AdaptiveMaxPool2d),
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.GroupNorm: _group_norm,

@@ -11,7 +11,7 @@ from vggc.importing import ways_of_values as values
 from vggc.importing import ways_of_windows as windows
 from vggc.importing.values import Operation
 from vggc.importing.views import Stack, View, Way, always
-from vggc.layers import activation, pool, reshape
+from vggc.layers import activation, adaptive_pool, reshape
 from vggc.layers.base import Shape
 
 
@@ -31,8 +31,8 @@ def candidates(x: Shape, operations: tuple[Operation, ...], starts: set[str]) ->
 
 _GELUS: Final = always(activation.GELU(), activation.GELU(approximate="tanh"))
 _HARDSWISH: Final = always(activation.Hardswish())
-_UNEVEN_MEAN: Final = windows.uneven_pool(pool.AdaptiveAvgPool2d, "MatMul")
-_UNEVEN_MAX: Final = windows.uneven_pool(pool.AdaptiveMaxPool2d, "ReduceMax")
+_UNEVEN_MEAN: Final = windows.uneven_pool(adaptive_pool.AdaptiveAvgPool2d, "MatMul")
+_UNEVEN_MAX: Final = windows.uneven_pool(adaptive_pool.AdaptiveMaxPool2d, "ReduceMax")
 
 WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "Conv": (windows.convolution,),
@@ -42,8 +42,8 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "Concat": (windows.padded_convolution,),
     "MaxPool": (windows.max_pool,),
     "AveragePool": (windows.average_pool,),
-    "GlobalAveragePool": (always(pool.GlobalAvgPool2d()),),
-    "GlobalMaxPool": (always(pool.AdaptiveMaxPool2d(output_size=1)),),
+    "GlobalAveragePool": (always(adaptive_pool.GlobalAvgPool2d()),),
+    "GlobalMaxPool": (always(adaptive_pool.AdaptiveMaxPool2d(output_size=1)),),
     "MatMul": (_UNEVEN_MEAN,),
     "Gather": (_UNEVEN_MAX,),
     "BatchNormalization": (values.batch_norm,),

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from vggc.importing.values import Constant, Operation
 from vggc.importing.views import Stack, View, Way, sides, size
-from vggc.layers import conv, linear, padding, pool, reshape
+from vggc.layers import adaptive_pool, conv, linear, padding, pool, reshape
 
 
 def convolution(view: View) -> Iterator[Stack]:
@@ -106,7 +106,7 @@ def _own_border(operation: Operation) -> dict[str, Any]:
     return {"padding": border} if border != 0 else {}
 
 
-def uneven_pool(kind: type[pool.AdaptiveAvgPool2d] | type[pool.AdaptiveMaxPool2d], op: str) -> Way:
+def uneven_pool(kind: type[adaptive_pool.AdaptiveAvgPool2d] | type[adaptive_pool.AdaptiveMaxPool2d], op: str) -> Way:
     """An adaptive pool whose windows differ: two products, or two maxima over gathered windows."""
 
     def way(view: View) -> Iterator[Stack]:

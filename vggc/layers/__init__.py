@@ -7,16 +7,16 @@ the contract test read it from this table. Kinds of other packages join through 
 from functools import cache
 from typing import Final
 
-from vggc.layers import activation, conv, dropout, linear, norm, padding, pool, reshape
+from vggc.layers import activation, adaptive_pool, conv, dropout, linear, norm, padding, pool, reshape
 from vggc.layers.base import Layer
 
 BUILT_IN: Final[tuple[type[Layer], ...]] = (
     conv.Conv2d,
     pool.MaxPool2d,
     pool.AvgPool2d,
-    pool.AdaptiveAvgPool2d,
-    pool.AdaptiveMaxPool2d,
-    pool.GlobalAvgPool2d,
+    adaptive_pool.AdaptiveAvgPool2d,
+    adaptive_pool.AdaptiveMaxPool2d,
+    adaptive_pool.GlobalAvgPool2d,
     norm.BatchNorm,
     norm.GroupNorm,
     norm.InstanceNorm,

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from math import prod
 from typing import Annotated, final
 
+from vggc.layers.adaptive_pool import reduce_nodes
 from vggc.layers.base import (
     Layer,
     OnnxNode,
@@ -16,7 +17,6 @@ from vggc.layers.base import (
     constant,
     image,
 )
-from vggc.layers.pool import reduce_nodes
 
 Epsilon = Annotated[PositiveNumber, "added to the variance"]
 Affine = Annotated[bool, "whether a scale and a bias are learned"]

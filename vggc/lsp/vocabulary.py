@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from vggc.frontend.annotations import Schema
+from vggc.frontend.definitions import all_from_elsewhere, definition, example, from_elsewhere, stand_alone
 from vggc.frontend.initializers import INITIALIZERS
 from vggc.frontend.recipe import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
-from vggc.frontend.schema import all_from_elsewhere, branches, definition, example, from_elsewhere, root, stand_alone
+from vggc.frontend.schema import branches, root
 from vggc.frontend.units import UNITS
 from vggc.frontend.wording import expected, is_choice
 from vggc.layers import find

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from vggc.errors import ProductError
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
 from vggc.layers.base import Layer, LoweringError, Shape, ShapeError, pair
-from vggc.layers.pool import AdaptiveAvgPool2d, GlobalAvgPool2d
 from vggc.passes.program import BATCH, Note, Port, Program, Step, relayered
 
 _MUCH: Final = 2**16  # by which an image grows where every map that can grow shall

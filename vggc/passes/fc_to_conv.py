@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Final
 
 from vggc.errors import ProductError
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import Shape, ShapeError, pair
 from vggc.layers.conv import Conv2d
 from vggc.layers.linear import Linear
-from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
+from vggc.layers.pool import AvgPool2d, MaxPool2d
 from vggc.layers.reshape import Flatten
 from vggc.passes.dynamic_hw import with_open_ports, with_open_sizes
 from vggc.passes.program import Note, Program, Step, relayered, reshaped

@@ -15,8 +15,8 @@ from vggc.backends.torch_module import without_hints
 from vggc.frontend.recipe import Preprocess
 from vggc.geometry import receptive_fields
 from vggc.ir import Network, ShapedLayer
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import Shape, pair
-from vggc.layers.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.passes.program import Program
 from vggc.verify.sessions import Array
 

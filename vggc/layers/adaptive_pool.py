@@ -1,0 +1,187 @@
+"""Pooling to an output of fixed size, whatever the input: (C, H, W) -> (C, H', W')."""
+
+from typing import Annotated, final
+
+from vggc.layers.base import (
+    Layer,
+    OnnxNode,
+    Shape,
+    ShapeError,
+    Size,
+    TorchCall,
+    constant,
+    image,
+    pair,
+)
+from vggc.layers.extent import AffineFloor, Axis
+
+OutputSize = Annotated[Size, "height and width of the output"]
+AllowEnlarge = Annotated[
+    bool, "whether the map may be enlarged, which adds weights to the next layer and no information"
+]
+
+
+def adaptive_windows(extent: int, outputs: int) -> list[tuple[int, int]]:
+    """The windows [start, end) of an adaptive pool along one axis, as torch's documentation defines them."""
+    return [(i * extent // outputs, -((-(i + 1) * extent) // outputs)) for i in range(outputs)]
+
+
+def _adaptive_axes(output_size: Size, allow_enlarge: bool) -> tuple[Axis, Axis]:
+    height, width = (Axis(AffineFloor(0, size), 1 if allow_enlarge else size, None) for size in pair(output_size))
+    return height, width
+
+
+def _adaptive_shape(kind: str, x: Shape, output_size: Size, axes: tuple[Axis, Axis]) -> Shape:
+    channels, height, width = image(x, kind)
+    rows, columns = pair(output_size)
+    if height < axes[0].minimum or width < axes[1].minimum:
+        raise ShapeError(
+            "E204",
+            f"{kind}: the {height}x{width} map would be enlarged to {rows}x{columns}: "
+            f"{height * width} values a channel become {rows * columns}, and the next layer pays for them in weights",
+            spatial=True,
+            help=f"use a size of at most {height}x{width}, or say `allow_enlarge: true`",
+        )
+    return channels, rows, columns
+
+
+def _divides(x: Shape, output_size: Size) -> bool:
+    rows, columns = pair(output_size)
+    return x[1] % rows == 0 and x[2] % columns == 0
+
+
+def _static_pool(op: str, x: Shape, output_size: Size) -> tuple[OnnxNode, ...]:
+    """An adaptive pool over a map of known size that divides evenly: nothing, a global pool, or a plain one."""
+    rows, columns = pair(output_size)
+    window = (x[1] // rows, x[2] // columns)
+    if window == (1, 1):
+        return ()
+    if (rows, columns) == (1, 1):
+        return (OnnxNode(f"Global{op}"),)
+    return (OnnxNode(op, ("x",), {"kernel_shape": window, "strides": window}),)
+
+
+@final
+class AdaptiveAvgPool2d(Layer):
+    """The mean over a grid of given size: `torch.nn.AdaptiveAvgPool2d`, in ONNX a static pool."""
+
+    kind = "adaptive_avg_pool2d"
+    main = "output_size"
+    group = "pool"
+    example = "adaptive_avg_pool2d: 7"
+
+    output_size: OutputSize
+    allow_enlarge: AllowEnlarge = False
+
+    def axes(self) -> tuple[Axis, Axis]:
+        return _adaptive_axes(self.output_size, self.allow_enlarge)
+
+    def shape(self, x: Shape) -> Shape:
+        return _adaptive_shape(self.kind, x, self.output_size, self.axes())
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("AdaptiveAvgPool2d", (self.output_size,))
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        if _divides(x, self.output_size):
+            return _static_pool("AveragePool", x, self.output_size)
+        # The windows overlap or differ in size: the mean is then linear in rows and in columns, rows @ x @ columns.
+        rows, columns = (adaptive_windows(x[i + 1], pair(self.output_size)[i]) for i in (0, 1))
+        return (
+            *_averaging("rows", rows, x[1], transposed=False),
+            *_averaging("columns", columns, x[2], transposed=True),
+            OnnxNode("MatMul", ("rows", "x"), {}, "averaged"),
+            OnnxNode("MatMul", ("averaged", "columns")),
+        )
+
+
+def _averaging(name: str, windows: list[tuple[int, int]], extent: int, transposed: bool) -> tuple[OnnxNode, ...]:
+    """The matrix that averages the windows, (outputs, extent) or its transpose."""
+    matrix = [[1 / (end - start) if start <= n < end else 0.0 for n in range(extent)] for start, end in windows]
+    if transposed:
+        matrix = [list(column) for column in zip(*matrix, strict=True)]
+    values = tuple(value for row in matrix for value in row)
+    return (
+        constant(f"{name}_values", values),
+        constant(f"{name}_shape", (len(matrix), len(matrix[0]))),
+        OnnxNode("Reshape", (f"{name}_values", f"{name}_shape"), {}, name),
+    )
+
+
+@final
+class AdaptiveMaxPool2d(Layer):
+    """The maximum over a grid of given size: `torch.nn.AdaptiveMaxPool2d`, in ONNX a static pool."""
+
+    kind = "adaptive_max_pool2d"
+    main = "output_size"
+    group = "pool"
+    example = "adaptive_max_pool2d: 3"
+
+    output_size: OutputSize
+    allow_enlarge: AllowEnlarge = False
+
+    def axes(self) -> tuple[Axis, Axis]:
+        return _adaptive_axes(self.output_size, self.allow_enlarge)
+
+    def shape(self, x: Shape) -> Shape:
+        return _adaptive_shape(self.kind, x, self.output_size, self.axes())
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("AdaptiveMaxPool2d", (self.output_size,))
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        if _divides(x, self.output_size):
+            return _static_pool("MaxPool", x, self.output_size)
+        rows, columns = (adaptive_windows(x[i + 1], pair(self.output_size)[i]) for i in (0, 1))
+        return (
+            *_maxima("rows", rows, axis=2, opset=opset, value="x", output="tallest"),
+            *_maxima("columns", columns, axis=3, opset=opset, value="tallest", output="y"),
+        )
+
+
+def _maxima(
+    name: str, windows: list[tuple[int, int]], *, axis: int, opset: int, value: str, output: str
+) -> tuple[OnnxNode, ...]:
+    """Gather every window along an axis, the shorter ones with their last index repeated, and reduce it."""
+    longest = max(end - start for start, end in windows)
+    indices = tuple(min(start + step, end - 1) for start, end in windows for step in range(longest))
+    gathered = (
+        constant(f"{name}_values", indices),
+        constant(f"{name}_shape", (len(windows), longest)),
+        OnnxNode("Reshape", (f"{name}_values", f"{name}_shape"), {}, f"{name}_indices"),
+        OnnxNode("Gather", (value, f"{name}_indices"), {"axis": axis}, f"{name}_windows"),
+    )
+    return (*gathered, *reduce_nodes("ReduceMax", f"{name}_windows", (axis + 1,), opset, output=output, keep=False))
+
+
+def reduce_nodes(
+    op: str, value: str, axes: tuple[int, ...], opset: int, *, output: str, keep: bool
+) -> tuple[OnnxNode, ...]:
+    """A reduction; its axes became an input with opset 18."""
+    if opset < 18:
+        return (OnnxNode(op, (value,), {"axes": axes, "keepdims": int(keep)}, output),)
+    return (
+        constant(f"{output}_axes", axes),
+        OnnxNode(op, (value, f"{output}_axes"), {"keepdims": int(keep)}, output),
+    )
+
+
+@final
+class GlobalAvgPool2d(Layer):
+    """The mean of each channel, (C, H, W) -> (C, 1, 1): `torch.nn.AdaptiveAvgPool2d(1)`, ONNX `GlobalAveragePool`."""
+
+    kind = "global_avg_pool2d"
+    group = "pool"
+    example = "global_avg_pool2d"
+
+    def axes(self) -> tuple[Axis, Axis]:
+        return _adaptive_axes(1, allow_enlarge=False)
+
+    def shape(self, x: Shape) -> Shape:
+        return _adaptive_shape(self.kind, x, 1, self.axes())
+
+    def torch(self, x: Shape) -> TorchCall:
+        return TorchCall("AdaptiveAvgPool2d", (1,))
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        return (OnnxNode("GlobalAveragePool"),)
