@@ -28,9 +28,10 @@ from vggc.layers import KINDS
 from vggc.layers.base import Layer, Shape
 from vggc.pipeline import read_graph
 from vggc.unroll import unroll
-from vggc.verify.outputs import relative_l2, telling_weights
+from vggc.verify.outputs import relative_l2
 from vggc.verify.report import Report
 from vggc.verify.sessions import Array, newest_opset
+from vggc.verify.telling import telling_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -15,7 +15,7 @@ import vggc
 from tests.networks import SMALL, network
 from vggc.backends import onnx_model, onnx_writer
 from vggc.importing.ways import WAYS
-from vggc.verify.outputs import telling_weights
+from vggc.verify.telling import telling_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -45,7 +45,7 @@ def exported(compiled: Network, folder: Path, *passes: str, **options: object) -
 
 def weights(compiled: Network) -> dict[str, torch.Tensor]:
     """Weights under which no batch norm is the identity and every layer shows."""
-    from vggc.verify.outputs import telling_weights
+    from vggc.verify.telling import telling_weights
 
     return telling_weights(compiled, seed=5)
 

@@ -21,10 +21,11 @@ from vggc.layers.base import Layer, Shape, ShapeError
 from vggc.passes import prepare
 from vggc.unroll import unroll
 from vggc.verify.module import check_module
-from vggc.verify.outputs import relative_l2, telling_weights
+from vggc.verify.outputs import relative_l2
 from vggc.verify.reference import Reference
 from vggc.verify.sessions import Array, newest_opset, open_session
 from vggc.verify.structure import _inferred_shapes
+from vggc.verify.telling import telling_weights
 
 MAX_VALUES = 100_000  # of a map, so that a chain of enlargements stays fast
 FEATURES = [kind for kind in KINDS if kind not in ("linear", "flatten")]

@@ -114,6 +114,7 @@ def export(
 @until_layer
 @limits
 @weights_file
+@click.option("--calibration", default="", metavar="DIR|SOURCE", help="Images to compare an int8 file on.")
 def verify(
     file: Path,
     spec: str | None,
@@ -122,6 +123,7 @@ def verify(
     max_memory: int,
     weights: Path | None,
     matching: "Matching",
+    calibration: str,
 ) -> None:
     """Hold an ONNX file against a spec: the one named, or the one embedded in the file.
 
@@ -144,6 +146,7 @@ def verify(
             network,
             weights=weights,
             matching=matching,
+            calibration=calibration,
             progress=progress,
         )
     click.echo(str(report))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from vggc.build import EXPORTS
-from vggc.errors import ProductError
+from vggc.errors import ProductError, VerificationError
 from vggc.files.publishing import check_target, publish, report_path
 from vggc.files.staging import staging
 from vggc.ir import Network
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DEFAULT_OPSET: Final = 17
 TORCHS_OPSET: Final = 20  # what torch.onnx.export writes best; it turns older ones into others
+
+_TOO_COARSE: Final = "int8 is too coarse for this network: try (other) calibration images, or --fp16"
 
 Exporter = Literal["vggc", "torch"]
 
@@ -154,7 +156,7 @@ class _Making:
             raise ProductError("calibration images are of use to int8 alone: add --int8, or leave out --calibration")
         if not isinstance(calibration, str):
             return calibration
-        from vggc.exporting.calibration import calibration_inputs
+        from vggc.data.calibration import calibration_inputs
 
         return calibration_inputs(self.program, calibration, self.progress) if calibration else ()
 
@@ -201,10 +203,15 @@ class _Making:
         note = quantize(self.program, exact, size, path, split)
         self.progress("quantising", 1, 1)
         compared = split.comparing if split is not None else ()
-        return held(
-            self.program.noted(note), path, module, opset=self.opset, precision="int8", loosely=True, inputs=compared,
-            progress=self.progress,
-        )  # fmt: skip
+        try:
+            return held(
+                self.program.noted(note), path, module, opset=self.opset, precision="int8", loosely=True,
+                inputs=compared, progress=self.progress,
+            )  # fmt: skip
+        except VerificationError as error:
+            if error.report.verdict == "mismatch":
+                error.report.reason += f"; {_TOO_COARSE}"
+            raise VerificationError(error.report) from error
 
 
 def _check_opset(opset: int) -> None:

@@ -1,5 +1,6 @@
 """A float32 file -> an int8 one, by onnxruntime's quantiser."""
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 import onnx
 from onnxruntime import quantization
 
-from vggc.backends.onnx_writer import CHECKSUMS
+from vggc.backends.onnx_writer import CHECKSUMS, checksum, raw
 from vggc.passes.program import Array, Note, Program
 from vggc.quantities import in_bytes
 from vggc.version import __version__
@@ -96,12 +97,13 @@ def _quietly() -> Iterator[None]:
 
 
 def _signed(path: Path) -> None:
-    """Say in the file's metadata what it is; the checksums were those of other tensors."""
+    """Say in the file's metadata what it is, and the checksums of its tensors in the place of those that it had."""
     model = onnx.load(str(path))
     metadata = {each.key: each.value for each in model.metadata_props if each.key.startswith(("vggc.", "onnx.version"))}
-    metadata.pop(CHECKSUMS, None)
+    sums = {each.name: checksum(raw(onnx.numpy_helper.to_array(each))) for each in model.graph.initializer}
+    metadata |= {"vggc.precision": "int8", CHECKSUMS: json.dumps(sums, separators=(",", ":"))}
     del model.metadata_props[:]
-    onnx.helper.set_model_props(model, metadata | {"vggc.precision": "int8"})
+    onnx.helper.set_model_props(model, metadata)
     model.producer_name, model.producer_version = "vggc", __version__
     path.write_bytes(model.SerializeToString(deterministic=True))
 

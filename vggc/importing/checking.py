@@ -7,7 +7,6 @@ from torch import nn
 
 from vggc.passes import Program
 from vggc.progress import Progress
-from vggc.verify.outputs import telling_weights
 from vggc.verify.reference import Reference
 from vggc.verify.report import Measurement
 from vggc.verify.trial import Run, Trial
@@ -41,8 +40,11 @@ def check(
     own = dict(module.state_dict())
     trial.compare("own", own, run, samples)
     label = "with its own weights"
+    if not trial.finite:
+        report.reason = trial.overflow()
+        return
     if not trial.differs() and trial.says_little():
-        other, taken = reweighed(telling_weights(program.network))
+        other, taken = reweighed(reference.telling_weights())
         if taken:
             label = "with He weights"
             trial.compare("He", {**own, **taken}, other, samples[:2])

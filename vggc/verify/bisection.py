@@ -9,13 +9,16 @@ import onnx
 import torch
 
 from vggc.backends.onnx_model import Lowered
+from vggc.diagnostics import Span
 from vggc.ir import ShapedLayer
 from vggc.verify.outputs import relative_l2
+from vggc.verify.reading import EMBEDDED
 from vggc.verify.reference import Reference
 from vggc.verify.report import Culprit, Tolerance
 from vggc.verify.sessions import Array, open_session
-from vggc.verify.structure import node_differences, tensor_differences
+from vggc.verify.structure import node_differences, stands_for, tensor_differences
 
+_LINE: Final = 60  # characters of a line that are quoted
 MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared at once
 
 
@@ -64,22 +67,36 @@ def first_difference(
     return None
 
 
-def first_structural_difference(lowered: Lowered, model: onnx.ModelProto, tensor: str = "") -> Culprit | None:
-    """The first layer whose nodes or tensors' shapes are not those that were lowered, or that has the named tensor."""
+def first_structural_difference(lowered: Lowered, model: onnx.ModelProto) -> Culprit | None:
+    """The first layer whose nodes or tensors' shapes are not those that were lowered."""
     differing = _layers_that_differ(lowered, model)
     other = tensor_differences(lowered, model)
     for step in lowered.program.steps:
-        if tensor in {each.name for each in step.tensors.values()}:
-            return culprit(step.layer, f"{tensor} is not the one that was written")
         misshapen = next((other[each.name] for each in step.tensors.values() if each.name in other), "")
         if difference := differing.get(step.gives, misshapen):
             return culprit(step.layer, difference)
     return None
 
 
+def layer_of(lowered: Lowered, tensor: str) -> Culprit | None:
+    """The layer whose tensor of that name was altered."""
+    for step in lowered.program.steps:
+        if any(stands_for(tensor, each.name) for each in step.tensors.values()):
+            return culprit(step.layer, f"{tensor} is not the one that was written")
+    return None
+
+
 def culprit(layer: ShapedLayer, difference: str, error: float | None = None, before: float | None = None) -> Culprit:
     """A layer as the one to blame."""
-    return Culprit(layer.path, layer.alias, layer.kind, str(layer.node.span), difference, error, before)
+    return Culprit(layer.path, layer.alias, layer.kind, _place(layer.node.span), difference, error, before)
+
+
+def _place(span: Span) -> str:
+    """Where a layer stands; with its line where that is of the spec in a file, which nobody has at hand."""
+    if not span.source.name.endswith(EMBEDDED):
+        return str(span)
+    line = span.source.lines[span.line].strip().removeprefix("- ")
+    return f"{span} `{line if len(line) <= _LINE else line[: _LINE - 3] + '...'}`"
 
 
 def _layers(lowered: Lowered) -> list[ShapedLayer]:

@@ -9,6 +9,7 @@ from vggc.diagnostics import Source, SpecError
 from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.pipeline import compile_source
+from vggc.verify.reading import EMBEDDED
 from vggc.weights.matching import Matching
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
     if "vggc.spec" not in metadata:
         raise ProductError(f"{name} holds no spec; name one: vggc verify {name} SPEC")
     try:
-        return compile_source(Source(f"{name}:spec", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
+        return compile_source(Source(f"{name}{EMBEDDED}", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
     except SpecError as error:
         raise ProductError(f"the spec in {name} does not compile: {error}") from error
 
@@ -71,21 +72,22 @@ def embedded_program(network: Network, model: "onnx.ModelProto", name: str) -> "
 
 
 def embedded_weights(program: "Program", model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
-    """The module with the weights that a file holds, taken back through what the passes made of them.
+    """The module with the weights that a file holds, taken back through what the passes and quantising made of them.
 
     Raises:
-        ProductError: they are not those of the network, or quantised.
+        ProductError: they are not those of the network.
     """
     import torch
 
     from vggc.backends import torch_module
     from vggc.verify import reading
+    from vggc.verify.dequantizing import dequantized
     from vggc.weights.loading import assign
 
     made = Making.of(model, file.name)
-    if made.precision == "int8":
-        raise ProductError(f"{file.name} holds quantised weights; name those that it was made from with --weights")
     found = reading.state(model, file)
+    if made.precision == "int8":
+        found = dequantized(found)
     state = {} if made.by_vggc else dict(found)
     for tensor in (each for step in program.steps for each in step.tensors.values()):
         if tensor.name in found and tuple(found[tensor.name].shape) == tensor.shape:

@@ -16,13 +16,12 @@ from vggc.backends.onnx_model import Float
 from vggc.ir import Network
 from vggc.passes import Program, prepare
 from vggc.progress import Progress, silent
-from vggc.verify.bisection import culprit, first_difference, first_structural_difference
-from vggc.verify.outputs import telling_weights
+from vggc.verify.bisection import culprit, first_difference, first_structural_difference, layer_of
 from vggc.verify.reading import data_files
 from vggc.verify.reference import Reference
 from vggc.verify.report import TOLERANCES, Check, Report, Verdict
 from vggc.verify.sessions import Array, open_session, runnable, runner
-from vggc.verify.structure import Structure, altered_tensors, opset_of, tensor_differences
+from vggc.verify.structure import Structure, altered_tensors, opset_of, quantized_span, tensor_differences
 from vggc.verify.trial import Trial
 
 _RUNNABLE: Final = (
@@ -30,6 +29,10 @@ _RUNNABLE: Final = (
     "nodes",
     "weights",
 )  # a file that fails these alone can still be run, to find out where
+
+_CALIBRATED: Final = (
+    "a static int8 file is right for images like those that it was calibrated on: compare on such with --calibration"
+)
 
 Precision = Literal["float32", "float16", "int8"]
 
@@ -44,6 +47,7 @@ def verify(
     own_weights: bool = False,
     loosely: bool = False,
     inputs: Sequence[Array] = (),
+    model: onnx.ModelProto | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Hold an ONNX file against a program, or a network as it is, and a module with the weights that it ought to have.
@@ -57,6 +61,7 @@ def verify(
         own_weights: whether the module's weights are the file's own, so that comparing them would say nothing.
         loosely: whether the outputs alone must agree, because the file is made by others, or quantised.
         inputs: what to compare on, each a batch for the file's input; random values if left out.
+        model: the file, where it was read already.
         progress: told the passes done.
 
     Raises:
@@ -64,21 +69,27 @@ def verify(
     """
     program = what if isinstance(what, Program) else prepare(what)
     with runnable(path.name):
-        return _Verification(program, path, Reference(program, module.eval(), inputs), precision, progress).run(
-            opset, own_weights, loosely
-        )
+        model = model if model is not None else onnx.load(str(path), load_external_data=False)
+        reference = Reference(program, module.eval(), inputs, quantized_span(model))
+        return _Verification(program, path, model, reference, precision, progress).run(opset, own_weights, loosely)
 
 
 class _Verification:
     def __init__(
-        self, program: Program, path: Path, reference: Reference, precision: Precision, progress: Progress
+        self,
+        program: Program,
+        path: Path,
+        model: onnx.ModelProto,
+        reference: Reference,
+        precision: Precision,
+        progress: Progress,
     ) -> None:
         self.program = program
         self.path = path
         self.reference = reference
         self.state = dict(reference.module.state_dict())
         self.tolerance = TOLERANCES[precision]
-        self.model = onnx.load(str(path), load_external_data=False)
+        self.model = model
         size = path.stat().st_size + sum(each.stat().st_size for each in data_files(path, self.model))
         float_: Float = "float16" if precision == "float16" else "float32"
         self.lowered = onnx_model.lower(program, opset_of(self.model), float_)
@@ -110,10 +121,12 @@ class _Verification:
             return self._end("mismatch", f"{failed[0].name}: {failed[0].detail}")
         samples = self.reference.samples()
         self.trial.compare("as written", self.state, runner(open_session(str(self.path))), samples)
+        if not self.trial.finite:
+            return self._end("inconclusive", self.trial.overflow())
         if self.trial.differs():
             return self._blame("as written", self.state)
         if not loosely and self.trial.says_little():
-            weights = telling_weights(self.program.network)
+            weights = self.reference.telling_weights()
             replaced = self._replaced(weights)
             self.trial.compare("He", weights, runner(open_session(str(self.path), replaced)), samples[:2])
             if self.trial.differs():
@@ -136,6 +149,8 @@ class _Verification:
     def _blame(
         self, weights: str, state: Mapping[str, torch.Tensor], replaced: Mapping[str, Array] | None = None
     ) -> Report:
+        if self.reference.span is not None and not self.reference.inputs:
+            return self._end("inconclusive", f"{self.trial.difference(weights)}; {_CALIBRATED}")
         if not self.foreign:
             self._find_culprit(state, replaced)
         return self._end("mismatch", self.trial.difference(weights))
@@ -149,12 +164,15 @@ class _Verification:
         """By the values where the file can be run, else by its nodes and tensors alone."""
         if self.foreign:
             return
-        if own_weights and failed == ["weights"]:
-            altered = altered_tensors(self.model, self.path) or [""]
-            self.report.culprit = first_structural_difference(self.lowered, self.model, altered[0])
+        if failed == ["weights"] and (own_weights or self.report.precision == "int8"):
+            altered = altered_tensors(self.model, self.path)
+            if altered:
+                self.report.culprit = layer_of(self.lowered, altered[0])
+            else:
+                self.report.culprit = first_structural_difference(self.lowered, self.model)
             return
         if all(name in _RUNNABLE for name in failed) and not tensor_differences(self.lowered, self.model):
-            weights = telling_weights(self.program.network) if "weights" not in failed else self.state
+            weights = self.reference.telling_weights() if "weights" not in failed else self.state
             self._find_culprit(weights, self._replaced(weights) if weights is not self.state else None)
         self.report.culprit = self.report.culprit or first_structural_difference(self.lowered, self.model)
 

@@ -19,6 +19,8 @@ from vggc.errors import ProductError
 from vggc.files.publishing import data_name
 from vggc.verify.sessions import Array
 
+EMBEDDED: Final = ":spec"  # behind a file's name, the name of the spec in it
+
 _PIECE: Final = 2**22
 _DIGEST_IN_NAME: Final = re.compile(r"(.+\.onnx)\.[0-9a-f]{12}\.data")
 

@@ -5,6 +5,7 @@ every window of the map, not a convolution.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import torch
@@ -18,7 +19,9 @@ from vggc.ir import Network, ShapedLayer
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import Shape, pair
 from vggc.passes.program import Program
+from vggc.verify.outputs import relative_l2
 from vggc.verify.sessions import Array
+from vggc.verify.telling import telling_weights
 
 SEEDS_AND_BATCHES: Final = ((0, 1), (1, 2), (2, 3))
 _LARGEST_STEP: Final = 64
@@ -39,11 +42,20 @@ class Reference:
         program: what was exported.
         module: the network's module.
         inputs: what to compare on, each a batch for the file's input; random values if left out.
+        span: the least and the greatest of the random values, for a file that cuts off others; they are standard normal
+            if left out.
     """
 
-    def __init__(self, program: Program, module: nn.Sequential, inputs: Sequence[Array] = ()) -> None:
+    def __init__(
+        self,
+        program: Program,
+        module: nn.Sequential,
+        inputs: Sequence[Array] = (),
+        span: tuple[float, float] | None = None,
+    ) -> None:
         self.program = program
         self.module = module
+        self.span = span
         self.inputs = [torch.from_numpy(each) for each in inputs]
         self.expected = _Expected(program, module)
 
@@ -56,14 +68,28 @@ class Reference:
         return [Sample(*each, sizes[i % len(sizes)]) for i, each in enumerate(SEEDS_AND_BATCHES)]
 
     def input(self, sample: Sample) -> torch.Tensor:
-        """Standard normal values (batch, C, H, W), or an image of noise, uint8 (batch, H, W, C)."""
+        """Random values (batch, C, H, W), or an image of noise, uint8 (batch, H, W, C)."""
         if self.inputs:
             return self.inputs[sample.seed]
         generator = torch.Generator().manual_seed(sample.seed)
         channels = self.program.network.input[0]
         if self.program.input.dtype == "uint8":
             return torch.randint(0, 256, (sample.batch, *sample.size, channels), generator=generator, dtype=torch.uint8)
-        return torch.randn((sample.batch, channels, *sample.size), generator=generator)
+        shape = (sample.batch, channels, *sample.size)
+        if self.span is not None:
+            least, greatest = self.span
+            return least + (greatest - least) * torch.rand(shape, generator=generator)
+        return torch.randn(shape, generator=generator)
+
+    def telling_weights(self) -> dict[str, torch.Tensor]:
+        """Weights under which every layer shows in the output, for inputs like those that are compared on."""
+        x = self.input(Sample(len(SEEDS_AND_BATCHES), 2, self.samples()[0].size))
+        return telling_weights(self.program.network, x=self.expected.prepared(x) if self.takes_images else x)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether the program begins with the spec's preprocessing, and takes uint8 (batch, H, W, C)."""
+        return self.program.did("embed_preprocess")
 
     def output(self, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
         """The output for an input, with the weights of `state` in place of the module's own."""
@@ -73,16 +99,31 @@ class Reference:
         values: Array = output.numpy()
         return values
 
+    def rounding(self, state: Mapping[str, torch.Tensor], x: torch.Tensor, output: Array) -> float:
+        """How far an output is from that of the same network in float64, relative L2: what rounding adds up to."""
+        exact = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+        with _default_dtype(torch.float64):
+            return relative_l2(output, self.output(exact, x.double() if x.is_floating_point() else x))
+
     def intermediate(self, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Iterator[tuple[str, Array]]:
         """Path and output of every layer of the network, one after the other, for an input of the spec's size."""
         network = self.program.network
         with torch.no_grad(), without_hints():
-            if self.program.did("embed_preprocess"):
-                x = self.expected.prepared(x)
+            x = self.expected.prepared(x) if self.takes_images else x
             for layer in network.layers:
                 own = {name: state[f"{layer.path}.{name}"] for name in _state_of(layer)}
                 x = torch.func.functional_call(self.module.get_submodule(layer.path), own, (x,))
                 yield layer.path, x.clone().numpy()
+
+
+@contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _state_of(layer: ShapedLayer) -> list[str]:
@@ -129,7 +170,7 @@ class _Expected(nn.Module):
 
 def preprocessed(image: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
     """Images, uint8 (batch, H, W, C), as float32 inputs (batch, C, H', W')."""
-    x = image.permute(0, 3, 1, 2).float()
+    x = image.permute(0, 3, 1, 2).to(torch.get_default_dtype())
     if preprocess.resize is not None:
         size = pair(preprocess.resize)
         x = functional.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)

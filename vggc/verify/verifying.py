@@ -34,6 +34,7 @@ def held(
     own_weights: bool = False,
     loosely: bool = False,
     inputs: "Sequence[Array]" = (),
+    model: "onnx.ModelProto | None" = None,
     progress: Progress = silent,
 ) -> "Report":
     """The report of a file that is what it ought to be; the arguments are those of `vggc.verify.onnx_file.verify`.
@@ -47,7 +48,7 @@ def held(
     try:
         report = verify(
             program, path, module, opset=opset, precision=precision, own_weights=own_weights, loosely=loosely,
-            inputs=inputs, progress=progress,
+            inputs=inputs, model=model, progress=progress,
         )  # fmt: skip
     except LoweringError as error:  # in the opset of a file that is not vggc's
         raise ProductError(f"not supported: {error}") from error
@@ -62,6 +63,7 @@ def verify_onnx(
     *,
     weights: str | os.PathLike[str] | None = None,
     matching: Matching | None = None,
+    calibration: str = "",
     progress: Progress = silent,
 ) -> "Report":
     """Hold an existing file against a network; nothing is written.
@@ -74,6 +76,7 @@ def verify_onnx(
         network: what it is said to be; if left out, the spec that is embedded in the file.
         weights: what the file ought to hold; if left out the file's own weights are taken, and its graph is verified.
         matching: how the keys of the weights file are matched.
+        calibration: images to compare an int8 file on: a folder of them, or a data source.
         progress: told the passes done.
 
     Raises:
@@ -88,6 +91,8 @@ def verify_onnx(
     check_opsets(file, model)
     check_digests(file, model)
     made = Making.of(model, file.name)
+    if calibration and made.precision != "int8":
+        raise ProductError("calibration images are of use to int8 files alone: leave out --calibration")
     if network is None:
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
@@ -99,11 +104,19 @@ def verify_onnx(
         module = torch_module.build(network)  # no weights: the structure differs, and nothing is computed
     else:
         module = embedded_weights(program, model, file)
-    del model
     return held(
         program, file, module, precision=made.precision, own_weights=weights is None,
-        loosely=not made.by_vggc or made.precision == "int8", progress=progress,
+        loosely=not made.by_vggc or made.precision == "int8",
+        inputs=_images(program, calibration, progress), model=model, progress=progress,
     )  # fmt: skip
+
+
+def _images(program: "Program", words: str, progress: Progress) -> "Sequence[Array]":
+    if not words:
+        return ()
+    from vggc.data.calibration import calibration_inputs
+
+    return calibration_inputs(program, words, progress)
 
 
 def _is_another(program: "Program", model: "onnx.ModelProto") -> bool:

@@ -1,0 +1,44 @@
+"""The weights of an int8 file as the numbers that they stand for.
+
+onnxruntime's quantiser writes a tensor as three: `NAME_quantized`, `NAME_scale` and `NAME_zero_point`, the last two one
+value each, or one for every output channel. Of a bias they are `NAME_quantized_scale` and `NAME_quantized_zero_point`.
+The weight of a linear layer that is a matrix product now is `NAME_Transposed`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import torch
+
+_QUANTIZED: Final = "_quantized"
+_TRANSPOSED: Final = "_Transposed"
+
+
+def dequantized(found: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """All tensors, under the names that they had before they were quantised.
+
+    Args:
+        found: those of the file by name.
+    """
+    plain = {name: tensor for name, tensor in found.items() if tensor.is_floating_point()}
+    for name, tensor in found.items():
+        if not name.endswith(_QUANTIZED):
+            continue
+        base = name.removesuffix(_QUANTIZED)
+        scale = found.get(f"{name}_scale", found.get(f"{base}_scale"))
+        zero = found.get(f"{name}_zero_point", found.get(f"{base}_zero_point"))
+        if scale is not None and zero is not None:
+            transposed = base.endswith(_TRANSPOSED)
+            values = _values(tensor, scale, zero, axis=-1 if transposed else 0)
+            plain[base.removesuffix(_TRANSPOSED)] = values.T.contiguous() if transposed else values
+    return plain
+
+
+def _values(tensor: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, axis: int) -> torch.Tensor:
+    """(q - zero) * scale, for one scale or one for every place of an axis."""
+    shape = [1] * tensor.ndim
+    if tensor.ndim:
+        shape[axis] = -1
+    if scale.numel() == 1:
+        return (tensor.float() - zero.float().reshape(())) * scale.reshape(())
+    return (tensor.float() - zero.float().reshape(shape)) * scale.reshape(shape)

@@ -1,0 +1,81 @@
+"""Weights under which every layer shows in the output, whatever the activations."""
+
+from typing import Final
+
+import torch
+
+from vggc.backends import torch_module
+from vggc.ir import Network, ShapedLayer
+
+_BATCH: Final = 2
+_LEAST_SHARE: Final = 0.5  # of the mean square, that is taken for the deviation
+_LEAST_DEVIATION: Final = 1e-12
+
+State = dict[str, torch.Tensor]
+
+
+def telling_weights(network: Network, seed: int = 0, x: torch.Tensor | None = None) -> State:
+    """He-normal weights, small biases, and statistics unlike those of a fresh norm; then balanced.
+
+    He's factor is that of ReLU. Behind a sigmoid the values of an image hardly differ from those of another after a
+    few layers, and an error is lost in their mean. So the layers are gone through in order with random images, and the
+    weights and bias of each convolution and linear layer scaled so that what it gives has mean 0 in every channel and
+    deviation 1: Mishkin and Matas, "All you need is a good init" (2016), section 3.
+
+    Args:
+        network: whose weights they are.
+        seed: of the draw.
+        x: what the network is given, (batch, C, H, W); standard normal values if left out.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    state: State = {}
+    for layer in network.layers:
+        shapes = layer.layer.tensors(layer.input) | layer.layer.buffers(layer.input)
+        for name, shape in shapes.items():
+            state[f"{layer.path}.{name}"] = _drawn(name, shape, layer, generator)
+    _balance(network, state, torch.randn((_BATCH, *network.input), generator=generator) if x is None else x)
+    return state
+
+
+def _drawn(name: str, shape: tuple[int, ...], layer: ShapedLayer, generator: torch.Generator) -> torch.Tensor:
+    if name == "num_batches_tracked":
+        return torch.tensor(0)
+    drawn = torch.randn(shape, generator=generator)
+    if name == "weight" and len(shape) > 1 and layer.layer.group in ("conv", "linear"):
+        scaled: torch.Tensor = drawn * (2.0 / drawn[0].numel()) ** 0.5
+        return scaled
+    if name == "running_var":
+        return 0.5 + drawn.abs()
+    return 1 + 0.1 * drawn if name == "weight" else 0.1 * drawn
+
+
+def _balance(network: Network, state: State, x: torch.Tensor) -> None:
+    """Scale the weights in `state`, layer by layer, for inputs (batch, C, H, W)."""
+    module = torch_module.build(network).eval()
+    with torch.no_grad(), torch_module.without_hints():
+        for layer in network.layers:
+            own = {name: state[f"{layer.path}.{name}"] for name in _names(layer)}
+            x = torch.func.functional_call(module.get_submodule(layer.path), own, (x,))
+            if layer.layer.group in ("conv", "linear"):
+                balanced, x = _balanced(own, x)
+                state |= {f"{layer.path}.{name}": values for name, values in balanced.items()}
+
+
+def _names(layer: ShapedLayer) -> list[str]:
+    return [*layer.layer.tensors(layer.input), *layer.layer.buffers(layer.input)]
+
+
+def _balanced(own: State, y: torch.Tensor) -> tuple[State, torch.Tensor]:
+    """The weights and bias of a layer that gives y (batch, channels or features, ...), and y itself, both balanced.
+
+    A bias takes the mean out, and keeps what it was drawn as beside that, so that it shows. Where there is little but
+    a mean, it is scaled by less: to blow up what remains would blow up its rounding.
+    """
+    mean = y.mean(dim=[axis for axis in range(y.ndim) if axis != 1], keepdim=True)
+    deviation = float((y - mean).square().mean().sqrt())
+    scale = 1 / max(deviation, _LEAST_SHARE * float(y.square().mean().sqrt()), _LEAST_DEVIATION)
+    if "bias" not in own:
+        return {"weight": own["weight"] * scale}, y * scale
+    bias = (own["bias"] - mean.flatten()) * scale + own["bias"]
+    shown = own["bias"].reshape(mean.shape)
+    return {"weight": own["weight"] * scale, "bias": bias}, (y - mean) * scale + shown
