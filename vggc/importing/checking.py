@@ -44,10 +44,14 @@ def check(
         report.reason = trial.overflow()
         return
     if not trial.differs() and trial.says_little():
-        other, taken = reweighed(reference.telling_weights())
-        if taken:
-            label = "with He weights"
-            trial.compare("He", {**own, **taken}, other, samples[:2])
+        for kind, weights in reference.telling_weights():
+            other, taken = reweighed(weights)
+            if not taken:
+                break
+            label = f"with {kind} weights"
+            trial.compare(kind, {**own, **taken}, other, samples[:2])
+            if trial.differs() or trial.is_seen_widely():
+                break
     if trial.differs():
         report.verdict, report.reason = "mismatch", trial.difference(label)
     else:

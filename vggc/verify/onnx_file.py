@@ -22,6 +22,7 @@ from vggc.verify.reference import Reference
 from vggc.verify.report import TOLERANCES, Check, Report, Verdict
 from vggc.verify.sessions import Array, open_session, runnable, runner
 from vggc.verify.structure import Structure, altered_tensors, opset_of, quantized_span, tensor_differences
+from vggc.verify.telling import telling_weights
 from vggc.verify.trial import Trial
 
 _RUNNABLE: Final = (
@@ -125,12 +126,15 @@ class _Verification:
             return self._end("inconclusive", self.trial.overflow())
         if self.trial.differs():
             return self._blame("as written", self.state)
-        if not loosely and self.trial.says_little():
-            weights = self.reference.telling_weights()
+        if loosely or not self.trial.says_little():
+            return self._end(*self.trial.verdict())
+        for label, weights in self.reference.telling_weights():
             replaced = self._replaced(weights)
-            self.trial.compare("He", weights, runner(open_session(str(self.path), replaced)), samples[:2])
+            self.trial.compare(label, weights, runner(open_session(str(self.path), replaced)), samples[:2])
             if self.trial.differs():
-                return self._blame("with He weights", weights, replaced)
+                return self._blame(f"with {label} weights", weights, replaced)
+            if self.trial.is_seen_widely():
+                break
         return self._end(*self.trial.verdict())
 
     def _replaced(self, weights: Mapping[str, torch.Tensor]) -> dict[str, Array]:
@@ -172,7 +176,7 @@ class _Verification:
                 self.report.culprit = first_structural_difference(self.lowered, self.model)
             return
         if all(name in _RUNNABLE for name in failed) and not tensor_differences(self.lowered, self.model):
-            weights = self.reference.telling_weights() if "weights" not in failed else self.state
+            weights = telling_weights(self.program.network) if "weights" not in failed else self.state
             self._find_culprit(weights, self._replaced(weights) if weights is not self.state else None)
         self.report.culprit = self.report.culprit or first_structural_difference(self.lowered, self.model)
 

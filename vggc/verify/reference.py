@@ -21,7 +21,7 @@ from vggc.layers.base import Shape, pair
 from vggc.passes.program import Program
 from vggc.verify.outputs import relative_l2
 from vggc.verify.sessions import Array
-from vggc.verify.telling import telling_weights
+from vggc.verify.telling import balanced, telling_weights
 
 SEEDS_AND_BATCHES: Final = ((0, 1), (1, 2), (2, 3))
 _LARGEST_STEP: Final = 64
@@ -81,10 +81,15 @@ class Reference:
             return least + (greatest - least) * torch.rand(shape, generator=generator)
         return torch.randn(shape, generator=generator)
 
-    def telling_weights(self) -> dict[str, torch.Tensor]:
-        """Weights under which every layer shows in the output, for inputs like those that are compared on."""
+    def telling_weights(self) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        """Other weights, under which more shows in the output than under untrained ones, and what they are called: the
+        first do for most networks, the second for the rest.
+        """
+        network = self.program.network
+        weights = telling_weights(network)
+        yield "He", weights
         x = self.input(Sample(len(SEEDS_AND_BATCHES), 2, self.samples()[0].size))
-        return telling_weights(self.program.network, x=self.expected.prepared(x) if self.takes_images else x)
+        yield "balanced", balanced(network, weights, self.expected.prepared(x) if self.takes_images else x)
 
     @property
     def takes_images(self) -> bool:

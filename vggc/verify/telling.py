@@ -1,4 +1,4 @@
-"""Weights under which every layer shows in the output, whatever the activations."""
+"""Weights under which every layer shows in the output."""
 
 from typing import Final
 
@@ -7,33 +7,46 @@ import torch
 from vggc.backends import torch_module
 from vggc.ir import Network, ShapedLayer
 
-_BATCH: Final = 2
 _LEAST_SHARE: Final = 0.5  # of the mean square, that is taken for the deviation
 _LEAST_DEVIATION: Final = 1e-12
 
 State = dict[str, torch.Tensor]
 
 
-def telling_weights(network: Network, seed: int = 0, x: torch.Tensor | None = None) -> State:
-    """He-normal weights, small biases, and statistics unlike those of a fresh norm; then balanced.
-
-    He's factor is that of ReLU. Behind a sigmoid the values of an image hardly differ from those of another after a
-    few layers, and an error is lost in their mean. So the layers are gone through in order with random images, and the
-    weights and bias of each convolution and linear layer scaled so that what it gives has mean 0 in every channel and
-    deviation 1: Mishkin and Matas, "All you need is a good init" (2016), section 3.
-
-    Args:
-        network: whose weights they are.
-        seed: of the draw.
-        x: what the network is given, (batch, C, H, W); standard normal values if left out.
-    """
+def telling_weights(network: Network, seed: int = 0) -> State:
+    """He-normal weights, small biases, and statistics unlike those of a fresh norm: enough where ReLU is used."""
     generator = torch.Generator().manual_seed(seed)
     state: State = {}
     for layer in network.layers:
         shapes = layer.layer.tensors(layer.input) | layer.layer.buffers(layer.input)
         for name, shape in shapes.items():
             state[f"{layer.path}.{name}"] = _drawn(name, shape, layer, generator)
-    _balance(network, state, torch.randn((_BATCH, *network.input), generator=generator) if x is None else x)
+    return state
+
+
+def balanced(network: Network, state: State, x: torch.Tensor) -> State:
+    """The same weights, scaled layer by layer so that each shows whatever the activations.
+
+    He's factor is that of ReLU. Behind a sigmoid the values of an image hardly differ from those of another after a
+    few layers, and an error is lost in their mean. So the layers are gone through in order, and the weights and bias of
+    each convolution and linear layer scaled so that what it gives has mean 0 in every channel and deviation 1: Mishkin
+    and Matas, "All you need is a good init" (2016), section 3. What is left beside a mean is blown up, and its rounding
+    too: these weights are not the first choice.
+
+    Args:
+        network: whose weights they are.
+        state: the weights, which are left as they are.
+        x: what the network is given, (batch, C, H, W).
+    """
+    state = dict(state)
+    module = torch_module.build(network).eval()
+    with torch.no_grad(), torch_module.without_hints():
+        for layer in network.layers:
+            own = {name: state[f"{layer.path}.{name}"] for name in _names(layer)}
+            x = torch.func.functional_call(module.get_submodule(layer.path), own, (x,))
+            if layer.layer.group in ("conv", "linear"):
+                scaled, x = _scaled(own, x)
+                state |= {f"{layer.path}.{name}": values for name, values in scaled.items()}
     return state
 
 
@@ -49,23 +62,11 @@ def _drawn(name: str, shape: tuple[int, ...], layer: ShapedLayer, generator: tor
     return 1 + 0.1 * drawn if name == "weight" else 0.1 * drawn
 
 
-def _balance(network: Network, state: State, x: torch.Tensor) -> None:
-    """Scale the weights in `state`, layer by layer, for inputs (batch, C, H, W)."""
-    module = torch_module.build(network).eval()
-    with torch.no_grad(), torch_module.without_hints():
-        for layer in network.layers:
-            own = {name: state[f"{layer.path}.{name}"] for name in _names(layer)}
-            x = torch.func.functional_call(module.get_submodule(layer.path), own, (x,))
-            if layer.layer.group in ("conv", "linear"):
-                balanced, x = _balanced(own, x)
-                state |= {f"{layer.path}.{name}": values for name, values in balanced.items()}
-
-
 def _names(layer: ShapedLayer) -> list[str]:
     return [*layer.layer.tensors(layer.input), *layer.layer.buffers(layer.input)]
 
 
-def _balanced(own: State, y: torch.Tensor) -> tuple[State, torch.Tensor]:
+def _scaled(own: State, y: torch.Tensor) -> tuple[State, torch.Tensor]:
     """The weights and bias of a layer that gives y (batch, channels or features, ...), and y itself, both balanced.
 
     A bias takes the mean out, and keeps what it was drawn as beside that, so that it shows. Where there is little but
