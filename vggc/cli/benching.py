@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vggc.cli.common import compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.models import files_of_model
+from vggc.cli.places import check_places, files_of_specs
 
 if TYPE_CHECKING:
     from vggc.benching.subject import Subject
@@ -82,10 +84,12 @@ def bench(
     """
     if subject.endswith(".onnx"):
         _refuse_what_a_spec_takes(weights=weights, set=assignments, until=until)
+        check_places({"-o": [output]}, {"model": files_of_model(Path(subject))})
         opened = _of_file(subject, size)
     else:
         if size is not None:
             raise click.UsageError("--input is for ONNX files; a spec takes --set input=[3,64,64]")
+        check_places({"-o": [output]}, {"spec": files_of_specs(subject), "weights": [weights]})
         opened = _of_spec(subject, assignments, until, max_memory, weights, seed)
     with _written_to(output) as write, progress_bars() as progress:
         from vggc.benching import bench as benching

@@ -39,12 +39,14 @@ class Matching:
         allow_missing: patterns of keys that may keep their initial values, where the file lacks them or has another
             shape.
         allow_left_over: patterns of keys of the file that may be passed over.
+        key_map_file: where the map was read from, if it was.
     """
 
     match: Match = "name"
     key_map: Mapping[str, str | None] = field(default_factory=dict)
     allow_missing: tuple[str, ...] = ()
     allow_left_over: tuple[str, ...] = ()
+    key_map_file: Path | None = None
 
     def check(self, keys: Iterable[str]) -> None:
         """Raise ProductError for a pattern of `allow_missing` that fits no key of the network."""
