@@ -13,7 +13,7 @@ from tests.test_cli import run
 from vggc.cli.exits import Exit
 from vggc.errors import ProductError
 from vggc.weights.loading import WeightsReport, load_weights
-from vggc.weights.matching import Matching, matched, read_key_map
+from vggc.weights.matching import Match, Matching, matched, read_key_map
 
 State = dict[str, torch.Tensor]
 
@@ -292,7 +292,7 @@ def test_names_that_say_nothing_leave_the_order_of_the_file(state: State, tmp_pa
         ("w.pt", "neither names nor order and shape tell them apart: map each key with --key-map FILE"),
         (
             "w.safetensors",
-            "a safetensors file keeps no order, and these names do not say layer and tensor, as conv1.weight does: "
+            "a safetensors file keeps no order, and its names have to say layer and tensor, as conv1.weight does: "
             "map each key with --key-map FILE, or take the .pt that it was made of",
         ),
     ],
@@ -302,6 +302,18 @@ def test_the_advice_is_not_what_was_just_tried(name: str, advice: str, state: St
     with pytest.raises(ProductError) as caught:
         load(theirs, tmp_path, Matching(match="shape"), name)
     assert str(caught.value).splitlines()[-1] == advice
+
+
+@pytest.mark.parametrize("match", ["name", "shape"])
+def test_a_tensor_that_is_left_over_may_be_the_one_that_is_missing(match: Match, state: State, tmp_path: Path) -> None:
+    """Initial values are not advised where the file has a tensor of that shape."""
+    theirs = {f"head_{key}" if key.startswith("classifier.3") else key: each for key, each in state.items()}
+    theirs = dict(reversed(theirs.items()))
+    with pytest.raises(ProductError) as caught:
+        load(theirs, tmp_path, Matching(match=match))
+    advice = str(caught.value).splitlines()[-1]
+    assert "--key-map FILE" in advice
+    assert ("--match shape" in advice) == (match == "name")
 
 
 # --- what may be missing or left over ---

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    State = Mapping[str, torch.Tensor]
+
 
 @dataclass
 class WeightsReport:
@@ -94,7 +96,7 @@ def load_weights(
     ordered = path.suffix.lower() != ".safetensors"
     report = assign(module, state, path.name, matching, ordered=ordered)
     if not report.complete:
-        option, advice = _advice(report, set(module.state_dict()), matching, ordered=ordered)
+        option, advice = _advice(report, module.state_dict(), state, matching, ordered=ordered)
         advice = advice if option in offered else f"name a file with the weights of {network.name}"
         raise ProductError(f"the weights are not those of {network.name}\n{report}\n{advice}")
     _check_finite(module, report)
@@ -111,14 +113,17 @@ def _check_finite(module: "nn.Sequential", report: WeightsReport) -> None:
             )
 
 
-def _advice(report: WeightsReport, own: Collection[str], matching: Matching, *, ordered: bool) -> tuple[Option, str]:
+def _advice(
+    report: WeightsReport, own: "State", found: "State", matching: Matching, *, ordered: bool
+) -> tuple[Option, str]:
     """What to do about the likeliest cause, and the option that it is done with."""
     wrapped = {key.partition(".")[0] for key in report.left_over if key.partition(".")[2] in own}
     if len(wrapped) == 1:
         prefix = wrapped.pop()
         rule = f'`"{prefix}.*": "*"`'
         return "--key-map", f"the keys begin with `{prefix}.`: write {rule} into a file, and name it with --key-map"
-    if report.left_over and report.missing and not report.loaded:
+    missing, left_over = {own[key].shape for key in report.missing}, {found[key].shape for key in report.left_over}
+    if missing & left_over or (missing and left_over and not report.loaded):
         return _by_other_names(matching, ordered=ordered)
     if report.skipped or report.missing:
         key = (report.skipped or report.missing)[0].split(" ")[0]
@@ -127,13 +132,13 @@ def _advice(report: WeightsReport, own: Collection[str], matching: Matching, *, 
 
 
 def _by_other_names(matching: Matching, *, ordered: bool) -> tuple[Option, str]:
-    """What to do where no key found its place."""
+    """What to do where keys are those of the network under other names, as it seems."""
     if matching.match == "name":
         return "--match", "other names? map them with --key-map FILE, or go by order and shape with --match shape"
     if ordered:
         return "--key-map", "neither names nor order and shape tell them apart: map each key with --key-map FILE"
     return "--key-map", (
-        "a safetensors file keeps no order, and these names do not say layer and tensor, as conv1.weight does: "
+        "a safetensors file keeps no order, and its names have to say layer and tensor, as conv1.weight does: "
         "map each key with --key-map FILE, or take the .pt that it was made of"
     )
 
