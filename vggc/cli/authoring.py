@@ -56,7 +56,8 @@ def new(
     if target.is_file() and not force:
         raise ProductError(f"{target} is there already; --force replaces it, and -o writes elsewhere")
     schema = starting.schema_file(target)
-    check_places({"-o": [target], "the JSON Schema": [schema]}, {"spec": files_of_specs(parent)})
+    check_places({"-o": [target], "the JSON Schema": [schema]}, {})
+    check_places({"-o": [target]}, {"spec": files_of_specs(parent)})
     extends = starting.extends(parent, source, target)
     written = starting.start(
         name, source, extends, target, input=input, classes=_classes(classes), schema=starting.relative(schema, target)

@@ -30,7 +30,7 @@ def check_places(outputs: Outputs, inputs: Inputs) -> None:
     named = [(option, path) for option, paths in outputs.items() for path in paths if path is not None]
     for (one, path), (other, second) in combinations(named, 2):
         if os.path.realpath(path) == os.path.realpath(second):
-            raise click.UsageError(f"{one} and {other} both write {path}; name another file for one of them")
+            raise click.UsageError(f"{one} and {other} both write {path}; give one of them another place")
     there = [(option, path) for option, path in named if os.path.exists(path)]
     for what, read in inputs.items() if there else ():
         for file in filter(None, read):
