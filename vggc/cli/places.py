@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import combinations
 from pathlib import Path
 
 import click
@@ -12,12 +11,10 @@ from vggc.diagnostics import SpecError
 from vggc.frontend import inherit
 from vggc.frontend.sources import read_source
 
-# By the option that names them, or by the word for what they are; what an option was not given for is None.
-Outputs = Mapping[str, Iterable[Path | None]]
-Inputs = Mapping[str, Iterable[Path | None]]
+Places = Mapping[str, Iterable[Path | None]]  # by an option, or by a word for what lies there; None: nothing does
 
 
-def check_places(outputs: Outputs, inputs: Inputs) -> None:
+def check_places(outputs: Places, inputs: Places) -> None:
     """Look at the files of a command before anything is done; links are followed.
 
     Args:
@@ -28,9 +25,10 @@ def check_places(outputs: Outputs, inputs: Inputs) -> None:
         UsageError: an output is one of the inputs, or two outputs are the same file.
     """
     named = [(option, path) for option, paths in outputs.items() for path in paths if path is not None]
-    for (one, path), (other, second) in combinations(named, 2):
-        if os.path.realpath(path) == os.path.realpath(second):
-            raise click.UsageError(f"{one} and {other} both write {path}; give one of them another place")
+    taken: dict[str, str] = {}
+    for option, path in named:
+        if (other := taken.setdefault(os.path.realpath(path), option)) != option:
+            raise click.UsageError(f"{other} and {option} both write {path}; give one of them another place")
     there = [(option, path) for option, path in named if os.path.exists(path)]
     for what, read in inputs.items() if there else ():
         for file in filter(None, read):
@@ -48,9 +46,8 @@ def _check_kept(file: Path, what: str, outputs: Iterable[tuple[str, Path]]) -> N
 def check_suffix(option: str, path: Path | None, suffixes: Sequence[str], said: str) -> None:
     """Raise UsageError, which says so, for an output whose name has none of the suffixes of what it will be."""
     if path is not None and path.suffix not in suffixes:
-        raise click.UsageError(
-            f"{said}: {option} {path.with_suffix(suffixes[0]) if path.name else 'NAME' + suffixes[0]}"
-        )
+        example = path.with_suffix(suffixes[0]) if path.name else f"NAME{suffixes[0]}"
+        raise click.UsageError(f"{said}: {option} {example}")
 
 
 def files_of_specs(*specs: str) -> Iterator[Path]:
