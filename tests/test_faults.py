@@ -416,6 +416,36 @@ def test_a_link_and_a_model_in_two_files(tmp_path: Path) -> None:
     assert contents(tmp_path / "real") == {"x.onnx": b"old"}
 
 
+@pytest.mark.parametrize("through", ["link.onnx", "elsewhere/link.onnx"])
+def test_an_export_through_a_link_is_one_of_the_file_itself(through: str, tmp_path: Path) -> None:
+    """Its report names the new model, its old data goes, and nothing lies beside the link."""
+    for name in ("elsewhere", "expected"):
+        (tmp_path / name).mkdir()
+    export(tmp_path / "expected" / "x.onnx", 2)
+    export_in_two(tmp_path / "x.onnx", 1)
+    link = tmp_path / through
+    link.symlink_to(tmp_path / "x.onnx")
+    export(link, 2)
+    assert link.is_symlink()
+    left = {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file() and not each.is_symlink()}
+    assert left == contents(tmp_path / "expected")
+    assert not link.with_name("link.onnx.json").exists()
+
+
+def test_a_link_that_leads_to_itself_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").symlink_to("x.onnx")
+    export(tmp_path / "x.onnx", 1)
+    assert verified(tmp_path / "x.onnx")
+    assert sorted(contents(tmp_path)) == ["x.onnx", "x.onnx.json"]
+
+
+def test_a_folder_in_the_place_of_the_report_of_the_file_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx.json").mkdir()
+    (tmp_path / "link.onnx").symlink_to("x.onnx")
+    with pytest.raises(ProductError, match=r"x\.onnx\.json, the place of the report, is a folder"):
+        export(tmp_path / "link.onnx", 1)
+
+
 def test_data_of_an_older_export_goes_and_that_of_others_stays(tmp_path: Path) -> None:
     for name in ("x.onnx.data", "y.onnx.0123456789ab.data", "x.onnx.0123456789ab.data.bak"):
         (tmp_path / name).write_bytes(b"theirs")

@@ -9,9 +9,11 @@ import torch
 
 import vggc
 from tests.networks import SMALL, network
+from tests.test_cli import run
+from vggc.cli.exits import Exit
 from vggc.errors import ProductError
 from vggc.weights.loading import WeightsReport, load_weights
-from vggc.weights.matching import Matching, matched, read_key_map
+from vggc.weights.matching import Match, Matching, matched, read_key_map
 
 State = dict[str, torch.Tensor]
 
@@ -79,6 +81,28 @@ def test_a_map_that_is_none(text: str, message: str, tmp_path: Path) -> None:
 def test_a_brace_in_a_key_is_a_brace() -> None:
     matching = Matching(key_map={"a{*}.*": "b{*}.*"})
     assert matched({"b{0}.w": (1,)}, {"a{0}.w": (1,)}, matching, ordered=True) == {"b{0}.w": "a{0}.w"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "hint"),
+    [
+        ('"modul.*": "*"', "the nearest are `module.features."),
+        ("module.features.0.wieght: features.0.weight", "did you mean `module.features.0.weight`?"),
+        ('"aux.*": null', "the nearest are `module."),
+    ],
+)
+def test_a_rule_that_fits_no_key_is_a_mistake(rule: str, hint: str, state: State, tmp_path: Path) -> None:
+    theirs = {f"module.{key}": each for key, each in state.items()}
+    matching = key_map(f'{rule}\n"module.*": "*"\n', tmp_path)
+    with pytest.raises(ProductError) as caught:
+        load(theirs, tmp_path, matching)
+    pattern = rule.split(": ")[0].strip('"')
+    assert str(caught.value).startswith(f"the map of keys: `{pattern}` fits no key of w.pt; {hint}")
+
+
+def test_a_rule_that_fits_what_another_takes_is_none(state: State, tmp_path: Path) -> None:
+    load({"net.features.0.bias" if key == "features.0.bias" else key: each for key, each in state.items()}, tmp_path,
+         key_map('net.features.0.bias: features.0.bias\n"net.*": "*"\n', tmp_path))  # fmt: skip
 
 
 def test_a_missing_map(tmp_path: Path) -> None:
@@ -162,6 +186,136 @@ def test_tensors_of_one_shape_with_names_that_say_nothing_are_not_guessed(state:
         load(theirs, tmp_path, Matching(match="shape"), "w.safetensors")
 
 
+FRAMEWORKS = {
+    "with lines below": lambda layer, leaf: f"{layer.replace('.', '_')}_{leaf}",
+    "with slashes": lambda layer, leaf: f"{layer.replace('.', '/')}/{leaf}",
+    "with colons": lambda layer, leaf: f"{layer.replace('.', ':')}:{leaf}",
+    "as in Keras": lambda layer, leaf: f"{layer.replace('.', '_')}/{KERAS[leaf]}:0",
+    "as in old Keras": lambda layer, leaf: f"{layer.replace('.', '')}_{KERAS[leaf]}",
+    "as in MXNet": lambda layer, leaf: f"bn{layer.replace('.', '')}_{MXNET[leaf]}",
+}
+KERAS = {"weight": "kernel", "bias": "bias", "running_mean": "moving_mean", "running_var": "moving_variance"}
+MXNET = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_var"}
+
+
+def telling(state: State) -> State:
+    """The tensors without batch counts, and no two of one value: a swap is seen."""
+    return {key: torch.rand_like(each) + 1 for key, each in state.items() if "num_batches" not in key}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+def test_layers_are_told_apart_whatever_separates_the_parts_of_their_names(
+    name: str, framework: str, state: State, tmp_path: Path
+) -> None:
+    spelt = FRAMEWORKS[framework]
+    state = telling(state)
+    theirs = {spelt(*key.rsplit(".", 1)): each for key, each in state.items()}
+    assert len(theirs) == len(state)
+    loaded, _ = load(theirs, tmp_path, Matching(match="shape"), name)
+    assert same(loaded, state)
+
+
+def test_a_layer_without_a_number_comes_before_those_with_one(tmp_path: Path) -> None:
+    compiled = network("vggc: 1\nname: a\ninput: [4, 8, 8]\nfeatures: [4, 4, 4]\nclassifier: none\n")
+    own = telling(dict(compiled.module().state_dict()))
+    names = {"0": "conv", "2": "conv_1", "4": "conv_10"}
+    theirs = {f"{names[key.split('.')[1]]}_{key.split('.')[2]}": each for key, each in own.items()}
+    safetensors.torch.save_file(theirs, tmp_path / "w.safetensors")
+    module, _ = load_weights(compiled, tmp_path / "w.safetensors", Matching(match="shape"))
+    assert same(module.state_dict(), own)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        {"weight": "weight", "bias": "bias", "running_var": "running_var", "running_mean": "running_mean"},
+        {"running_mean": "moving_mean", "running_var": "moving_variance", "bias": "beta", "weight": "gamma"},
+        {"bias": "b", "running_var": "var", "weight": "scale", "running_mean": "mean"},
+    ],
+    ids=lambda leaves: ", ".join(leaves.values()),
+)
+def test_names_say_which_tensor_of_a_norm_is_which_in_whatever_order(
+    leaves: dict[str, str], name: str, state: State, tmp_path: Path
+) -> None:
+    state = telling(state)
+    layers = dict.fromkeys(key.rpartition(".")[0] for key in state)
+    theirs = {
+        f"net{i}.{new}": state[f"{layer}.{leaf}"]
+        for i, layer in enumerate(layers)
+        for leaf, new in leaves.items()
+        if f"{layer}.{leaf}" in state
+    }
+    loaded, report = load(theirs, tmp_path, Matching(match="shape"), name)
+    assert same(loaded, state)
+    assert report.complete
+
+
+def test_names_say_which_is_which_though_the_statistics_stand_behind_all_parameters(
+    state: State, tmp_path: Path
+) -> None:
+    state = telling(state)
+    theirs = dict(sorted(state.items(), key=lambda item: "running" in item[0]))
+    assert list(theirs) != list(state)
+    loaded, _ = load(theirs, tmp_path, Matching(match="shape"))
+    assert same(loaded, state)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_a_tensor_is_never_taken_for_one_that_its_name_says_it_is_not(name: str, state: State, tmp_path: Path) -> None:
+    """A norm without a shift: its mean has the shape of the bias that is missing."""
+    state = telling(state)
+    theirs = {key: each for key, each in state.items() if not re.fullmatch(r"features\.[15]\.bias", key)}
+    with pytest.raises(ProductError) as caught:
+        load(theirs, tmp_path, Matching(match="shape"), name)
+    assert "features.1.bias" in str(caught.value)
+    assert "features.1.bias <-" not in str(caught.value)
+    if name == "w.safetensors":  # where nothing but whole layers is matched
+        return
+    loaded, report = load(theirs, tmp_path, Matching(match="shape", allow_missing=("features.[15].bias",)), name)
+    assert report.kept == ["features.1.bias", "features.5.bias"]
+    assert same(loaded, theirs)
+
+
+def test_names_that_say_nothing_leave_the_order_of_the_file(state: State, tmp_path: Path) -> None:
+    """Numbers, among which the tensors of two layers stand in turns."""
+    state = telling(state)
+    theirs = {f"{'ab'[i % 2]}.{i}": each for i, each in enumerate(state.values())}
+    loaded, _ = load(theirs, tmp_path, Matching(match="shape"))
+    assert same(loaded, state)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("w.pt", "neither names nor order and shape tell them apart: map each key with --key-map FILE"),
+        (
+            "w.safetensors",
+            "a safetensors file keeps no order, and its names have to say layer and tensor, as conv1.weight does: "
+            "map each key with --key-map FILE, or take the .pt that it was made of",
+        ),
+    ],
+)
+def test_the_advice_is_not_what_was_just_tried(name: str, advice: str, state: State, tmp_path: Path) -> None:
+    theirs = {f"t{i}": each[None] for i, each in enumerate(state.values())}
+    with pytest.raises(ProductError) as caught:
+        load(theirs, tmp_path, Matching(match="shape"), name)
+    assert str(caught.value).splitlines()[-1] == advice
+
+
+@pytest.mark.parametrize("match", ["name", "shape"])
+def test_a_tensor_that_is_left_over_may_be_the_one_that_is_missing(match: Match, state: State, tmp_path: Path) -> None:
+    """Initial values are not advised where the file has a tensor of that shape."""
+    theirs = {f"head_{key}" if key.startswith("classifier.3") else key: each for key, each in state.items()}
+    theirs = dict(reversed(theirs.items()))
+    with pytest.raises(ProductError) as caught:
+        load(theirs, tmp_path, Matching(match=match))
+    advice = str(caught.value).splitlines()[-1]
+    assert "--key-map FILE" in advice
+    assert ("--match shape" in advice) == (match == "name")
+
+
 # --- what may be missing or left over ---
 
 
@@ -224,3 +378,58 @@ def test_torchvisions_names_are_the_networks_own(tmp_path: Path) -> None:
     assert list(compiled.module(init=False).state_dict()) == [
         f"{path}.{leaf}" for path in paths for leaf in ("weight", "bias")
     ]
+
+
+# --- advice that suits the command ---
+
+
+GREY = """\
+vggc: 1
+name: grey
+input: [1, 8, 8]
+classes: 10
+features: [4, M]
+classifier: [{linear: classes}]
+"""
+OPTIONS = ("--match", "--key-map", "--allow-missing", "--allow-left-over")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec, its model, its weights under other names, and a file that lacks one of them."""
+    monkeypatch.chdir(tmp_path)
+    Path("grey.yaml").write_text(GREY)
+    state = dict(network(GREY).module(seed=7).state_dict())
+    torch.save(state, "w.pt")
+    torch.save({f"module.{key}": each for key, each in state.items()}, "module.pt")
+    torch.save({key: each for key, each in state.items() if key != "features.0.bias"}, "lacking.pt")
+    Path("map.yaml").write_text('"module.*": "*"\n')
+    vggc.export_onnx("grey.yaml", "grey.onnx", weights="w.pt")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        ("export grey.yaml --onnx --weights {}", ()),
+        ("bench grey.yaml --weights {}", ()),
+        ("verify grey.onnx --weights {}", ("--allow-missing",)),
+        ("eval {} grey.yaml", OPTIONS),
+    ],
+)
+@pytest.mark.parametrize("weights", ["module.pt", "lacking.pt"])
+def test_no_command_advises_what_it_refuses(
+    weights: str, command: str, refused: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*command.format(weights).split()) == Exit.FAILED
+    advice = capsys.readouterr().err.splitlines()[-1]
+    assert "the weights are not" not in advice
+    assert not [option for option in refused if option in advice]
+    assert any(option in advice for option in OPTIONS) or advice == "name a file with the weights of grey"
+
+
+def test_what_is_measured_may_have_weights_under_other_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fast = ("--rounds", "1", "--seconds", "0.001", "--threads", "1", "--batch", "1")
+    assert run("bench", "grey.yaml", "--weights", "module.pt", "--key-map", "map.yaml", *fast) == Exit.FINE
+    assert "the engines' outputs agree" in capsys.readouterr().out
+    assert run("bench", "grey.onnx", "--key-map", "map.yaml") == Exit.USAGE

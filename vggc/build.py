@@ -32,14 +32,19 @@ class Product:
 
 def products(network: Network, folder: Path | None = None) -> list[Product]:
     """The text products of a network; the same bytes on every machine."""
+    made = places(network, folder)
+    return [Product(path, backends.load(backend).emit(network)) for path, backend in made.items()]
+
+
+def places(network: Network, folder: Path | None = None) -> dict[Path, str]:
+    """Where the products of a network lie, and the backend that makes each."""
     folder = folder or EXPORTS / network.stem
-    made = {
-        f"{network.name}.py": "python_source",
-        f"{network.name}.svg": "svg_diagram",
-        f"{network.name}.txt": "text_summary",
-        "network.json": "network_json",
+    return {
+        folder / f"{network.name}.py": "python_source",
+        folder / f"{network.name}.svg": "svg_diagram",
+        folder / f"{network.name}.txt": "text_summary",
+        folder / "network.json": "network_json",
     }
-    return [Product(folder / name, backends.load(backend).emit(network)) for name, backend in made.items()]
 
 
 def write(product: Product) -> None:

@@ -17,6 +17,7 @@ from vggc.verify.embedded import Making, embedded_network, embedded_program, emb
 from vggc.verify.reading import data_files, read_model
 from vggc.verify.structure import inputs as inputs_of
 from vggc.weights.loading import load_weights
+from vggc.weights.matching import Matching
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +42,7 @@ class _Spec:
 
     network: Network
     weights: Path | None
+    matching: Matching | None
     seed: int
 
     def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
@@ -61,7 +63,7 @@ class _Spec:
         from vggc.backends import torch_module
 
         if self.weights is not None:
-            return load_weights(self.network, self.weights)[0]
+            return load_weights(self.network, self.weights, self.matching, self.seed, progress)[0]
         return torch_module.materialize(self.network, self.seed, progress)
 
 
@@ -118,13 +120,14 @@ class Subject:
         ]
 
 
-def of_network(network: Network, weights: Path | None = None, seed: int = 0) -> Subject:
-    """A network with the weights of a file, or drawn by its `init` under a seed."""
+def of_network(
+    network: Network, weights: Path | None = None, seed: int = 0, matching: Matching | None = None
+) -> Subject:
+    """A network with the weights of a file, matched as is said, or drawn by its `init` under a seed."""
     inputs = (Input("input", np.dtype(np.float32), network.input),)
     note = "the ONNX file was made for this measurement and is not verified; vggc export verifies"
-    return Subject(
-        network.name, inputs, network.weight_bytes, _Spec(network, weights, seed), network=network, notes=(note,)
-    )
+    source = _Spec(network, weights, matching, seed)
+    return Subject(network.name, inputs, network.weight_bytes, source, network=network, notes=(note,))
 
 
 def of_file(path: Path, size: Sequence[int] | None = None) -> Subject:

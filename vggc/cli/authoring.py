@@ -10,6 +10,7 @@ import click
 from vggc import pipeline
 from vggc.cli.common import SPEC, limits, overrides, summary, until_layer
 from vggc.cli.exits import Exit
+from vggc.cli.places import check_places, files_of_specs
 from vggc.diagnostics import Source
 from vggc.errors import ProductError
 from vggc.frontend import inherit
@@ -54,9 +55,9 @@ def new(
     source = read_source(parent)
     if target.is_file() and not force:
         raise ProductError(f"{target} is there already; --force replaces it, and -o writes elsewhere")
-    if target.exists() and source.path is not None and target.samefile(source.path):
-        raise click.UsageError(f"{target} cannot extend itself; write elsewhere with -o")
     schema = starting.schema_file(target)
+    check_places({"-o": [target], "the JSON Schema": [schema]}, {})
+    check_places({"-o": [target]}, {"spec": files_of_specs(parent)})
     extends = starting.extends(parent, source, target)
     written = starting.start(
         name, source, extends, target, input=input, classes=_classes(classes), schema=starting.relative(schema, target)

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vggc.cli.common import compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.models import files_of_model
+from vggc.cli.places import check_places, files_of_specs
+from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
     from vggc.benching.subject import Subject
+    from vggc.weights.matching import Matching
 
 
 class _Numbers(click.ParamType[tuple[int, ...]]):
@@ -51,7 +55,7 @@ class _Engines(click.ParamType[tuple[str, ...]]):
 @click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Turns of each row.")
 @click.option("--seconds", type=click.FloatRange(min=0.001), default=2.0, show_default=True, help="Of each row.")
 @click.option("--input", "size", type=_Numbers(), metavar="C,H,W", help="Of a file that leaves it open.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A .safetensors or torch file; drawn if left out.")
+@weights_file
 @overrides
 @until_layer
 @limits
@@ -69,6 +73,7 @@ def bench(
     seconds: float,
     size: tuple[int, ...] | None,
     weights: Path | None,
+    matching: "Matching",
     assignments: tuple[str, ...],
     until: str | None,
     max_memory: int,
@@ -82,11 +87,17 @@ def bench(
     """
     if subject.endswith(".onnx"):
         _refuse_what_a_spec_takes(weights=weights, set=assignments, until=until)
+        check_places({"-o": [output]}, {"model": files_of_model(Path(subject))})
         opened = _of_file(subject, size)
     else:
         if size is not None:
             raise click.UsageError("--input is for ONNX files; a spec takes --set input=[3,64,64]")
-        opened = _of_spec(subject, assignments, until, max_memory, weights, seed)
+        read = {"spec": files_of_specs(subject), "weights": [weights], "map of keys": [matching.key_map_file]}
+        check_places({"-o": [output]}, read)
+        network = compiled(subject, assignments, until, max_memory)
+        from vggc.benching.subject import of_network
+
+        opened = of_network(network, weights, seed, matching)
     with _written_to(output) as write, progress_bars() as progress:
         from vggc.benching import bench as benching
         from vggc.benching.rounds import Plan
@@ -128,12 +139,3 @@ def _of_file(path: str, size: Sequence[int] | None) -> "Subject":
     from vggc.benching.subject import of_file
 
     return of_file(Path(path), size)
-
-
-def _of_spec(
-    spec: str, assignments: Sequence[str], until: str | None, max_memory: int, weights: Path | None, seed: int
-) -> "Subject":
-    network = compiled(spec, assignments, until, max_memory)
-    from vggc.benching.subject import of_network
-
-    return of_network(network, weights, seed)

@@ -12,6 +12,7 @@ from vggc import pipeline
 from vggc.cli import completion
 from vggc.cli.common import SPEC, Size, compiled, limits, overrides, progress_bars, report, spec_files, until_layer
 from vggc.cli.exits import Exit
+from vggc.cli.places import check_places, check_suffix, files_of_specs
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.sources import read_source
@@ -60,11 +61,12 @@ def compare(
 
     keys = comparing.COLUMNS if columns is None else tuple(key.strip() for key in columns.split(","))
     _check_columns((*keys, *([sort] if sort not in (None, "name") else [])))
-    if plot is not None and plot.suffix != ".svg":
-        raise click.UsageError(f"the picture is an SVG: --plot {plot.with_suffix('.svg')}")
+    check_suffix("--plot", plot, (".svg",), "the picture is an SVG")
+    files = spec_files(specs)
+    check_places({"--plot": [plot]}, {"spec": files_of_specs(*files)})
     found: list[Diagnostic] = []
     networks: list[Network] = []
-    for spec in spec_files(specs):
+    for spec in files:
         try:
             networks.append(compiled(spec, assignments, until, max_memory))
         except SpecError as error:
@@ -153,6 +155,9 @@ def fit(
     source = read_source(spec)
     folder = output or Path()
     name = pipeline.read_graph(source).spec.name
+    if output is not None:
+        candidates = [output / f"{name}_fit{number}.yaml" for number in range(1, top + 1)]
+        check_places({"-o": candidates}, {"spec": files_of_specs(spec)})
     head = fit_specs.head(f"{name}_fit", starting.extends(spec, source, folder / "fit.yaml"), said(assignments))
     with progress_bars() as progress:
         search = fitting.search(fit_specs.source(head, folder), budget, varied, progress)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vggc.cli.common import SPEC, compiled, limits, overrides, until_layer
+from vggc.cli.places import check_places, files_of_specs
 from vggc.errors import ProductError
 
 if TYPE_CHECKING:
@@ -68,5 +69,6 @@ def draw(
             raise click.UsageError(f"--style and --theme are for {', '.join(drawing.PICTURES)}")
     network = compiled(spec, assignments, until, max_memory)
     path = output or Path(f"{network.stem}.svg")
+    check_places({"-o": [path]}, {"spec": files_of_specs(spec)})
     drawing.draw(network, path, style or "paper", theme or "auto")
     click.echo(f"wrote {path}")

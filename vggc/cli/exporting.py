@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vggc.cli.common import SPEC, Command, compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.places import check_places, files_of_specs
 from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
@@ -84,12 +85,16 @@ def export(
     if spec is None:
         click.echo("no spec named: exporting the stock vgg16")
     network = compiled(spec or "vgg16", assignments, until, max_memory)
-    from vggc.exporting.export import export_onnx
+    from vggc.exporting.export import default_path, export_onnx
+    from vggc.files.publishing import report_path
 
+    target = output or default_path(network)
+    read = {"spec": files_of_specs(spec or "vgg16"), "weights": [weights], "map of keys": [matching.key_map_file]}
+    check_places({"-o": [target, report_path(target)]}, read)
     with progress_bars() as progress:
         exported = export_onnx(
             network,
-            output,
+            target,
             weights=weights,
             matching=matching,
             opset=opset,
@@ -104,7 +109,7 @@ def export(
     if exported.weights is not None:
         click.echo(str(exported.weights))
     click.echo(str(exported.report))
-    click.echo(f"wrote {exported.path}\nwrote {exported.path}.json")
+    click.echo(f"wrote {exported.path}\nwrote {report_path(exported.path)}")
 
 
 @click.command(short_help="Verify an existing ONNX file.")

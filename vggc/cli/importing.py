@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vggc.cli.common import limits, progress_bars
+from vggc.cli.completion import SUFFIXES
+from vggc.cli.models import files_of_model
+from vggc.cli.places import check_places, check_suffix
 
 if TYPE_CHECKING:
     from vggc.importing.result import Imported
@@ -50,10 +53,9 @@ def import_(
         raise click.UsageError("name an ONNX file, or a torch model with --torch MODULE:ATTRIBUTE")
     if attribute is not None and (not re.fullmatch(r"[\w.]+:[\w.]+", attribute) or input is None):
         raise click.UsageError("a torch model is named as --torch module:attribute --input 3,224,224")
-    if weights_out is not None:
-        from vggc.weights.loading import check_suffix
-
-        check_suffix(weights_out)
+    _check_suffixes(output, weights_out)
+    read = files_of_model(model) if model is not None else ()
+    check_places({"-o": [output], "--weights-out": [weights_out]}, {"model": read})
     with progress_bars() as progress:
         if attribute is not None and input is not None:
             from vggc.importing.torch_import import find_model, import_torch
@@ -66,6 +68,16 @@ def import_(
             assert model is not None
             imported = import_onnx(model, input=input, max_memory=max_memory, progress=progress)
     _deliver(imported, output, weights_out)
+
+
+def _check_suffixes(output: Path | None, weights_out: Path | None) -> None:
+    """Before anything is read: a spec without the name of one is nothing that the other commands would find."""
+    if str(output) != "-":
+        check_suffix("-o", output, SUFFIXES, "a spec ends in .yaml or .yml")
+    if weights_out is not None:
+        from vggc.weights import loading
+
+        loading.check_suffix(weights_out)
 
 
 def _deliver(imported: "Imported", output: Path | None, weights_out: Path | None) -> None:

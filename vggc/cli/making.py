@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from vggc.cli.common import SPEC, compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.places import check_places, files_of_specs
 from vggc.errors import ProductError
 from vggc.ir import Network
 
@@ -37,6 +38,7 @@ def build(
 
         check_suffix(save)
     networks = {spec: compiled(spec, assignments, until, max_memory) for spec in specs}
+    _check_places(networks, output, save)
     if only_check:
         _fail_when_stale(networks, output)
         return
@@ -44,6 +46,15 @@ def build(
         _build(network, output)
     if save is not None:
         _save(next(iter(networks.values())), save, seed)
+
+
+def _check_places(networks: Mapping[str, Network], output: Path | None, save: Path | None) -> None:
+    from vggc import build as building
+
+    places = {spec: building.places(network, output) for spec, network in networks.items()}
+    check_places(places, {})
+    written = [path for paths in places.values() for path in paths]
+    check_places({"-o": written, "--save": [save]}, {"spec": files_of_specs(*networks)})
 
 
 def _build(network: Network, output: Path | None) -> None:

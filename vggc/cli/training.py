@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vggc.cli.common import SPEC, compiled, overrides, progress_bars
+from vggc.cli.models import files_of_model
+from vggc.cli.places import check_places, check_suffix, files_of_specs
 from vggc.cli.weights import weights_file
 from vggc.extras import require
 
@@ -186,6 +188,8 @@ def evaluate(
     """
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
+    check_suffix("--png", png, (".png",), "the picture is a PNG")
+    check_places({"--png": [png]}, {**_read_of(target), "spec": files_of_specs(spec) if spec is not None else ()})
     network = compiled(spec, assignments) if spec is not None else None
     require("torchmetrics", extra="train", by="`vggc eval`")
     from vggc.training.evaluation import evaluate_target
@@ -202,3 +206,15 @@ def evaluate(
         click.echo(json.dumps({"data": found.data, "split": split, **found.scores.to_json()}, ensure_ascii=False))
     else:
         click.echo(f"{target} on the {split} images of {found.data}: {found.scores}")
+
+
+def _read_of(target: Path) -> dict[str, Iterable[Path]]:
+    """What is read of a run, an ONNX file or a file of weights, by the word for it."""
+    if target.suffix == ".onnx":
+        return {"model": files_of_model(target)}
+    if not target.is_dir():
+        return {"weights": [target]}
+    from vggc.training.run_folder import RunFolder
+
+    run = RunFolder(target)
+    return {"file of the run": [run.spec, run.settings, run.weights]}

@@ -61,4 +61,4 @@ def _matching(
     from vggc.weights.matching import Matching, read_key_map
 
     rules = read_key_map(key_map) if key_map is not None else {}
-    return Matching("shape" if match == "shape" else "name", rules, allow_missing, allow_left_over)
+    return Matching("shape" if match == "shape" else "name", rules, allow_missing, allow_left_over, key_map)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from vggc.build import EXPORTS
 from vggc.errors import ProductError, VerificationError
 from vggc.files.publishing import check_target, publish, report_path
-from vggc.files.staging import staging
+from vggc.files.staging import final, staging
 from vggc.ir import Network
 from vggc.layers.base import LoweringError
 from vggc.pipeline import compile
@@ -93,7 +93,7 @@ def export_onnx(
     check_target(target, external_data=making.external_data and precision != "int8")
     with staging(target) as folder:
         module, report_of_weights = _module(network, weights, matching, seed, progress)
-        staged = folder / target.name
+        staged = folder / final(target).name
         report, data = making.make(module, staged)
         report_path(staged).write_text(report.to_json(), encoding="utf-8", newline="\n")
         publish(staged, target, data)

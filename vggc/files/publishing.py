@@ -19,8 +19,9 @@ _DIGITS: Final = 12
 
 
 def report_path(target: Path) -> Path:
-    """Where the report of a file lies: beside it."""
-    return target.with_name(target.name + ".json")
+    """Where the report of a file lies: beside it, and where the target is a link, beside the file itself."""
+    file = final(target)
+    return file.with_name(file.name + ".json")
 
 
 def data_name(target: str, sha256: str) -> str:
@@ -42,6 +43,8 @@ def check_target(target: Path, *, external_data: bool) -> None:
 def publish(staged: Path, target: Path, data: Path | None = None) -> None:
     """Make a finished model the target, with its report, which lies beside it, and its data.
 
+    Where the target is a link, all of that is done to the file that it leads to; the link stays.
+
     1. The data goes to its own name, which nothing refers to yet.
     2. The old report is set aside: for a moment none is better than that of another file.
     3. The model goes to its name: before this step everything is as it was, after it the new model is complete.
@@ -51,8 +54,9 @@ def publish(staged: Path, target: Path, data: Path | None = None) -> None:
     Two processes that write the same target go through this one after the other; where the file system knows no
     locks, step 5 is left out. A signal that ends this process does so before the first step or after the last.
     """
+    target = final(target)
     report, aside = report_path(target), staged.with_name("old report")
-    with exclusively(final(target).parent) as alone, uninterrupted():
+    with exclusively(target.parent) as alone, uninterrupted():
         placed = target.with_name(data.name) if data is not None else None
         added = placed if placed is not None and not placed.exists() else None
         try:

@@ -54,7 +54,7 @@ def _home(target: Path) -> Path:
 
 def final(target: Path) -> Path:
     """The file itself, where the target is a link to one."""
-    return target.resolve() if target.is_symlink() else target
+    return Path(os.path.realpath(target)) if target.is_symlink() else target
 
 
 def could_not_write(target: Path, error: OSError) -> ProductError:

@@ -7,7 +7,7 @@ child are carried out behind those of its ancestors.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
@@ -33,16 +33,34 @@ def load(source: Source, fetch: Fetch = read_source) -> Document:
     Raises:
         SpecError: a document cannot be read, or extends what it must not (E011).
     """
+    chain = list(_lineage(source, fetch))
+    merged = chain[-1].table
+    for child in reversed(chain[:-1]):
+        merged = merge(_heritable(merged), child.table)
+    return Document(merged, _flaws(chain), frozenset().union(*(each.spoilt for each in chain)))
+
+
+def files(source: Source) -> Iterator[Path]:
+    """The files that a spec is read from: its own, and then its ancestors'.
+
+    Raises:
+        SpecError: as `load`, behind the files before the one that is wrong.
+    """
+    for document in _lineage(source, read_source):
+        if (path := document.table.span.source.path) is not None:
+            yield path
+
+
+def _lineage(source: Source, fetch: Fetch) -> Iterator[Document]:
+    """The document of a spec, and those of its ancestors, the nearest first."""
     chain = [read(source)]
+    yield chain[-1]
     while "extends" in chain[-1].entries:
         try:
             chain.append(_parent(chain, fetch))
         except SpecError as error:
             raise SpecError([*_flaws(chain), *error.diagnostics]) from None
-    merged = chain[-1].table
-    for child in reversed(chain[:-1]):
-        merged = merge(_heritable(merged), child.table)
-    return Document(merged, _flaws(chain), frozenset().union(*(each.spoilt for each in chain)))
+        yield chain[-1]
 
 
 def _flaws(chain: Iterable[Document]) -> tuple[Diagnostic, ...]:

@@ -135,7 +135,7 @@ def evaluate_target(
         raise _without_spec(target)
     source = open_source(data or DEFAULT_DATA)
     warnings = fitting_warnings(network, source)
-    forward = module_forward(load_weights(network, weights)[0], torch_device(device))
+    forward = module_forward(load_weights(network, weights, offered=())[0], torch_device(device))
     found = evaluate(network, forward, source.images(split), device=device, progress=progress)
     return replace(found, data=source.words, warnings=warnings)
 

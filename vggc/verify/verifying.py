@@ -12,7 +12,7 @@ from vggc.pipeline import compile
 from vggc.progress import Progress, silent
 from vggc.verify.embedded import Making, embedded_network, embedded_program, embedded_weights
 from vggc.weights.loading import load_weights
-from vggc.weights.matching import Matching
+from vggc.weights.matching import OPTIONS, Matching
 
 if TYPE_CHECKING:
     import onnx
@@ -99,7 +99,8 @@ def verify_onnx(
         network = compile(network)
     program = embedded_program(network, model, file.name)
     if weights is not None:
-        module, _ = load_weights(network, Path(weights), matching)
+        offered = [option for option in OPTIONS if option != "--allow-missing"]  # what a file ought to hold is known
+        module, _ = load_weights(network, Path(weights), matching, offered=offered)
     elif made.by_vggc and made.precision != "int8" and _is_another(program, model):
         module = torch_module.build(network)  # no weights: the structure differs, and nothing is computed
     else:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,15 @@ from vggc.errors import ProductError
 from vggc.files.staging import move_into_place, staging
 from vggc.ir import Network
 from vggc.progress import Progress, silent
-from vggc.weights.matching import COUNT, Matching, matched
+from vggc.weights.aligning import COUNT
+from vggc.weights.matching import OPTIONS, Matching, Option, matched
 from vggc.weights.reading import read_state
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    State = Mapping[str, torch.Tensor]
 
 
 @dataclass
@@ -61,7 +64,12 @@ class WeightsReport:
 
 
 def load_weights(
-    network: Network, path: Path, matching: Matching | None = None, seed: int = 0, progress: Progress = silent
+    network: Network,
+    path: Path,
+    matching: Matching | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    offered: Collection[Option] = OPTIONS,
 ) -> "tuple[nn.Sequential, WeightsReport]":
     """The module of a network on the CPU with the weights of a file, and what became of every key.
 
@@ -71,6 +79,7 @@ def load_weights(
         matching: how keys are matched, and which may be missing; every key by its name if left out.
         seed: of what keeps its initial values.
         progress: told what is drawn.
+        offered: the options of the command that reads them, of which an error may speak.
 
     Raises:
         ProductError: the file cannot be read, or its tensors are not those of the network.
@@ -80,12 +89,16 @@ def load_weights(
     shell = backend.build(network)
     matching.check(shell.state_dict())
     state = read_state(path)
+    matching.check_found(state, path.name)
     module: nn.Sequential = (
         backend.materialize(network, seed, progress) if matching.allow_missing else backend.allocate(network)
     )
-    report = assign(module, state, path.name, matching, ordered=path.suffix != ".safetensors")
+    ordered = path.suffix.lower() != ".safetensors"
+    report = assign(module, state, path.name, matching, ordered=ordered)
     if not report.complete:
-        raise ProductError(f"the weights are not those of {network.name}\n{report}{_hint(report, module)}")
+        option, advice = _advice(report, module.state_dict(), state, matching, ordered=ordered)
+        advice = advice if option in offered else f"name a file with the weights of {network.name}"
+        raise ProductError(f"the weights are not those of {network.name}\n{report}\n{advice}")
     _check_finite(module, report)
     return module, report
 
@@ -100,19 +113,34 @@ def _check_finite(module: "nn.Sequential", report: WeightsReport) -> None:
             )
 
 
-def _hint(report: WeightsReport, module: "nn.Sequential") -> str:
-    """What to do, where the cause is one that is often met."""
-    own = set(module.state_dict())
+def _advice(
+    report: WeightsReport, own: "State", found: "State", matching: Matching, *, ordered: bool
+) -> tuple[Option, str]:
+    """What to do about the likeliest cause, and the option that it is done with."""
     wrapped = {key.partition(".")[0] for key in report.left_over if key.partition(".")[2] in own}
     if len(wrapped) == 1:
         prefix = wrapped.pop()
-        return f'\nthe keys begin with `{prefix}.`: write `"{prefix}.*": "*"` into a file, and name it with --key-map'
-    if report.left_over and report.missing and not report.loaded:
-        return "\nother names? map them with --key-map FILE, or go by order and shape with --match shape"
+        rule = f'`"{prefix}.*": "*"`'
+        return "--key-map", f"the keys begin with `{prefix}.`: write {rule} into a file, and name it with --key-map"
+    missing, left_over = {own[key].shape for key in report.missing}, {found[key].shape for key in report.left_over}
+    if missing & left_over or (missing and left_over and not report.loaded):
+        return _by_other_names(matching, ordered=ordered)
     if report.skipped or report.missing:
         key = (report.skipped or report.missing)[0].split(" ")[0]
-        return f"\nto leave them at their initialisation: --allow-missing '{key.rpartition('.')[0]}.*'"
-    return "\nto pass them over: --allow-left-over 'PATTERN'"
+        return "--allow-missing", f"to leave them at their initialisation: --allow-missing '{key.rpartition('.')[0]}.*'"
+    return "--allow-left-over", "to pass them over: --allow-left-over 'PATTERN'"
+
+
+def _by_other_names(matching: Matching, *, ordered: bool) -> tuple[Option, str]:
+    """What to do where keys are those of the network under other names, as it seems."""
+    if matching.match == "name":
+        return "--match", "other names? map them with --key-map FILE, or go by order and shape with --match shape"
+    if ordered:
+        return "--key-map", "neither names nor order and shape tell them apart: map each key with --key-map FILE"
+    return "--key-map", (
+        "a safetensors file keeps no order, and its names have to say layer and tensor, as conv1.weight does: "
+        "map each key with --key-map FILE, or take the .pt that it was made of"
+    )
 
 
 def assign(
