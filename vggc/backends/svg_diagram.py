@@ -38,7 +38,7 @@ def emit(network: Network, theme: Theme = "auto", spans: bool = False) -> str:
         network: what is drawn.
         theme: of the paper and the texts.
         spans: whether every block says in `data-layers` which layers it stands for, the first and the one behind the
-            last, for a page around the picture that has more to say of them.
+            last of each stretch, for a page around the picture that has more to say of them.
     """
     diagram = lay_out(network)
     body = [line for mark in diagram.marks for line in _elements(mark, theme)]
