@@ -14,6 +14,7 @@ import pytest
 import vggc
 from tests.networks import ALL, SMALL, network
 from vggc.backends import html_table, svg_diagram, text_summary
+from vggc.cli import main
 from vggc.frontend.sources import stock_names
 from vggc.ir import Network
 
@@ -42,6 +43,25 @@ def test_it_says_what_the_text_says(name: str) -> None:
 
 def test_a_notebook_asks_for_it() -> None:
     assert network(SMALL)._repr_html_() == html_table.emit(network(SMALL))
+
+
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_bn_cifar10"])
+def test_the_table_alone_is_what_the_command_line_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["shapes", name])
+    printed = capsys.readouterr().out
+    table = vggc.compile(name).table
+    print(table)
+    assert capsys.readouterr().out == printed
+    assert f"{table!r}\n" == printed
+
+
+def test_the_table_alone_has_no_picture_in_a_notebook() -> None:
+    compiled = network(SMALL)
+    alone, whole = ET.fromstring(compiled.table._repr_html_()), parsed(compiled)
+    assert not list(alone.iter(f"{SVG}svg"))
+    assert [ET.tostring(each) for each in alone.iter("table")] == [ET.tostring(each) for each in whole.iter("table")]
+    assert alone.attrib == whole.attrib
+    assert texts(alone, "style") == texts(whole, "style")
 
 
 def test_it_is_self_contained_and_runs_nothing() -> None:
@@ -152,6 +172,7 @@ def test_of_a_very_deep_network_the_middle_is_left_out() -> None:
 
 
 def test_it_needs_no_torch() -> None:
-    code = "import sys, vggc; vggc.compile('vgg16')._repr_html_(); print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
+    code = "import sys, vggc; found = vggc.compile('vgg16'); found._repr_html_(); found.table._repr_html_();"
+    code += "str(found.table); print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

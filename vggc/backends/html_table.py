@@ -25,14 +25,15 @@ scrollbar-color:rgba(128,128,128,.6) transparent}
 """
 
 
-def emit(network: Network) -> str:
-    """The text of one `div`."""
-    return "\n".join(_lines(network)) + "\n"
+def emit(network: Network, picture: bool = True) -> str:
+    """The text of one `div`, with the picture or without."""
+    return "\n".join(_lines(network, picture)) + "\n"
 
 
-def _lines(network: Network) -> Iterator[str]:
+def _lines(network: Network, picture: bool) -> Iterator[str]:
     yield f'<div class="vggc-network"><style>{STYLE}</style>'
-    yield svg_diagram.emit(network, "page").rstrip()
+    if picture:
+        yield svg_diagram.emit(network, "page").rstrip()
     yield '<div class="vggc-layers"><table>'
     heading, *rows = text_summary.rows(network)
     yield f"<thead>{_row('th', heading)}</thead><tbody>"
