@@ -138,28 +138,20 @@ def test_repeats_are_drawn_once() -> None:
     assert [layer for run in drawn for layer in run.layers] == list(network.layers)
 
 
-MERGED: Final = """\
-vggc: 1
-name: merged
-input: [3, 2048, 2048]
-classes: 10
-defaults: {conv: {norm: batch_norm}}
-features: [{repeat: {times: 130, layers: [16]}}, M, {repeat: {times: 1500, layers: [32]}}, M]
-classifier: [{linear: classes}]
-"""
-ROUNDS: Final = """\
-vggc: 1
-name: rounds
-input: [3, 64, 64]
-classes: 10
-defaults: {conv: {norm: batch_norm}}
-features: [{repeat: {times: 50, layers: [16, 32, {conv2d: {out_channels: 16, kernel_size: 1}}]}}, M]
-classifier: [{linear: classes}]
-"""
+def normed(features: str) -> Network:
+    """A network of units of conv, norm and activation."""
+    return networks.network(
+        f"vggc: 1\nname: normed\ninput: [3, 64, 64]\nclasses: 10\ndefaults: {{conv: {{norm: batch_norm}}}}\n"
+        f"features: [{features}, M]\nclassifier: [{{linear: classes}}]\n"
+    )
+
+
+MERGED: Final = "{repeat: {times: 130, layers: [16]}}, M, {repeat: {times: 1500, layers: [32]}}"
+ROUNDS: Final = "{repeat: {times: 50, layers: [16, 32, {conv2d: {out_channels: 16, kernel_size: 1}}]}}"
 
 
 def test_the_count_of_what_is_drawn_once_is_never_cut() -> None:
-    svg = svg_layers.emit(networks.network(MERGED))
+    svg = svg_layers.emit(normed(MERGED))
     shown = [text for *_, text in texts(svg)]
     names = [text for text in shown if text.startswith("conv") and "_" in text.split()[0]]
     assert names == ["conv1_1 … ×130", "conv2_1 … ×1,500"]  # noqa: RUF001
@@ -185,7 +177,8 @@ UNLIKE: Final = ", ".join(str(8 + 8 * (i % 31) + i % 7) for i in range(1200))
     "network",
     [
         *(compile(name) for name in ("vgg19_bn", "alexnet")),
-        *(networks.network(text) for text in (*networks.ALL.values(), MERGED, ROUNDS)),
+        *(networks.network(text) for text in networks.ALL.values()),
+        *(normed(features) for features in (MERGED, ROUNDS)),
         deep("8, {conv: 16}, batch_norm", 90),
         deep(UNLIKE, 1),
     ],
@@ -198,7 +191,7 @@ def test_the_cards_add_up_to_the_network(network: Network) -> None:
 def test_a_card_of_a_repeat_has_the_params_of_all_its_rounds() -> None:
     first = 3 * 9 * 16 + 16 + 32 + 49 * (16 * 9 * 16 + 16 + 32)  # a conv of 3x3, its bias, its norm
     second, third = 50 * (16 * 9 * 32 + 32 + 64), 50 * (32 * 16 + 16)
-    assert card_params(svg_layers.emit(networks.network(ROUNDS))) == [first, second, third, 16 * 32 * 32 * 10 + 10]
+    assert card_params(svg_layers.emit(normed(ROUNDS))) == [first, second, third, 16 * 32 * 32 * 10 + 10]
 
 
 def test_what_never_repeats_is_left_out_in_the_middle() -> None:
@@ -358,7 +351,7 @@ def test_the_blocks_of_a_page_stand_for_all_layers_in_order(style: Style) -> Non
 
 
 def test_the_cards_of_a_repeat_stand_for_all_its_rounds() -> None:
-    network = networks.network(ROUNDS)
+    network = normed(ROUNDS)
     page = parsed(render(network, ".html", "layers").decode())
     spans = [list(map(int, value.split())) for name, value in page.attributes if name == "data-layers"]
     stood_for = [[each for a, b in zip(ends[::2], ends[1::2], strict=True) for each in range(a, b)] for ends in spans]
