@@ -1,13 +1,21 @@
-"""`vggc lsp` and `vggc draw`: how fast an editor is answered, and a picture made."""
+"""`vggc lsp` and `vggc draw`: how fast an editor is answered, and a picture made.
+
+An editor is answered twice here: by the functions behind the server, which is what vggc spends, and by the server as a
+process that is spoken to over stdio, which is what a person waits for. The second holds the pause before a text is read
+(as long as its last reading took), the JSON on both sides, and two changes of processes.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.check import CHECK
 from benchmarks.measure import ROOT, Plan, in_turn, python, ratios, times, warm
 from benchmarks.row import Row
+from tests.language_client import Client
 from vggc.diagnostics import Source
 from vggc.lsp.completion import complete
 from vggc.lsp.documents import Documents
@@ -23,16 +31,25 @@ SPEC = ROOT / "specs" / "vgg16.yaml"
 def rows(plan: Plan) -> Iterator[Row]:
     """What follows a keystroke beside the bare check of the same text; a picture beside `vggc check`."""
     text = SPEC.read_text("utf-8")
-    sides = keystroke(text), hovering(text), completing(text), checking(text)
-    strokes, hovers, completions, checks = in_turn("editor", plan.rounds(15), *(warm(side) for side in sides))
-    milliseconds = f"check: {1000 * min(checks):.1f} ms"
-    yield Row("a keystroke: diagnostics and hints", PEER, 2.0, ratios(strokes, checks), note=milliseconds)
+    with TemporaryDirectory() as folder, Client(Path(folder)) as client:
+        inside = keystroke(text), hovering(text), completing(text)
+        outside = changing(client, text), pointing(client, text)
+        sides = [warm(side) for side in (*inside, *outside, checking(text))]
+        strokes, hovers, completions, changes, answers, checks = in_turn("editor", plan.rounds(15), *sides)
+    yield Row("a keystroke: diagnostics and hints", PEER, 2.0, ratios(strokes, checks), note=_took("check", checks))
     yield Row("a hover", PEER, 1.0, ratios(hovers, checks))
     yield Row("a completion", PEER, 1.0, ratios(completions, checks))
+    said = "vggc lsp over stdio: didChange to publishDiagnostics", "vggc lsp over stdio: hover"
+    yield Row(said[0], PEER, 5.0, ratios(changes, checks), note=_took("change", changes))
+    yield Row(said[1], PEER, 2.0, ratios(answers, checks), note=_took("hover", answers))
     with TemporaryDirectory() as folder:
         draw = partial(python, "-m", "vggc", "draw", "specs/vgg16.yaml", "-o", str(Path(folder, "vgg16.svg")))
         drawn, checked = in_turn("draw", plan.rounds(9), draw, CHECK)
     yield Row("vggc draw, SVG", "vggc check", 1.3, ratios(times(drawn), times(checked)))
+
+
+def _took(what: str, seconds: list[float]) -> str:
+    return f"{what}: {1000 * median(seconds):.1f} ms"
 
 
 def checking(text: str) -> Callable[[], object]:
@@ -66,9 +83,13 @@ def hovering(text: str) -> Callable[[], object]:
     """The table of a layer in the middle of a text that was read before."""
     analysis = _opened(text).analysis("vgg16")
     assert analysis is not None
-    line = next(number for number, line in enumerate(text.split("\n")) if line.startswith("features"))
+    line = _features(text)
     assert hover(analysis, line, 40) is not None
     return lambda: hover(analysis, line, 40)
+
+
+def _features(text: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n")) if line.startswith("features"))
 
 
 def completing(text: str) -> Callable[[], object]:
@@ -77,3 +98,25 @@ def completing(text: str) -> Callable[[], object]:
     line = len(source.lines) - 1
     assert complete(source, line, len(source.lines[line]), None, Positions())
     return lambda: complete(source, line, len(source.lines[line]), None, Positions())
+
+
+def changing(client: Client, text: str) -> Callable[[], object]:
+    """A text that is open in the editor changes, and what is wrong with it comes back; each is another text."""
+    client.open("changed.yaml", text)
+    client.diagnostics("changed.yaml")
+    number = count()
+
+    def side() -> object:
+        client.change("changed.yaml", f"{text}# {next(number)}\n")
+        return client.diagnostics("changed.yaml")
+
+    return side
+
+
+def pointing(client: Client, text: str) -> Callable[[], object]:
+    """The table of the same layer, for a text that was read before."""
+    client.open("pointed.yaml", text)
+    client.diagnostics("pointed.yaml")
+    line = _features(text)
+    assert client.at("hover", "pointed.yaml", line, 40) is not None
+    return partial(client.at, "hover", "pointed.yaml", line, 40)

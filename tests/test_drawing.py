@@ -138,6 +138,62 @@ def test_repeats_are_drawn_once() -> None:
     assert [layer for run in drawn for layer in run.layers] == list(network.layers)
 
 
+def normed(features: str) -> Network:
+    """A network of units of conv, norm and activation."""
+    return networks.network(
+        f"vggc: 1\nname: normed\ninput: [3, 64, 64]\nclasses: 10\ndefaults: {{conv: {{norm: batch_norm}}}}\n"
+        f"features: [{features}, M]\nclassifier: [{{linear: classes}}]\n"
+    )
+
+
+MERGED: Final = "{repeat: {times: 130, layers: [16]}}, M, {repeat: {times: 1500, layers: [32]}}"
+ROUNDS: Final = "{repeat: {times: 50, layers: [16, 32, {conv2d: {out_channels: 16, kernel_size: 1}}]}}"
+
+
+def test_the_count_of_what_is_drawn_once_is_never_cut() -> None:
+    svg = svg_layers.emit(normed(MERGED))
+    shown = [text for *_, text in texts(svg)]
+    names = [text for text in shown if text.startswith("conv") and "_" in text.split()[0]]
+    assert names == ["conv1_1 … ×130", "conv2_1 … ×1,500"]  # noqa: RUF001
+    for one, other in combinations(texts(svg), 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], (one, other)
+
+
+def card_params(svg: str) -> list[int]:
+    """The figures in the corners of the cards, and that of the layers that are left out."""
+    small = str(svg_layers.SMALL)
+    corners = [
+        each.text or ""
+        for each in ElementTree.fromstring(svg).iter(f"{SVG}text")
+        if "text-anchor" in each.attrib and (each.attrib["font-size"] == small or each.attrib["class"] == "vggc-pale")
+    ]
+    return [int(text.replace(",", "")) for text in corners]
+
+
+UNLIKE: Final = ", ".join(str(8 + 8 * (i % 31) + i % 7) for i in range(1200))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *(compile(name) for name in ("vgg19_bn", "alexnet")),
+        *(networks.network(text) for text in networks.ALL.values()),
+        *(normed(features) for features in (MERGED, ROUNDS)),
+        deep("8, {conv: 16}, batch_norm", 90),
+        deep(UNLIKE, 1),
+    ],
+    ids=lambda network: f"{network.name}-{len(network.layers)}",
+)
+def test_the_cards_add_up_to_the_network(network: Network) -> None:
+    assert sum(card_params(svg_layers.emit(network))) == network.params
+
+
+def test_a_card_of_a_repeat_has_the_params_of_all_its_rounds() -> None:
+    first = 3 * 9 * 16 + 16 + 32 + 49 * (16 * 9 * 16 + 16 + 32)  # a conv of 3x3, its bias, its norm
+    second, third = 50 * (16 * 9 * 32 + 32 + 64), 50 * (32 * 16 + 16)
+    assert card_params(svg_layers.emit(normed(ROUNDS))) == [first, second, third, 16 * 32 * 32 * 10 + 10]
+
+
 def test_what_never_repeats_is_left_out_in_the_middle() -> None:
     layers = ", ".join(str(8 + 8 * (i % 31) + i % 7) for i in range(4000))
     network = deep(layers, 1)
@@ -292,6 +348,16 @@ def test_the_blocks_of_a_page_stand_for_all_layers_in_order(style: Style) -> Non
     assert [start for start, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert spans[-1][1] == len(network.layers)
     assert page.tags.count("tr") == 1 + len(network.layers)
+
+
+def test_the_cards_of_a_repeat_stand_for_all_its_rounds() -> None:
+    network = normed(ROUNDS)
+    page = parsed(render(network, ".html", "layers").decode())
+    spans = [list(map(int, value.split())) for name, value in page.attributes if name == "data-layers"]
+    stood_for = [[each for a, b in zip(ends[::2], ends[1::2], strict=True) for each in range(a, b)] for ends in spans]
+    assert [len(each) for each in stood_for] == [150, 150, 50, 1, 1, 1]
+    assert sorted(each for layers in stood_for for each in layers) == list(range(len(network.layers)))
+    assert [network.layers[each].layer for each in stood_for[2]] == [network.layers[6].layer] * 50
 
 
 DRIVE: Final = """

@@ -1,14 +1,20 @@
 """The HTML of a network: well formed, self-contained, complete, and deaf to markup in a spec."""
 
+import json
+import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 import vggc
 from tests.networks import ALL, SMALL, network
-from vggc.backends import html_table, text_summary
+from vggc.backends import html_table, svg_diagram, text_summary
+from vggc.cli import main
 from vggc.frontend.sources import stock_names
 from vggc.ir import Network
 
@@ -39,6 +45,25 @@ def test_a_notebook_asks_for_it() -> None:
     assert network(SMALL)._repr_html_() == html_table.emit(network(SMALL))
 
 
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_bn_cifar10"])
+def test_the_table_alone_is_what_the_command_line_prints(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["shapes", name])
+    printed = capsys.readouterr().out
+    table = vggc.compile(name).table
+    print(table)
+    assert capsys.readouterr().out == printed
+    assert f"{table!r}\n" == printed
+
+
+def test_the_table_alone_has_no_picture_in_a_notebook() -> None:
+    compiled = network(SMALL)
+    alone, whole = ET.fromstring(compiled.table._repr_html_()), parsed(compiled)
+    assert not list(alone.iter(f"{SVG}svg"))
+    assert [ET.tostring(each) for each in alone.iter("table")] == [ET.tostring(each) for each in whole.iter("table")]
+    assert alone.attrib == whole.attrib
+    assert texts(alone, "style") == texts(whole, "style")
+
+
 def test_it_is_self_contained_and_runs_nothing() -> None:
     text = html_table.emit(vggc.compile("vgg16"))
     root = ET.fromstring(text)
@@ -47,15 +72,80 @@ def test_it_is_self_contained_and_runs_nothing() -> None:
     assert not [key for key in attributes if key.startswith("on") or key in ("href", "src")]
     assert "@import" not in text
     assert "url(" not in text
-    style = "".join(each.text or "" for each in root.iter("style"))
-    rules = [line for line in style.splitlines() if "{" in line]
-    assert all(line.startswith(".vggc-network ") for line in rules), "a style holds for the whole notebook"
+    styles = [each.text or "" for tag in ("style", f"{SVG}style") for each in root.iter(tag)]
+    rules = re.findall(r"([^{}]+)\{[^{}]*\}", "".join(styles))
+    selectors = [each.strip() for rule in rules for each in rule.split(",")]
+    assert len(styles) == 2
+    assert len(selectors) > 8
+    assert all(each.startswith((".vggc-network ", ".vggc-page ")) for each in selectors), "a style holds everywhere"
 
 
-def test_it_takes_the_colours_of_the_page() -> None:
-    style = html_table.STYLE
-    assert "color:inherit" in style
-    assert "#" not in style
+PAGES: Final = {
+    "dark": ("html{color-scheme:dark} body{background:#111;color:#fff}", (17, 17, 17)),
+    "light": ("html{color-scheme:light} body{background:#fff;color:rgba(0,0,0,.87)}", (255, 255, 255)),
+    "solarized": ("body{background:#fdf6e3;color:#657b83}", (253, 246, 227)),
+    "none": ("html{color-scheme:light dark}", None),
+}
+LOOKED_AT: Final = """
+<script>
+addEventListener('load', () => {
+  const looks = (selector, what) => [...new Set([...document.querySelectorAll('.vggc-network ' + selector)]
+    .map(each => getComputedStyle(each)[what]))];
+  const said = {
+    page: getComputedStyle(document.body).color, ink: looks('.vggc-ink', 'fill'), cell: looks('td', 'color'),
+    pale: looks('text.vggc-pale', 'fill'), arrow: looks('.vggc-arrow', 'stroke'),
+    dark: matchMedia('(prefers-color-scheme: dark)').matches,
+  };
+  document.body.replaceChildren(document.createTextNode('said:' + JSON.stringify(said)));
+});
+</script>
+"""
+
+
+def browsed(page: str, folder: Path, *options: str) -> str:
+    """What chromium prints of a page."""
+    file = folder / "page.html"
+    file.write_text(page)
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    more = ["--disable-sync", "--no-first-run", f"--user-data-dir={folder / 'profile'}", "--window-size=1100,700"]
+    done = subprocess.run([*command, *more, *options, file.as_uri()], capture_output=True, text=True, timeout=120)
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize("system", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_it_takes_the_colours_of_the_page(page: str, system: str, tmp_path: Path) -> None:
+    """Of the page, and not of the system: the table and every text of the picture."""
+    from PIL import Image
+
+    style, ground = PAGES[page]
+    text = f"<!doctype html><style>{style}</style><body>{network(SMALL)._repr_html_()}"
+    preferred = f"--blink-settings=preferredColorScheme={0 if system == 'dark' else 1}"
+    another = svg_diagram.emit(network(SMALL))  # a picture with its own colours, whose style holds for the whole page
+    found = re.search(r"said:(\{.*\})", browsed(f"{text}{another}{LOOKED_AT}", tmp_path, preferred, "--dump-dom"))
+    assert found is not None
+    said = json.loads(found[1])
+    assert said["dark"] == (system == "dark")
+    assert said["ink"] == said["cell"] == [said["page"]]
+    assert len(said["pale"]) == 1
+    assert said["pale"] == said["arrow"] != said["ink"]
+    if ground is not None:
+        shot = tmp_path / "shot.png"
+        browsed(text, tmp_path, preferred, f"--screenshot={shot}")
+        with Image.open(shot) as image:
+            assert image.convert("RGB").getpixel((12, 12)) == ground, "the paper is the page's"
+
+
+def test_two_on_a_page_share_no_id() -> None:
+    root = ET.fromstring(f"<div>{2 * html_table.emit(network(SMALL))}</div>")
+    ids = [each.attrib["id"] for each in root.iter() if "id" in each.attrib]
+    assert len(ids) == len(set(ids))
+    references = " ".join(each.attrib.get("aria-labelledby", "") for each in root.iter()).split()
+    assert set(references) <= set(ids)
+    for picture in root.iter(f"{SVG}svg"):
+        assert [each.tag for each in picture][:2] == [f"{SVG}title", f"{SVG}desc"]
+        assert picture[0].text == "small"
 
 
 def test_markup_in_a_spec_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +172,7 @@ def test_of_a_very_deep_network_the_middle_is_left_out() -> None:
 
 
 def test_it_needs_no_torch() -> None:
-    code = "import sys, vggc; vggc.compile('vgg16')._repr_html_(); print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
+    code = "import sys, vggc; found = vggc.compile('vgg16'); found._repr_html_(); found.table._repr_html_();"
+    code += "str(found.table); print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

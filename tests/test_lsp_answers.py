@@ -393,6 +393,49 @@ def test_a_fix_gives_the_text_that_was_meant(wrong: str, title: str, right: str)
     assert analysed(HEAD + right).diagnostics == []
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("vgg61", "vgg16"),
+        ('"vgg61"', "vgg16"),
+        ("VGG16", "vgg16"),
+        ("vgg16.yml", "vgg16"),
+        ("othre.yaml", "other.yaml"),
+    ],
+)
+def test_a_mistyped_parent_can_be_written_right(wrong: str, right: str, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(SMALL)
+    documents, text = Documents(), "vggc: 1\nname: child\nextends: {} # a parent\nallow: [needless_bias]\n"
+    documents.put("u", tmp_path / "child.yaml", text.format(wrong))
+    analysis = documents.analysis("u")
+    assert analysis is not None
+    (found,) = (fix for each in analysis.diagnostics for fix in fixes(analysis, each))
+    assert found.title == f"write {right}"
+    assert applied(text.format(wrong), found) == text.format(right)
+    documents.put("u", tmp_path / "child.yaml", text.format(right))
+    analysis = documents.analysis("u")
+    assert analysis is not None
+    assert [each for each in analysis.diagnostics if each.severity == "error"] == []
+
+
+INSTEAD = re.compile(r'did you mean .*`(.*)`\?|write (\[\S+\]|"\S+")(?: in quotes)?')
+
+
+def test_every_word_that_a_message_offers_can_be_put_in_its_place() -> None:
+    offered = set()
+    for file in sorted((Path(__file__).parent / "cases/invalid").glob("*.yaml")):
+        documents = Documents()
+        documents.put("u", file, file.read_bytes().decode(errors="replace"))
+        analysis = documents.analysis("u")
+        for each in analysis.diagnostics if analysis is not None else ():
+            inherited = each.span is None or each.span.source is not analysis.source
+            words = [found[1] or found[2] for note in each.notes if (found := INSTEAD.fullmatch(note.text))]
+            texts = {fix.text for fix in fixes(analysis, each)}
+            assert inherited or texts >= set(words), (file.name, each.message)
+            offered |= set(words)
+    assert {"vgg16", "max_pool2d", "[64]", '"true"'} <= offered
+
+
 @pytest.mark.parametrize("end", ["", "...\n", "# the end\n... # of the document\n"])
 @pytest.mark.parametrize("allow", ["", "allow: [uneven_pool]\n", "allow:\n  - uneven_pool\n"])
 def test_a_warning_can_be_allowed(allow: str, end: str) -> None:

@@ -15,6 +15,8 @@ from vggc.layers.reshape import Flatten
 if TYPE_CHECKING:
     from torch import nn
 
+    from vggc.backends.shape_table import ShapeTable
+
 MAX_LAYERS: Final = 10_000
 
 Section = Literal["features", "avgpool", "flatten", "classifier"]
@@ -209,6 +211,14 @@ class Network:
         """The scheme of `init` for every learned tensor of a layer; None where torch's own default holds."""
         names = layer.layer.tensors(layer.input)
         return {name: self.spec.init.get("bias" if name == "bias" else layer.kind) for name in names}
+
+    @property
+    def table(self) -> "ShapeTable":
+        """A line a layer and the totals: what `vggc shapes` prints, and in a notebook a table."""
+        from vggc import backends
+
+        table: ShapeTable = backends.load("shape_table").ShapeTable(self)
+        return table
 
     def _repr_html_(self) -> str:
         """The picture, the table and the totals, for a notebook."""

@@ -10,6 +10,7 @@ graphviz_dot    Network -> the text of a Graphviz graph
 html_page       Network and a picture -> the text of a page
 text_summary    Network -> a table
 html_table      Network -> picture and table for a notebook
+shape_table     Network -> both tables as one object, for a shell and a notebook
 network_json    Network -> the same as data
 yaml_spec       Graph -> the canonical spec
 """
@@ -28,6 +29,7 @@ NAMES: Final = (
     "html_page",
     "text_summary",
     "html_table",
+    "shape_table",
     "network_json",
     "yaml_spec",
 )

@@ -64,8 +64,8 @@ const most = 12;
 let pinned = null;
 
 function layersOf(block) {
-  const [start, end] = block.dataset.layers.split(' ').map(Number);
-  return rows.slice(start, end);
+  const ends = block.dataset.layers.split(' ').map(Number);
+  return ends.flatMap((end, i) => i % 2 ? rows.slice(ends[i - 1], end) : []);
 }
 function show(block) {
   blocks.forEach(each => each.classList.toggle('chosen', each === block));

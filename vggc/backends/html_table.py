@@ -1,7 +1,7 @@
 """Network -> HTML for a notebook: the picture, a line a layer, the totals.
 
-One self-contained piece without scripts. It takes the colours of the page around it, so it suits light and dark; the
-picture follows the reader's mode by itself. Whatever a spec may say is escaped.
+One self-contained piece without scripts, and without ids, so that it may stand several times on a page. The table and
+the picture take the colours of the page around them, whatever the system prefers. Whatever a spec may say is escaped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,8 @@ MOST: Final = 200  # layers that are shown; of more, the first and the last
 
 # Every rule begins with the class of the piece: a style inside a notebook holds for the whole page.
 STYLE: Final = """
-.vggc-network .vggc-layers{max-height:34em;overflow:auto;width:fit-content;max-width:100%;padding-right:1em}
+.vggc-network .vggc-layers{max-height:34em;overflow:auto;width:fit-content;max-width:100%;padding-right:1em;
+scrollbar-color:rgba(128,128,128,.6) transparent}
 .vggc-network table{border-collapse:collapse;margin:.8em 0;font-size:.92em;font-variant-numeric:tabular-nums}
 .vggc-network th,.vggc-network td{padding:.18em .8em;text-align:left;border:0;background:none;color:inherit}
 .vggc-network thead th{border-bottom:1px solid currentColor}
@@ -24,14 +25,15 @@ STYLE: Final = """
 """
 
 
-def emit(network: Network) -> str:
-    """The text of one `div`."""
-    return "\n".join(_lines(network)) + "\n"
+def emit(network: Network, picture: bool = True) -> str:
+    """The text of one `div`, with the picture or without."""
+    return "\n".join(_lines(network, picture)) + "\n"
 
 
-def _lines(network: Network) -> Iterator[str]:
+def _lines(network: Network, picture: bool) -> Iterator[str]:
     yield f'<div class="vggc-network"><style>{STYLE}</style>'
-    yield svg_diagram.emit(network).rstrip()
+    if picture:
+        yield svg_diagram.emit(network, "page").rstrip()
     yield '<div class="vggc-layers"><table>'
     heading, *rows = text_summary.rows(network)
     yield f"<thead>{_row('th', heading)}</thead><tbody>"

@@ -1,7 +1,7 @@
 """The picture of a network that one would put in a paper: Network -> SVG text.
 
 Maps are cuboids, their height and depth by those of the map and their thickness by its channels; vectors are bars. The
-text is the same on every machine, needs nothing but itself, and follows the reader's light or dark mode.
+text is the same on every machine, needs nothing but itself, and follows the reader's light or dark mode, or the page.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import Final
 
 from vggc.backends.svg_blocks import BAND, Block, blocks, by
 from vggc.backends.svg_layout import FONT, SWATCH, Arrow, Label, Mark, Solid, Style, Swatch, lay_out
-from vggc.backends.svg_theme import COLOURS, Theme, escaped, head, mixed, number, pale
+from vggc.backends.svg_theme import COLOURS, Paper, escaped, head, mixed, number, pale
 from vggc.ir import Network
 
 Point = tuple[float, float]
@@ -31,14 +31,14 @@ BASELINE: Final = 0.8  # of a text, from its upper edge, in font sizes
 MIDLINE: Final = 0.35  # the baseline of an upright text, from its middle
 
 
-def emit(network: Network, theme: Theme = "auto", spans: bool = False) -> str:
+def emit(network: Network, theme: Paper = "auto", spans: bool = False) -> str:
     """The picture of a network as the text of an SVG file.
 
     Args:
         network: what is drawn.
         theme: of the paper and the texts.
         spans: whether every block says in `data-layers` which layers it stands for, the first and the one behind the
-            last, for a page around the picture that has more to say of them.
+            last of each stretch, for a page around the picture that has more to say of them.
     """
     diagram = lay_out(network)
     body = [line for mark in diagram.marks for line in _elements(mark, theme)]
@@ -69,7 +69,7 @@ def _words(block: Block) -> str:
     return f"{block.name}{bands} {by(block.shape)}{times}"
 
 
-def _elements(mark: Mark, theme: Theme) -> Iterator[str]:
+def _elements(mark: Mark, theme: Paper) -> Iterator[str]:
     """The SVG elements of a mark."""
     match mark:
         case Solid():
@@ -98,7 +98,7 @@ def _text(label: Label) -> str:
     return f"<text {where} {attributes}>{escaped(label.text)}</text>"
 
 
-def _arrow(arrow: Arrow, theme: Theme) -> Iterator[str]:
+def _arrow(arrow: Arrow, theme: Paper) -> Iterator[str]:
     start, end, y = number(arrow.start), number(arrow.end - 1), number(arrow.y)
     yield f'<path class="vggc-arrow" stroke="{pale(theme)}" {ARROW} d="M{start} {y}H{end}m-5 -4l5 4l-5 4"/>'
 

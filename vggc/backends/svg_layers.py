@@ -5,13 +5,12 @@ Beside the cards runs a strip as wide as the map, so that the network's silhouet
 cards, those that repeat are drawn once.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from math import prod
 from typing import Final
 
 from vggc.backends.outline import TIMES, Run, Unit, by, described, elided, runs, units
+from vggc.backends.svg_cards import Card, cards
 from vggc.backends.svg_theme import (
     COLOURS,
     Theme,
@@ -52,39 +51,20 @@ def emit(network: Network, theme: Theme = "auto", spans: bool = False) -> str:
     return "\n".join([*start, *painter.lines, "</svg>"]) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _Card:
-    """A unit with its title; `start` and `end` are the positions of the layers that it stands for."""
-
-    unit: Unit
-    name: str
-    params: int
-    start: int
-    end: int
-
-
-def _cards(run: Run) -> Iterator[_Card]:
-    """A card for each unit of a run; one alone stands for every time, several for the first."""
-    if len(run.units) == 1:
-        times = f" {TIMES}{run.times:,}" if run.times > 1 else ""
-        yield _Card(run.units[0], run.names(0) + times, run.params, run.start, run.end)
-        return
-    start = run.start
-    for position, unit in enumerate(run.units):
-        end = start + len(unit.layers)
-        yield _Card(unit, run.names(position), sum(layer.params for layer in unit.layers), start, end)
-        start = end
-
-
 def _words(unit: Unit) -> str:
     """Every layer of a unit in full."""
     layers = (f"{layer.alias}, {layer.path}: {described(layer.layer)}, {by(layer.output)}" for layer in unit.layers)
     return "; ".join(layers)
 
 
+def _room(x: float, right: str, size: float, bold: bool = False) -> float:
+    """How much of a line is free between a place in it and the text at its right end."""
+    return RIGHT - PADDING - x - text_length(right, size, bold) - (8 if right else 0)
+
+
 def _wrapped(layer: ShapedLayer, indent: float, right: str) -> list[str]:
     """A layer in words, broken between its options where a line is full; `right` stands at the end of the last line."""
-    room = RIGHT - PADDING - LEFT - indent - (text_length(right, SMALL) + 8 if right else 0)
+    room = _room(LEFT + indent, right, SMALL)
     lines = [""]
     for part in described(layer.layer).split(", "):
         longer = f"{lines[-1]}, {part}" if lines[-1] else part
@@ -132,7 +112,7 @@ class _Painter:
 
     def pair(self, left: str, right: str, x: float, size: float, ink: str, bold: bool = False) -> None:
         """A text on the left, cut where it would meet the one on the right."""
-        room = RIGHT - PADDING - x - text_length(right, size, bold) - (8 if right else 0)
+        room = _room(x, right, size, bold)
         self.text(shortened(left, room, lambda text: text_length(text, size, bold)), x, size, ink, bold)
         if right:
             self.text(right, RIGHT - PADDING, size, ink, bold, end=True)
@@ -167,12 +147,12 @@ class _Painter:
             self._ellipsis(run)
             return
         top = self.y
-        for card in _cards(run):
+        for card in cards(run):
             self._card(card)
         if len(run.units) > 1:
             self._bracket(run, top)
 
-    def _card(self, card: _Card) -> None:
+    def _card(self, card: Card) -> None:
         unit, params = card.unit, f"{card.params:,}" if card.params else ""
         rows = [
             (layer, indent, line)
@@ -182,12 +162,15 @@ class _Painter:
         ]
         height = 2 * PADDING + LINE * (1 + len(rows)) - 4
         end = self.y + height + GAP
-        data = f' class="vggc-block" data-layers="{card.start} {card.end}"' if self.spans else ""
+        positions = " ".join(f"{span.start} {span.stop}" for span in card.spans)
+        data = f' class="vggc-block" data-layers="{positions}"' if self.spans else ""
         self.lines.append(f"<g{data}><title>{escaped(_words(unit))}</title>")
         self._strip(unit.base.input, unit.output, height + GAP, unit.base.layer.group)
         self._board(height, unit.base.layer.group)
         self.y += PADDING
-        self.pair(card.name, by(unit.output), LEFT + INDENT, NAME, "ink", bold=True)
+        shape = by(unit.output)
+        title = card.title(_room(LEFT + INDENT, shape, NAME, True), lambda text: text_length(text, NAME, True))
+        self.pair(title, shape, LEFT + INDENT, NAME, "ink", bold=True)
         for position, (layer, indent, line) in enumerate(rows):
             self.y += LINE
             if layer is not unit.base and (position == 0 or rows[position - 1][0] is not layer):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 Theme = Literal["auto", "light", "dark"]
+Paper = Theme | Literal["page"]  # `page`: none, and the colours of the page around the picture
 
 # Paul Tol's bright scheme: its colours stay distinct for all common kinds of colour blindness.
 COLOURS: Final = {
@@ -21,6 +22,16 @@ DARK_TEXT: Final = "#1f2328"
 # Classes have a prefix because a style in a picture that stands inside a page holds for the whole page.
 _LIGHT: Final = ".vggc-paper{fill:#fff}.vggc-ink{fill:#1f2328}.vggc-pale{fill:#59636e}.vggc-arrow{stroke:#59636e}"
 _DARK: Final = ".vggc-paper{fill:#0d1117}.vggc-ink{fill:#f0f6fc}.vggc-pale{fill:#9198a1}.vggc-arrow{stroke:#9198a1}"
+_PALE: Final = "color-mix(in srgb,currentColor 68%,transparent)"
+# Each rule begins with the class of the picture, so that it wins against those of a picture with colours of its own.
+_PAGE: Final = f"""\
+.vggc-page .vggc-ink{{fill:currentColor}}
+.vggc-page .vggc-pale{{fill:{_PALE}}}
+.vggc-page .vggc-arrow{{stroke:{_PALE}}}"""
+
+# These, and the fill of the paper, repeat the style sheet for viewers that ignore it: theirs would be a black page.
+_TEXTS: Final[dict[Paper, str]] = {"dark": ' fill="#f0f6fc"', "page": ' fill="currentColor" class="vggc-page"'}
+_LINES: Final[dict[Paper, str]] = {"dark": "#9198a1", "page": "currentColor"}
 
 NARROW: Final = frozenset(" ,.:;'|!()[]·fijlrt")
 WIDE: Final = frozenset("mwMW%@…\N{MULTIPLICATION SIGN}")
@@ -36,39 +47,43 @@ def attribute(text: str) -> str:
     return '"' + escaped(text).replace('"', "&quot;") + '"'
 
 
-def style(theme: Theme) -> str:
-    """The style sheet of a picture: one paper, or the one that the reader prefers."""
+def style(theme: Paper) -> str:
+    """The style sheet of a picture: one paper, the one that the reader prefers, or the page's."""
+    if theme == "page":
+        return f"\n{_PAGE}\n"
     if theme == "auto":
         return f"\n{_LIGHT}\n@media (prefers-color-scheme:dark){{\n{_DARK}\n}}\n"
     return f"\n{_LIGHT if theme == 'light' else _DARK}\n"
 
 
-def head(ids: str, title: str, description: str, size: tuple[float, float], theme: Theme) -> Iterator[str]:
+def head(ids: str, title: str, description: str, size: tuple[float, float], theme: Paper) -> Iterator[str]:
     """The beginning of an SVG file, up to its paper.
 
     Args:
-        ids: what the ids in it begin with; a page may hold several pictures, and an id may occur only once.
+        ids: what the ids in it begin with; a page may hold several pictures, and an id may occur only once. One that
+            takes its colours from a page has none, because the same may stand there twice.
         title: of the picture.
         description: the picture in words, for those who do not see it.
         size: width and height.
         theme: of paper and texts.
     """
     width, height = map(number, size)
-    named, said = f"{ids}-title", f"{ids}-desc"
-    # The fill of the paper repeats the style's, for viewers that ignore it: theirs would be a black page.
-    texts = ' fill="#f0f6fc"' if theme == "dark" else ""
+    within = theme == "page"
+    named, said = ("", "") if within else (f" id={attribute(f'{ids}-{part}')}" for part in ("title", "desc"))
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{texts}'
-    yield f' role="img" aria-labelledby={attribute(f"{named} {said}")}>'
-    yield f"<title id={attribute(named)}>{escaped(title)}</title>"
-    yield f"<desc id={attribute(said)}>{escaped(description)}</desc>"
+    yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{_TEXTS.get(theme, "")}'
+    yield ' role="img">' if within else f' role="img" aria-labelledby={attribute(f"{ids}-title {ids}-desc")}>'
+    yield f"<title{named}>{escaped(title)}</title>"
+    yield f"<desc{said}>{escaped(description)}</desc>"
     yield f"<style>{style(theme)}</style>"
-    yield f'<rect class="vggc-paper" fill="{"#0d1117" if theme == "dark" else "#fff"}" width="100%" height="100%"/>'
+    if not within:
+        fill = "#0d1117" if theme == "dark" else "#fff"
+        yield f'<rect class="vggc-paper" fill="{fill}" width="100%" height="100%"/>'
 
 
-def pale(theme: Theme) -> str:
+def pale(theme: Paper) -> str:
     """The colour of lines, for viewers that ignore the style sheet."""
-    return "#9198a1" if theme == "dark" else "#59636e"
+    return _LINES.get(theme, "#59636e")
 
 
 def text_length(text: str, size: float, bold: bool = False) -> float:

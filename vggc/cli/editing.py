@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Answer an editor over the Language Server Protocol.")
-@click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Listen on this port of 127.0.0.1 instead.")
+@click.option(
+    "--tcp",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Listen on this port of 127.0.0.1 instead; 0 takes a free one.",
+)
 def lsp(tcp: int | None) -> None:
     """Answer an editor over standard input and output, in the Language Server Protocol.
 
@@ -24,13 +29,13 @@ def lsp(tcp: int | None) -> None:
     """
     if find_spec("pygls") is None:
         raise ProductError("`vggc lsp` needs pygls; run: pip install 'vggc[editor]'")
+    from vggc.lsp.listening import HOST, listen
     from vggc.lsp.server import create
 
     if tcp is None:
         create().start_io()
     else:
-        click.echo(f"listening on 127.0.0.1:{tcp}", err=True)
-        create().start_tcp("127.0.0.1", tcp)
+        listen(create(), tcp, lambda port: click.echo(f"listening on {HOST}:{port}", err=True))
 
 
 @click.command(short_help="Draw the network as SVG, PNG, PDF, HTML, Mermaid or dot.")

@@ -12,9 +12,11 @@ from vggc.frontend.shown import in_flow
 from vggc.ir import Network
 from vggc.lsp.analysis import Analysis
 
-# The notes that say what to write instead; `tests/test_lsp_fixes.py` holds them against what the messages say.
+# The notes that say what to write instead; `tests/test_lsp_answers.py` holds them against what the messages say.
 _INSTEAD: Final = re.compile(
-    r"did you mean `([^`]+)`\?|write ([-+.\w]+)(?: without quotes)?|write `(\w+)` without the colon"
+    r"did you mean (?:the stock spec )?`([^`]+)`\?"
+    r"|write ([-+.\w]+)(?: without quotes)?|write (\[\S+\])|write (\"\S+\") in quotes"
+    r"|write `(?P<bare>\w+)` without the colon"
 )
 _NEEDLESS: Final = ("E107",)  # the key at the place goes
 _END: Final = re.compile(r"\.\.\.(\s|$)")  # of a document: nothing may follow it
@@ -39,7 +41,7 @@ def fixes(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Fix]:
     for note in diagnostic.notes:
         if note.label == "help" and (found := _INSTEAD.fullmatch(note.text)) is not None:
             word = next(each for each in found.groups() if each is not None)
-            yield from _word(span, word, colon=found[3] is not None)
+            yield from _word(span, word, colon=found["bare"] is not None)
         elif _REMOVED.fullmatch(note.text):
             yield from _removal(analysis, span)
     if diagnostic.code in _NEEDLESS:
