@@ -379,7 +379,7 @@ def test_dropout_with_its_ratio_and_mask(opset: int, tmp_path: Path) -> None:
     nodes = [CONV, node("Flatten", "c", "f"), node("Gemm", "f m n", "g", transB=1), node("Relu", "g", "r"), gone]
     tensors = {**TENSORS, **FLAT, **({} if opset < 12 else {"ratio": np.float32(0.3)})}
     found = imported(model([*nodes, node("Identity", "d", "y")], tensors, opset=opset), tmp_path)
-    assert head(found)[1] == "classifier: [{fc: {out_features: 5, dropout: 0.3}}]"
+    assert head(found)[1] == "classifier: [{fc: {out_features: classes, dropout: 0.3}}]"
 
 
 def test_nodes_that_do_nothing(tmp_path: Path) -> None:

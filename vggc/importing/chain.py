@@ -14,6 +14,7 @@ from math import inf
 import onnx
 
 from vggc.importing.folding import fold
+from vggc.importing.layouts import arrange, channels_first
 from vggc.importing.spelling import spell
 from vggc.importing.values import Constant, Operation
 from vggc.importing.windows import trimmed, with_bias, with_padding
@@ -63,11 +64,19 @@ def read_chain(
     input: str,
     output: str,
     x: Shape,
+    *,
+    channels_last: bool = False,
 ) -> Chain:
-    """The chain of a graph with one input of shape `x` (with the batch axis) and one output."""
+    """The chain of a graph with one output and one input of shape `x` (with the batch axis).
+
+    A chain begins with the channels first; `channels_last` says that `x` has them last.
+    """
     steps = fold(nodes, opsets, constants, {input: x})
     operations, output = spell(steps, {input: x}, output)
-    operations = _alive(_joined(operations, output, {input: x}), output)
+    operations, output = arrange(operations, {input: x}, output, input if channels_last else None)
+    if channels_last:
+        input, x = channels_first(input), (x[0], x[3], x[1], x[2])
+    operations = _joined(_alive(operations, output), output, {input: x})
     shapes = {input: x} | {each.output: each.shape for each in operations}
     return Chain(tuple(operations), input, output, shapes)
 

@@ -71,14 +71,18 @@ def _linear(module: nn.Linear, x: Shape) -> Layer:
 
 
 def _window(module: Any) -> dict[str, Any]:
+    """A window that moves by its own size leaves the stride out."""
     kernel, stride = _size(module.kernel_size), _size(module.stride)
-    moved = {"stride": stride} if stride != kernel or kernel == 2 else {}  # `M` has a stride of 2
+    moved = {"stride": stride} if stride != kernel else {}
     return {"kernel_size": kernel, **moved, "padding": _size(module.padding), "ceil_mode": module.ceil_mode}
 
 
 def _max_pool2d(module: nn.MaxPool2d, x: Shape) -> Layer:
     _must(not module.return_indices, "return_indices is set")
-    return _chosen(pool.MaxPool2d, **_window(module), dilation=_size(module.dilation))
+    window = _window(module)
+    if window["kernel_size"] == 2:
+        window.setdefault("stride", 2)  # as `M` has it
+    return _chosen(pool.MaxPool2d, **window, dilation=_size(module.dilation))
 
 
 def _avg_pool2d(module: nn.AvgPool2d, x: Shape) -> Layer:
