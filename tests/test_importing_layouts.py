@@ -144,13 +144,90 @@ def head_as_convolutions(folder: Path, *, pooled: bool) -> Imported:
 
 def test_a_flat_vector_seen_as_a_map_of_one_pixel(tmp_path: Path) -> None:
     found = head_as_convolutions(tmp_path, pooled=False)
-    assert spec(found)[-1] == "classifier: [{linear: {out_features: 6, bias: false}}, batch_norm, relu, {linear: classes}]"
+    assert spec(found)[-1] == (
+        "classifier: [{fc: {out_features: 6, bias: false, norm: batch_norm, dropout: none}}, {linear: classes}]"
+    )
     ours, theirs = outputs(found, tmp_path)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_a_flatten_that_is_undone(tmp_path: Path) -> None:
     found = head_as_convolutions(tmp_path, pooled=True)
-    assert "flatten" not in found.text
+    assert spec(found)[2:] == [
+        "  - conv2d: {out_channels: 4, kernel_size: 3, padding: same}",
+        "  - global_avg_pool2d",
+        "  - conv: {out_channels: 6, kernel_size: 1, bias: false, norm: batch_norm}",
+        "  - conv2d: {out_channels: 5, kernel_size: 1}",
+        "classifier: [flatten]",
+    ]
     ours, theirs = outputs(found, tmp_path)
     np.testing.assert_allclose(ours, theirs.reshape(ours.shape), rtol=1e-4, atol=1e-6)
+
+
+# --- an input with the channels last ---
+
+
+def from_channels_last(*behind: onnx.NodeProto, before: Sequence[onnx.NodeProto] = ()) -> list[onnx.NodeProto]:
+    """A convolution of an input with the channels last, from `c` on."""
+    moved = before[-1].output[0] if before else "x"
+    return [
+        *before,
+        node("Transpose", moved, "i", perm=FIRST),
+        node("Conv", "i w b", "c", auto_pad="SAME_UPPER"),
+        *behind,
+    ]
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 3])
+def test_an_input_with_the_channels_last(batch: int | str, tmp_path: Path) -> None:
+    nodes = from_channels_last(
+        *(node("Relu", "c", "r"), node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2])),
+        *(node("Transpose", "p", "t", perm=LAST), node("Reshape", "t flat", "f"), node("Gemm", "f m n", "y")),
+    )
+    tensors = {**TENSORS, "m": weights(96, 5), "flat": np.array([-1, 96])}
+    found = imported(nodes, tensors, tmp_path, input=(batch, 8, 12, 3))
+    assert spec(found) == [
+        *("input: [3, 8, 12]", "classes: 5", "features: [4, M]", "classifier: [{linear: classes}]"),
+    ]
+    assert "(batch, height, width, channels)" in found.report.notes[0].summary
+    if batch == "N":
+        ours, theirs = outputs(found, tmp_path, last=True)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_its_size_is_said_as_everywhere(tmp_path: Path) -> None:
+    nodes = from_channels_last(node("GlobalAveragePool", "c", "p"), node("Squeeze", "p axes", "f"), node("Relu", "f", "y"))
+    tensors = {**TENSORS, "axes": np.array([2, 3])}
+    path = save(model(nodes, tensors, input=("N", "h", "w", 3)), tmp_path)
+    with pytest.raises(vggc.ProductError, match=r"x\[N, h, w, 3\], so its size is open; say one, for example --input 3,224"):
+        vggc.import_onnx(path)
+    with pytest.raises(vggc.ProductError, match=r"x\[N, h, w, 3\], which 1,8,8 does not fit"):
+        vggc.import_onnx(path, input=(1, 8, 8))
+    assert "input: [3, 6, 10]" in vggc.import_onnx(path, input=(3, 6, 10)).text
+
+
+def test_arithmetic_before_the_channels_are_first(tmp_path: Path) -> None:
+    """Keras keeps its Rescaling and Normalization layers in the file."""
+    before = [node("Mul", "x scale", "a"), node("Sub", "a mean", "b1")]
+    nodes = from_channels_last(node("Relu", "c", "y"), before=before)
+    tensors = {**TENSORS, "scale": np.float32(1 / 64), "mean": np.float32([0.1, 0.2, 0.3])}
+    found = imported(nodes, tensors, tmp_path, input=("N", 8, 8, 3))
+    assert spec(found)[1] == "features: [batch_norm, 4]"
+
+
+def test_one_channel_that_is_only_reshaped(tmp_path: Path) -> None:
+    """What tf2onnx makes of a Transpose of one channel."""
+    nodes = [node("Reshape", "x first", "i"), node("Conv", "i w", "c"), node("Relu", "c", "y")]
+    tensors = {"first": np.array([-1, 1, 8, 6]), "w": weights(4, 1, 3, 3)}
+    found = imported(nodes, tensors, tmp_path, input=("N", 8, 6, 1))
+    assert spec(found)[0] == "input: [1, 8, 6]"
+
+
+def test_a_wrong_network_is_noticed_in_either_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a linear layer as they stand in the file are those of another network."""
+    monkeypatch.setattr("vggc.importing.arrangements.Arrangement.weight", lambda self, values: values)
+    nodes = from_channels_last(
+        node("Transpose", "c", "t", perm=LAST), node("Flatten", "t", "f"), node("Gemm", "f m n", "y")
+    )
+    with pytest.raises(vggc.VerificationError):
+        imported(nodes, {**TENSORS, "m": weights(256, 5)}, tmp_path, input=("N", 8, 8, 3))

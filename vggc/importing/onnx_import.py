@@ -6,9 +6,10 @@ file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections->
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from onnx import numpy_helper
 from vggc.backends import onnx_model
 from vggc.backends.protobuf_stream import MAX_FILE
 from vggc.errors import ProductError
+from vggc.importing.arrangements import CHANNELS_LAST
 from vggc.importing.chain import Chain, read_chain
 from vggc.importing.checking import Weights, check
 from vggc.importing.embedded import Embedded, embedded, standing_alone
@@ -41,6 +43,11 @@ from vggc.verify.report import Report
 from vggc.verify.sessions import FAILURES, open_session, runner
 from vggc.verify.structure import opset_of
 from vggc.verify.trial import Run
+
+_CHANNELS_LAST: Final = (
+    "the file takes images as (batch, height, width, channels), and the network (batch, channels, height, width): "
+    "each is run on its own"
+)
 
 
 def import_onnx(
@@ -75,6 +82,8 @@ class _Import:
         self.embedded: Embedded = embedded(self.read, input)
         self.interface: Interface = self.embedded.interface or interface(self.prepared.model, file.name, input)
         self.notes = list(self.prepared.notes)
+        if self.interface.channels_last:
+            self.notes.append(_CHANNELS_LAST)
         _check_size(self.read, self.interface, file.name, max_memory)
 
     def run(self) -> Imported:
@@ -126,7 +135,7 @@ class _Import:
         model, ends = self.prepared.model, self.interface
         opsets = {each.domain: each.version for each in model.opset_import}
         constants = _initializers(model)
-        chain = read_chain(model.graph.node, opsets, constants, ends.input, ends.output, ends.x)
+        chain = read_chain(model.graph.node, opsets, constants, ends.input, ends.output, ends.x, channels_last=ends.channels_last)
         if 0 not in chain.places:
             raise ProductError(f"{self.file.name} cannot be written as a spec: its output does not depend on its input")
         return chain
@@ -150,15 +159,25 @@ class _Import:
         if not self.prepared.as_written and model.ByteSize() > MAX_FILE:
             raise ProductError(f"not supported: {self.file.name} has more than 2 GiB of weights once it is in float32")
         given: str | bytes = str(self.file) if self.prepared.as_written else model.SerializeToString()
-        return runner(open_session(given)), _Reweighed(model, given, tensors)
+        reweighed = _Reweighed(model, given, tensors, self._fed)
+        return self._fed(runner(open_session(given))), reweighed
+
+    def _fed(self, run: Run) -> Run:
+        """The file, run on what the network takes."""
+        if not self.interface.channels_last:
+            return run
+        return lambda x: run(x.permute(CHANNELS_LAST).contiguous())
 
 
 class _Reweighed:
     """The file with other weights: those of the network's tensors that are each an initializer of its own."""
 
-    def __init__(self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant]) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant], fed: Callable[[Run], Run]
+    ) -> None:
         self.model = model
         self.given = given
+        self.fed = fed
         uses = Counter(name for node in model.graph.node for name in node.input)
         uses.update(each.origin.name for each in tensors.values() if each.origin is not None)
         self.tensors = {  # one use as an input, and one as a tensor
@@ -172,7 +191,7 @@ class _Reweighed:
             origin = self.tensors[name].origin
             assert origin is not None
             replaced[origin.name] = np.ascontiguousarray(origin.back(values.numpy()))
-        return runner(open_session(self._with_fixed_inputs(), replaced)), taken
+        return self.fed(runner(open_session(self._with_fixed_inputs(), replaced))), taken
 
     def _with_fixed_inputs(self) -> str | bytes:
         """Before IR version 4 initializers are inputs as well, which onnxruntime does not replace."""
