@@ -468,3 +468,15 @@ def test_a_constant_beyond_all_sizes_is_not_made(tmp_path: Path) -> None:
     made = model([huge, node("Conv", "x w", "y")], {"shape": np.array([2**20, 2**20, 3, 3])})
     with pytest.raises(vggc.ProductError, match=r"huge \(ConstantOfShape\)"):
         imported(made, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"strides": [2, 2]}, "{avg_pool2d: 2}"),
+        ({}, "{avg_pool2d: {kernel_size: 2, stride: 1}}"),
+    ],
+)
+def test_a_mean_over_a_window_of_two(attributes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    found = behind_conv(tmp_path, [node("AveragePool", "c", "y", kernel_shape=[2, 2], **attributes)])
+    assert features(found) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"

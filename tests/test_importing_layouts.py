@@ -51,7 +51,11 @@ def test_a_map_that_is_flattened_with_the_channels_last(between: str, tmp_path: 
         *(CONV, node("Relu", "c", "r"), node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2])),
         *(node("Transpose", "p", "t", perm=LAST), node("Reshape", "t flat", "f")),
         *([node(between, "f", "g")] if between else []),
-        *(node("MatMul", "g m" if between else "f m", "d"), node("Add", "d n", "a"), node("Softmax", "a", "y", axis=-1)),
+        *(
+            node("MatMul", "g m" if between else "f m", "d"),
+            node("Add", "d n", "a"),
+            node("Softmax", "a", "y", axis=-1),
+        ),
     ]
     found = imported(nodes, FLAT, tmp_path)
     assert spec(found)[-1] == "classifier: [{linear: classes}, softmax]"
@@ -107,7 +111,9 @@ def test_a_mean_over_one_axis_and_then_the_other(keep: int, axes: tuple[int, int
 @pytest.mark.parametrize("axes", [(3, 2), (2, 2), (-1, -1)])
 def test_two_squeezes_behind_a_global_pool(axes: tuple[int, int], opset: int, tmp_path: Path) -> None:
     squeezes = [
-        node("Squeeze", f"{one}{' ' + str(i) if opset > 11 else ''}", other, **({"axes": [axis]} if opset == 11 else {}))
+        node(
+            "Squeeze", f"{one}{' ' + str(i) if opset > 11 else ''}", other, **({"axes": [axis]} if opset == 11 else {})
+        )
         for i, (one, other, axis) in enumerate(zip("ps", "sf", axes, strict=True))
     ]
     indices = {} if opset == 11 else {str(i): np.array([axis]) for i, axis in enumerate(axes)}
@@ -130,16 +136,22 @@ def test_a_softmax_between_two_transposes(tmp_path: Path) -> None:
 def head_as_convolutions(folder: Path, *, pooled: bool) -> Imported:
     features = 4 if pooled else 256
     nodes = [
-        *(CONV, *([node("GlobalAveragePool", "c", "p")] if pooled else []), node("Flatten", "p" if pooled else "c", "f")),
+        *(
+            CONV,
+            *([node("GlobalAveragePool", "c", "p")] if pooled else []),
+            node("Flatten", "p" if pooled else "c", "f"),
+        ),
         *(node("Reshape", "f pixel", "x1"), node("Conv", "x1 k", "h"), node("BatchNormalization", "h s s s v", "g")),
         *(node("Relu", "g", "r"), node("Conv", "r l n", "o"), node("Flatten", "o", "y")),
     ]
     tensors = {
-        **TENSORS,
-        **{"pixel": np.array([-1, features, 1, 1]), "k": weights(6, features, 1, 1), "l": weights(5, 6, 1, 1)},
-        **{"s": weights(6), "v": positive(6)},
+        "pixel": np.array([-1, features, 1, 1]),
+        "k": weights(6, features, 1, 1),
+        "l": weights(5, 6, 1, 1),
+        "s": weights(6),
+        "v": positive(6),
     }
-    return imported(nodes, tensors, folder)
+    return imported(nodes, TENSORS | tensors, folder)
 
 
 def test_a_flat_vector_seen_as_a_map_of_one_pixel(tmp_path: Path) -> None:
@@ -196,10 +208,14 @@ def test_an_input_with_the_channels_last(batch: int | str, tmp_path: Path) -> No
 
 
 def test_its_size_is_said_as_everywhere(tmp_path: Path) -> None:
-    nodes = from_channels_last(node("GlobalAveragePool", "c", "p"), node("Squeeze", "p axes", "f"), node("Relu", "f", "y"))
+    nodes = from_channels_last(
+        node("GlobalAveragePool", "c", "p"), node("Squeeze", "p axes", "f"), node("Relu", "f", "y")
+    )
     tensors = {**TENSORS, "axes": np.array([2, 3])}
     path = save(model(nodes, tensors, input=("N", "h", "w", 3)), tmp_path)
-    with pytest.raises(vggc.ProductError, match=r"x\[N, h, w, 3\], so its size is open; say one, for example --input 3,224"):
+    with pytest.raises(
+        vggc.ProductError, match=r"x\[N, h, w, 3\], so its size is open; say one, for example --input 3,224"
+    ):
         vggc.import_onnx(path)
     with pytest.raises(vggc.ProductError, match=r"x\[N, h, w, 3\], which 1,8,8 does not fit"):
         vggc.import_onnx(path, input=(1, 8, 8))
@@ -225,7 +241,7 @@ def test_one_channel_that_is_only_reshaped(tmp_path: Path) -> None:
 
 def test_a_wrong_network_is_noticed_in_either_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows of a linear layer as they stand in the file are those of another network."""
-    monkeypatch.setattr("vggc.importing.arrangements.Arrangement.weight", lambda self, values: values)
+    monkeypatch.setattr("vggc.importing.arrangements.Arrangement.weight", lambda _, values: values)
     nodes = from_channels_last(
         node("Transpose", "c", "t", perm=LAST), node("Flatten", "t", "f"), node("Gemm", "f m n", "y")
     )

@@ -76,7 +76,7 @@ class Arrangement:
         return values.transposed(_inverse(self.order))
 
     def weight(self, values: Constant) -> Constant:
-        """The weight of a linear layer, (out, in), behind maps that are flattened in this order, as behind a flatten."""
+        """The weight, (out, in), of a linear layer behind maps flattened in this order, as it is behind a flatten."""
         rows = values.reshaped((values.shape[0], *self.ordered[1:]))
         return rows.transposed(_inverse(self.order)).reshaped(values.shape)
 

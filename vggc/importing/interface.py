@@ -67,9 +67,7 @@ def interface(model: onnx.ModelProto, name: str, wanted: Shape | None) -> Interf
     return Interface(inputs[0].name, graph.output[0].name, shape, batch, channels_last)
 
 
-def _takes_channels_last(
-    graph: onnx.GraphProto, input: str, dims: list[onnx.TensorShapeProto.Dimension]
-) -> bool:
+def _takes_channels_last(graph: onnx.GraphProto, input: str, dims: list[onnx.TensorShapeProto.Dimension]) -> bool:
     """Whether all that is made of the input has its channels brought to the front first."""
     names, brought = [input], False
     for name in names:
@@ -92,7 +90,9 @@ def _brings_channels_first(
     if node.op_type != "Reshape" or dims[3].dim_value != 1 or len(node.input) != 2:
         return False
     wanted = [1, dims[1].dim_value, dims[2].dim_value]
-    return any(numpy_helper.to_array(each).tolist()[1:] == wanted for each in graph.initializer if each.name == node.input[1])
+    return any(
+        numpy_helper.to_array(each).tolist()[1:] == wanted for each in graph.initializer if each.name == node.input[1]
+    )
 
 
 def _described(dims: list[onnx.TensorShapeProto.Dimension]) -> str:

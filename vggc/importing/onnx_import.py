@@ -78,6 +78,7 @@ class _Import:
         self.progress = progress
         self.read = _read(file)
         self.opset = _checked_opset(self.read, file.name)
+        _check_exact(self.read, file.name)
         self.prepared: Prepared = prepare(self.read, file.name)
         self.embedded: Embedded = embedded(self.read, input)
         self.interface: Interface = self.embedded.interface or interface(self.prepared.model, file.name, input)
@@ -135,7 +136,9 @@ class _Import:
         model, ends = self.prepared.model, self.interface
         opsets = {each.domain: each.version for each in model.opset_import}
         constants = _initializers(model)
-        chain = read_chain(model.graph.node, opsets, constants, ends.input, ends.output, ends.x, channels_last=ends.channels_last)
+        chain = read_chain(
+            model.graph.node, opsets, constants, ends.input, ends.output, ends.x, channels_last=ends.channels_last
+        )
         if 0 not in chain.places:
             raise ProductError(f"{self.file.name} cannot be written as a spec: its output does not depend on its input")
         return chain
@@ -224,6 +227,12 @@ def _checked_opset(model: onnx.ModelProto, name: str) -> int:
             f"not supported: {name} is of opset {opset}; the installed onnx can import {OLDEST_OPSET} to {newest}"
         )
     return opset
+
+
+def _check_exact(model: onnx.ModelProto, name: str) -> None:
+    """A file of ours says what it is; what its nodes are would be no help."""
+    if any(each.key == "vggc.precision" and each.value == "int8" for each in model.metadata_props):
+        raise ProductError(f"not supported: {name} is quantised to int8; import the float32 file that it was made from")
 
 
 def _check_size(model: onnx.ModelProto, ends: Interface, name: str, max_memory: int) -> None:

@@ -145,6 +145,11 @@ def _over_channels(kind: type[Layer]) -> Callable[[Any, Shape], Layer]:
     return read
 
 
+def _softmax2d(module: nn.Softmax2d, x: Shape) -> Layer:
+    _must(len(x) == 3, "its input is no image")
+    return activation.Softmax()
+
+
 def _flatten(module: nn.Flatten, x: Shape) -> Layer:
     _must(module.start_dim == 1 and module.end_dim in (-1, len(x)), "it flattens other axes than all behind the batch")
     return reshape.Flatten()
@@ -209,6 +214,7 @@ CLASSES: Final[Mapping[type[nn.Module], Callable[[Any, Shape], Layer]]] = {
     nn.Tanh: _numbers(activation.Tanh),
     nn.Softplus: _softplus,
     nn.Softmax: _over_channels(activation.Softmax),
+    nn.Softmax2d: _softmax2d,
     nn.LogSoftmax: _over_channels(activation.LogSoftmax),
     nn.Dropout: _numbers(dropout.Dropout, "p"),
     nn.Dropout2d: _numbers(dropout.Dropout2d, "p"),
