@@ -6,12 +6,16 @@ Compiling it gives the same network, exactly; expanding it gives the same text.
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from vggc.frontend.document import resolve
 from vggc.frontend.spec import Classes, Expectation, Spec
-from vggc.ir import Graph
+from vggc.ir import Graph, Node
 from vggc.layers.base import Layer
 from vggc.records import Named, Record
+
+CLASSES: Final = "classes"
+COUNTED: Final = ("out_features", "out_channels")  # the main options that may refer to them
 
 
 def emit(graph: Graph) -> str:
@@ -46,16 +50,31 @@ def opening(spec: Spec) -> Iterator[str]:
 
 
 def _items(graph: Graph, section: str) -> Iterator[str]:
+    counting = counting_node(graph)
     for node in graph.nodes:
         if node.section == section:
-            yield f"  - {layer_text(node.layer)}"
+            yield f"  - {layer_text(node.layer, counts=node is counting)}"
 
 
-def layer_text(layer: Layer) -> str:
-    """An item: the kind, its main option, and the others that are not their defaults."""
+def counting_node(graph: Graph) -> Node | None:
+    """The last node of the classifier that has a number of outputs, if that is the number of the classes."""
+    classes = graph.spec.classes
+    head = [node for node in graph.nodes if node.section == "classifier" and node.layer.main in COUNTED]
+    if classes is None or not head or getattr(head[-1].layer, str(head[-1].layer.main)) != classes.count:
+        return None
+    return head[-1]
+
+
+def layer_text(layer: Layer, *, counts: bool = False) -> str:
+    """An item: the kind, its main option, and the others that are not their defaults.
+
+    `counts` says that the main option is the number of the classes, and refers to it.
+    """
     options = layer.changed()
     if layer.main is not None:
         options = {layer.main: getattr(layer, layer.main)} | options
+        if counts:
+            options[layer.main] = CLASSES
     if list(options) == [layer.main]:
         return f"{layer.kind}: {value_text(options[str(layer.main)])}"
     return f"{layer.kind}: {value_text(options)}" if options else layer.kind

@@ -59,8 +59,8 @@ def _runs(graph: Graph, unit: Unit) -> list[Run]:
 
 def _head(graph: Graph) -> list[Run]:
     """The classifier, where one layer may count the classes."""
-    classes = graph.spec.classes
-    return counted(runs(_section(graph, "classifier")), classes.count if classes is not None else None)
+    counting = yaml_spec.counting_node(graph)
+    return counted(runs(_section(graph, "classifier")), counting.layer if counting is not None else None)
 
 
 def _text(graph: Graph, defaults: dict[str, Defaults]) -> str:

@@ -13,8 +13,6 @@ from vggc.layers.pool import MaxPool2d
 
 Defaults = Mapping[str, str]  # what `defaults` say of a unit: the text of every option
 _NONE: Final = "none"
-_CLASSES: Final = "classes"
-_COUNTED: Final = ("out_features", "out_channels")  # the options that may say so
 _OUTPUTS: Final = ("softmax", "log_softmax", "sigmoid")  # activations of an output, which is no unit
 _STAGE_END: Final = {"kernel_size": 2, "stride": 2}  # what M means
 
@@ -45,8 +43,8 @@ class Run:
     def text(self, defaults: Defaults, number: Unit) -> str:
         """The item, where bare numbers are units of kind `number`."""
         if self.unit is None:
-            return plain(self.layer, {str(self.layer.main): _CLASSES} if self.counts else None)
-        main = _CLASSES if self.counts else yaml_spec.value_text(getattr(self.layer, self.unit.main))
+            return plain(self.layer, {str(self.layer.main): yaml_spec.CLASSES} if self.counts else None)
+        main = yaml_spec.CLASSES if self.counts else yaml_spec.value_text(getattr(self.layer, self.unit.main))
         said = {**presets(self.unit), **defaults}
         options = {name: text for name, text in self.options().items() if text != said.get(name)}
         if not options:
@@ -131,11 +129,11 @@ def _run(layers: Sequence[Layer], position: int) -> Run:
     return Run(layer, unit, tuple(followers))
 
 
-def counted(found: Iterable[Run], classes: int | None) -> list[Run]:
-    """The runs of a classifier; the last with a number of outputs counts the classes, if it has as many."""
+def counted(found: Iterable[Run], counting: Layer | None) -> list[Run]:
+    """The runs of a classifier, and which of them counts the classes: the last with the layer that does."""
     head = list(found)
-    at = next((i for i in reversed(range(len(head))) if head[i].layer.main in _COUNTED), None)
-    if at is None or getattr(head[at].layer, str(head[at].layer.main)) != classes:
+    at = next((i for i in reversed(range(len(head))) if head[i].layer is counting), None)
+    if at is None:
         return head
     run = replace(head[at], counts=True)
     if any(layer.kind in _OUTPUTS for _, layer in run.followers):
