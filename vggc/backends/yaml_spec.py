@@ -6,16 +6,16 @@ Compiling it gives the same network, exactly; expanding it gives the same text.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, get_args
 
 from vggc.frontend.document import resolve
 from vggc.frontend.spec import Classes, Expectation, Spec
 from vggc.ir import Graph, Node
 from vggc.layers.base import Layer
-from vggc.records import Named, Record
+from vggc.records import Limits, Named, Record
 
 CLASSES: Final = "classes"
-COUNTED: Final = ("out_features", "out_channels")  # the main options that may refer to them
+_OUTPUTS: Final = ("out_features", "out_channels")  # the main options that are a number of outputs
 
 
 def emit(graph: Graph) -> str:
@@ -59,10 +59,13 @@ def _items(graph: Graph, section: str) -> Iterator[str]:
 def counting_node(graph: Graph) -> Node | None:
     """The last node of the classifier that has a number of outputs, if that is the number of the classes."""
     classes = graph.spec.classes
-    head = [node for node in graph.nodes if node.section == "classifier" and node.layer.main in COUNTED]
-    if classes is None or not head or getattr(head[-1].layer, str(head[-1].layer.main)) != classes.count:
+    head = [node for node in graph.nodes if node.section == "classifier" and node.layer.main in _OUTPUTS]
+    if classes is None or not head:
         return None
-    return head[-1]
+    layer, option = head[-1].layer, str(head[-1].layer.main)
+    limits = (each for each in get_args(layer.annotation(option)) if isinstance(each, Limits))
+    counts = getattr(layer, option) == classes.count and any(each.classes for each in limits)
+    return head[-1] if counts else None
 
 
 def layer_text(layer: Layer, *, counts: bool = False) -> str:
