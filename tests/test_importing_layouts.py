@@ -247,3 +247,12 @@ def test_a_wrong_network_is_noticed_in_either_layout(tmp_path: Path, monkeypatch
     )
     with pytest.raises(vggc.VerificationError):
         imported(nodes, {**TENSORS, "m": weights(256, 5)}, tmp_path, input=("N", 8, 8, 3))
+
+
+def test_a_map_that_is_given_with_the_channels_last(tmp_path: Path) -> None:
+    """Where both ends have them last, both have them first in the network; the softmax is over the channels."""
+    nodes = from_channels_last(node("Transpose", "c", "t", perm=LAST), node("Softmax", "t", "y", axis=-1))
+    found = imported(nodes, TENSORS, tmp_path, input=("N", 8, 6, 3))
+    assert spec(found)[1:] == ["features: [{conv: {out_channels: 4, activation: softmax}}]", "classifier: none"]
+    ours, theirs = outputs(found, tmp_path, last=True)
+    np.testing.assert_allclose(ours.transpose(LAST), theirs, rtol=1e-4, atol=1e-6)

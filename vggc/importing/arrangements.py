@@ -9,6 +9,7 @@ from vggc.importing.values import Constant
 from vggc.layers.base import Shape
 
 CHANNELS_LAST: Final = (0, 2, 3, 1)  # the axes of a batch of maps, in the order that has the channels last
+CHANNELS_FIRST: Final = (0, 3, 1, 2)  # and the order that brings them to the front again
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,16 @@ from vggc.layers.base import Shape
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The operations that the output depends on, in order; `shapes` are those of all values, with the batch axis."""
+    """The operations that the output depends on, in order; `shapes` are those of all values, with the batch axis.
+
+    `gives_channels_last` is whether the graph itself gives the output with the channels last.
+    """
 
     operations: tuple[Operation, ...]
     input: str
     output: str
     shapes: Mapping[str, Shape]
+    gives_channels_last: bool = False
 
     @cached_property
     def places(self) -> dict[int, str]:
@@ -69,16 +73,16 @@ def read_chain(
 ) -> Chain:
     """The chain of a graph with one output and one input of shape `x` (with the batch axis).
 
-    A chain begins with the channels first; `channels_last` says that `x` has them last.
+    A chain has the channels first; `channels_last` says that `x` has them last.
     """
     steps = fold(nodes, opsets, constants, {input: x})
     operations, output = spell(steps, {input: x}, output)
-    operations, output = arrange(operations, {input: x}, output, input if channels_last else None)
+    arranged = arrange(operations, {input: x}, output, input if channels_last else None)
     if channels_last:
         input, x = channels_first(input), (x[0], x[3], x[1], x[2])
-    operations = _joined(_alive(operations, output), output, {input: x})
+    operations = _joined(_alive(arranged.operations, arranged.output), arranged.output, {input: x})
     shapes = {input: x} | {each.output: each.shape for each in operations}
-    return Chain(tuple(operations), input, output, shapes)
+    return Chain(tuple(operations), input, arranged.output, shapes, arranged.channels_last)
 
 
 def _alive(operations: list[Operation], output: str) -> list[Operation]:

@@ -7,11 +7,11 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from vggc.errors import ProductError
+from vggc.importing.arrangements import CHANNELS_FIRST
 from vggc.importing.values import OPEN_BATCH
 from vggc.layers.base import MAX_DIMENSION, Shape
 
 OLDEST_OPSET = 7
-_CHANNELS_FIRST: Final = [0, 3, 1, 2]  # the order that brings the channels to the front
 _BEFORE: Final = ("Add", "Cast", "Div", "Identity", "Mul", "Sub")  # what may be done to images until then
 
 
@@ -62,7 +62,7 @@ def interface(model: onnx.ModelProto, name: str, wanted: Shape | None) -> Interf
     described = f"{inputs[0].name}{_described(dims)}"
     channels_last = len(dims) == 4 and _takes_channels_last(graph, inputs[0].name, dims)
     if channels_last:
-        dims = [dims[axis] for axis in _CHANNELS_FIRST]
+        dims = [dims[axis] for axis in CHANNELS_FIRST]
     shape, batch = _shape(dims, wanted, described, name)
     return Interface(inputs[0].name, graph.output[0].name, shape, batch, channels_last)
 
@@ -86,7 +86,7 @@ def _brings_channels_first(
 ) -> bool:
     """A Transpose, or the Reshape that is the same where there is one channel."""
     if node.op_type == "Transpose":
-        return any(list(each.ints) == _CHANNELS_FIRST for each in node.attribute if each.name == "perm")
+        return any(tuple(each.ints) == CHANNELS_FIRST for each in node.attribute if each.name == "perm")
     if node.op_type != "Reshape" or dims[3].dim_value != 1 or len(node.input) != 2:
         return False
     wanted = [1, dims[1].dim_value, dims[2].dim_value]

@@ -30,24 +30,38 @@ class _Waiting(NamedTuple):
     made_of: tuple[tuple[str, str], ...]
 
 
+class Arranged(NamedTuple):
+    """Operations with as few rearrangements as there can be, and the name of the output.
+
+    `channels_last` is whether the file gives it with the channels last.
+    """
+
+    operations: list[Operation]
+    output: str
+    channels_last: bool = False
+
+
 def arrange(
     operations: Sequence[Operation], shapes: Mapping[str, Shape], output: str, channels_last: str | None = None
-) -> tuple[list[Operation], str]:
-    """The operations with as few rearrangements as there can be, and the name of the output.
+) -> Arranged:
+    """The operations on values that are arranged as the layers have them.
 
     Args:
         operations: in the order of the data.
         shapes: of the inputs, with the batch axis, by name.
         output: the name of the output.
         channels_last: the input that the file takes as (batch, height, width, channels); the operations found take
-            `channels_first(channels_last)` instead.
+            `channels_first(channels_last)` instead, and give maps with the channels first as well.
     """
     layouts = _Layouts(shapes)
     if channels_last is not None:
         layouts.take_channels_first(channels_last)
     for operation in operations:
         layouts.add(operation)
-    return layouts.operations, layouts.plain(layouts.named(output))
+    last = layouts.waiting.get(layouts.named(output))
+    if channels_last is not None and last is not None and last.how == in_order(last.how.x, CHANNELS_LAST):
+        return Arranged(layouts.operations, last.value, channels_last=True)
+    return Arranged(layouts.operations, layouts.plain(layouts.named(output)))
 
 
 def channels_first(input: str) -> str:

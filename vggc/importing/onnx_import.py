@@ -7,6 +7,7 @@ file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections->
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from onnx import numpy_helper
 from vggc.backends import onnx_model
 from vggc.backends.protobuf_stream import MAX_FILE
 from vggc.errors import ProductError
-from vggc.importing.arrangements import CHANNELS_LAST
+from vggc.importing.arrangements import CHANNELS_FIRST, CHANNELS_LAST
 from vggc.importing.chain import Chain, read_chain
 from vggc.importing.checking import Weights, check
 from vggc.importing.embedded import Embedded, embedded, standing_alone
@@ -121,7 +122,7 @@ class _Import:
 
     def _by_graph(self) -> tuple[Graph, list[Found]]:
         model = self.prepared.model
-        found, refused = recover(self._chain())
+        found, refused = recover(self.chain)
         if refused:
             listed = "\n".join(f"  {each}" for each in refused)
             raise ProductError(f"{self.file.name} cannot be written as a spec:\n{listed}")
@@ -132,7 +133,9 @@ class _Import:
         name = legal_name(model.graph.name, self.file.stem)
         return graph_of(name, self.interface.shape, layers), found
 
-    def _chain(self) -> Chain:
+    @cached_property
+    def chain(self) -> Chain:
+        """The graph of the file as a chain."""
         model, ends = self.prepared.model, self.interface
         opsets = {each.domain: each.version for each in model.opset_import}
         constants = _initializers(model)
@@ -169,7 +172,9 @@ class _Import:
         """The file, run on what the network takes."""
         if not self.interface.channels_last:
             return run
-        return lambda x: run(x.permute(CHANNELS_LAST).contiguous())
+        if not self.chain.gives_channels_last:
+            return lambda x: run(x.permute(CHANNELS_LAST).contiguous())
+        return lambda x: run(x.permute(CHANNELS_LAST).contiguous()).transpose(CHANNELS_FIRST)
 
 
 class _Reweighed:
