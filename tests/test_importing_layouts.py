@@ -12,7 +12,9 @@ import torch
 
 import vggc
 from tests.foreign import model, node, positive, save, weights
+from vggc.importing.arrangements import in_order
 from vggc.importing.result import Imported
+from vggc.importing.values import original
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -256,3 +258,40 @@ def test_a_map_that_is_given_with_the_channels_last(tmp_path: Path) -> None:
     assert spec(found)[1:] == ["features: [{conv: {out_channels: 4, activation: softmax}}]", "classifier: none"]
     ours, theirs = outputs(found, tmp_path, last=True)
     np.testing.assert_allclose(ours.transpose(LAST), theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_other_weights_are_given_to_the_file_as_it_has_them(tmp_path: Path) -> None:
+    """A fresh batch norm hides errors, so that both run with other weights: those of the head in the file's order."""
+    nodes = from_channels_last(
+        *(node("BatchNormalization", "c one zero zero one", "g"), node("Transpose", "g", "t", perm=LAST)),
+        *(node("Flatten", "t", "f"), node("Gemm", "f m n", "y")),
+    )
+    fresh = {"one": np.ones(4, np.float32), "zero": np.zeros(4, np.float32)}
+    found = imported(nodes, {**TENSORS, **fresh, "m": weights(192, 5)}, tmp_path, input=("N", 6, 8, 3))
+    assert "He" in [each.weights for each in found.report.controls]
+
+
+def test_the_order_of_a_weight_is_undone() -> None:
+    how = in_order((7, 2, 3, 4), (0, 2, 3, 1)).viewed((7, 24))
+    assert how is not None
+    before = original("w", weights(5, 24))
+    after = how.weight(before)
+    rows = before.array.reshape(5, 3, 4, 2)
+    assert np.array_equal(after.array.reshape(5, 2, 3, 4), rows.transpose(0, 3, 1, 2))
+    assert after.origin is not None
+    assert np.array_equal(after.origin.back(after.array), before.array)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [node("BatchNormalization", "f s s s s", "y")],
+        [node("Softmax", "f", "y", axis=-1)],
+        [node("Relu", "f", "r"), node("LayerNormalization", "r s s", "y", axis=-1)],
+    ],
+    ids=["norm", "softmax", "layer norm"],
+)
+def test_what_does_not_take_an_order_up_leaves_it_in_the_way(behind: list[onnx.NodeProto], tmp_path: Path) -> None:
+    nodes = [CONV, node("Transpose", "c", "t", "nhwc", perm=LAST), node("Flatten", "t", "f"), *behind]
+    with pytest.raises(vggc.ProductError, match=r"nhwc \(Transpose\)"):
+        imported(nodes, {**TENSORS, "s": positive(256)}, tmp_path, opset=17, ir_version=8)
