@@ -267,6 +267,13 @@ def test_a_softmax_over_channels_of_the_traced_exporter(tmp_path: Path) -> None:
     assert "activation: softmax" in found.text
 
 
+def test_an_uneven_pool_of_the_newer_exporter_names_the_way_out(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(5)).eval()
+    with pytest.raises(vggc.ProductError, match=r"\(GatherND\): .*import the torch model itself with --torch"):
+        vggc.import_onnx(exported(model, tmp_path, dynamo=True))
+    assert "adaptive_avg_pool2d: 5" in vggc.import_torch(model, (3, 16, 16)).text
+
+
 def test_every_module_in_the_way_is_named() -> None:
     class Own(nn.Module):
         def __init__(self) -> None:
