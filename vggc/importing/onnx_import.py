@@ -6,7 +6,7 @@ file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections->
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -22,14 +22,15 @@ from vggc.backends.protobuf_stream import MAX_FILE
 from vggc.errors import ProductError
 from vggc.importing.arrangements import CHANNELS_FIRST, CHANNELS_LAST
 from vggc.importing.chain import Chain, read_chain
-from vggc.importing.checking import Weights, check
+from vggc.importing.checking import check
 from vggc.importing.embedded import Embedded, embedded, standing_alone
 from vggc.importing.interface import OLDEST_OPSET, Interface, interface
 from vggc.importing.preparing import Prepared, prepare
 from vggc.importing.recovery import Found, recover
 from vggc.importing.result import Imported, compiled, loaded, passed
+from vggc.importing.reweighing import Reweighed
 from vggc.importing.sections import graph_of, legal_name, worded
-from vggc.importing.values import Array, Constant, original
+from vggc.importing.values import Constant, original
 from vggc.ir import Graph, Network
 from vggc.layers.base import Shape
 from vggc.layers.reshape import Flatten, Identity
@@ -160,12 +161,12 @@ class _Import:
             operators=dict(Counter(onnx_model.operators(self.read))),
         )
 
-    def _original(self, tensors: Mapping[str, Constant]) -> tuple[Run, "_Reweighed"]:
+    def _original(self, tensors: Mapping[str, Constant]) -> tuple[Run, "Reweighed"]:
         model = self.prepared.model
         if not self.prepared.as_written and model.ByteSize() > MAX_FILE:
             raise ProductError(f"not supported: {self.file.name} has more than 2 GiB of weights once it is in float32")
         given: str | bytes = str(self.file) if self.prepared.as_written else model.SerializeToString()
-        reweighed = _Reweighed(model, given, tensors, self._fed)
+        reweighed = Reweighed(model, given, tensors, self._fed)
         return self._fed(runner(open_session(given))), reweighed
 
     def _fed(self, run: Run) -> Run:
@@ -175,44 +176,6 @@ class _Import:
         if not self.chain.gives_channels_last:
             return lambda x: run(x.permute(CHANNELS_LAST).contiguous())
         return lambda x: run(x.permute(CHANNELS_LAST).contiguous()).transpose(CHANNELS_FIRST)
-
-
-class _Reweighed:
-    """The file with other weights: those of the network's tensors that are each an initializer of its own."""
-
-    def __init__(
-        self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant], fed: Callable[[Run], Run]
-    ) -> None:
-        self.model = model
-        self.given = given
-        self.fed = fed
-        uses = Counter(name for node in model.graph.node for name in node.input)
-        uses.update(each.origin.name for each in tensors.values() if each.origin is not None)
-        self.tensors = {  # one use as an input, and one as a tensor
-            name: each for name, each in tensors.items() if each.origin is not None and uses[each.origin.name] == 2
-        }
-
-    def __call__(self, weights: Weights) -> tuple[Run, Weights]:
-        taken = {name: weights[name] for name in self.tensors}
-        replaced: dict[str, Array] = {}
-        for name, values in taken.items():
-            origin = self.tensors[name].origin
-            assert origin is not None
-            replaced[origin.name] = np.ascontiguousarray(origin.back(values.numpy()))
-        return self.fed(runner(open_session(self._with_fixed_inputs(), replaced))), taken
-
-    def _with_fixed_inputs(self) -> str | bytes:
-        """Before IR version 4 initializers are inputs as well, which onnxruntime does not replace."""
-        constants = {each.name for each in self.model.graph.initializer}
-        if not any(each.name in constants for each in self.model.graph.input):
-            return self.given
-        fixed = onnx.ModelProto()
-        fixed.CopyFrom(self.model)
-        kept = [each for each in fixed.graph.input if each.name not in constants]
-        del fixed.graph.input[:]
-        fixed.graph.input.extend(kept)
-        fixed.ir_version = max(4, fixed.ir_version)
-        return fixed.SerializeToString()
 
 
 def _read(file: Path) -> onnx.ModelProto:
