@@ -438,7 +438,7 @@ def test_an_open_size_is_asked_for(tmp_path: Path) -> None:
     message = r"the input is x\[N, 3, h, w\], so its size is open; say one, for example --input 3,224,224"
     with pytest.raises(vggc.ProductError, match=message):
         vggc.import_onnx(path)
-    with pytest.raises(vggc.ProductError, match=r"x\[N, 3, h, w\], which 1,8,8 does not fit"):
+    with pytest.raises(vggc.ProductError, match=r"x\[N, 3, h, w\], and 1,8,8 does not fit"):
         vggc.import_onnx(path, input=(1, 8, 8))
     assert "input: [3, 6, 10]" in vggc.import_onnx(path, input=(3, 6, 10)).text
 

@@ -62,6 +62,7 @@ def interface(model: onnx.ModelProto, name: str, wanted: Shape | None) -> Interf
     described = f"{inputs[0].name}{_described(dims)}"
     channels_last = len(dims) == 4 and _takes_channels_last(graph, inputs[0].name, dims)
     if channels_last:
+        described += " with the channels last, which --input has first"
         dims = [dims[axis] for axis in CHANNELS_FIRST]
     shape, batch = _shape(dims, wanted, described, name)
     return Interface(inputs[0].name, graph.output[0].name, shape, batch, channels_last)
@@ -113,7 +114,7 @@ def _shape(
             f"{name}: the input is {described}, so its size is open; say one, for example --input 3,224,224"
         )
     if wanted is not None and any(size not in (None, said) for size, said in zip(sizes[1:], wanted, strict=True)):
-        raise ProductError(f"{name}: the input is {described}, which {','.join(map(str, wanted))} does not fit")
+        raise ProductError(f"{name}: the input is {described}, and {','.join(map(str, wanted))} does not fit")
     shape = tuple(int(size or 0) for size in (wanted or sizes[1:]))
     if max(shape) > MAX_DIMENSION:
         raise ProductError(f"{name}: the input is {described}, and no dimension may exceed {MAX_DIMENSION:,}")
