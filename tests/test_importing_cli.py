@@ -83,6 +83,14 @@ def test_the_spec_goes_to_stdout_and_all_else_to_stderr(folder: Path, capsys: py
     assert sorted(os.listdir()) == ["own_models.py", "small.onnx"]
 
 
+def test_a_dash_is_stdout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("import", "small.onnx", "-o", "-") == Exit.FINE
+    out, err = capsys.readouterr()
+    assert out == TEXT
+    assert "verified" in err
+    assert sorted(os.listdir()) == ["own_models.py", "small.onnx"]
+
+
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 def test_spec_and_weights_are_written(suffix: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("import", "small.onnx", "-o", "new/small.yaml", "--weights-out", f"w.{suffix}") == Exit.FINE

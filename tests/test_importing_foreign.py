@@ -379,7 +379,7 @@ def test_dropout_with_its_ratio_and_mask(opset: int, tmp_path: Path) -> None:
     nodes = [CONV, node("Flatten", "c", "f"), node("Gemm", "f m n", "g", transB=1), node("Relu", "g", "r"), gone]
     tensors = {**TENSORS, **FLAT, **({} if opset < 12 else {"ratio": np.float32(0.3)})}
     found = imported(model([*nodes, node("Identity", "d", "y")], tensors, opset=opset), tmp_path)
-    assert head(found)[1] == "classifier: [{fc: {out_features: 5, dropout: 0.3}}]"
+    assert head(found)[1] == "classifier: [{fc: {out_features: classes, dropout: 0.3}}]"
 
 
 def test_nodes_that_do_nothing(tmp_path: Path) -> None:
@@ -438,7 +438,7 @@ def test_an_open_size_is_asked_for(tmp_path: Path) -> None:
     message = r"the input is x\[N, 3, h, w\], so its size is open; say one, for example --input 3,224,224"
     with pytest.raises(vggc.ProductError, match=message):
         vggc.import_onnx(path)
-    with pytest.raises(vggc.ProductError, match=r"x\[N, 3, h, w\], which 1,8,8 does not fit"):
+    with pytest.raises(vggc.ProductError, match=r"x\[N, 3, h, w\], and 1,8,8 does not fit"):
         vggc.import_onnx(path, input=(1, 8, 8))
     assert "input: [3, 6, 10]" in vggc.import_onnx(path, input=(3, 6, 10)).text
 
@@ -468,3 +468,15 @@ def test_a_constant_beyond_all_sizes_is_not_made(tmp_path: Path) -> None:
     made = model([huge, node("Conv", "x w", "y")], {"shape": np.array([2**20, 2**20, 3, 3])})
     with pytest.raises(vggc.ProductError, match=r"huge \(ConstantOfShape\)"):
         imported(made, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"strides": [2, 2]}, "{avg_pool2d: 2}"),
+        ({}, "{avg_pool2d: {kernel_size: 2, stride: 1}}"),
+    ],
+)
+def test_a_mean_over_a_window_of_two(attributes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    found = behind_conv(tmp_path, [node("AveragePool", "c", "y", kernel_shape=[2, 2], **attributes)])
+    assert features(found) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"

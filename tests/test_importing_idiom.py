@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vggc
 from tests.networks import network
 from tests.strategies import layers
 from tests.test_random_networks import specs
@@ -195,3 +196,33 @@ def test_a_small_kernel_is_plain_alone_and_short_in_a_unit() -> None:
 )
 def test_names_are_made_legal(wanted: tuple[str, ...], name: str) -> None:
     assert legal_name(*wanted) == name
+
+
+# --- the classes behind which something stands ---
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        *("[{linear: classes}]", "[{linear: classes}, softmax]", "[{linear: classes}, log_softmax]"),
+        *("[16, {linear: classes}, {dropout: 0.3}]", "[{linear: classes}, sigmoid, {dropout: 0.3}]"),
+        *("[{fc: classes}]", "[{linear: 3}, {linear: classes}, {dropout: 0.3}, softmax]", "[3, {linear: classes}]"),
+        *(
+            "[flatten, {linear: {out_features: classes, bias: false}}, softmax]",
+            "[{conv2d: {out_channels: classes, kernel_size: 1}}, global_avg_pool2d, flatten]",
+        ),
+    ],
+)
+def test_the_layer_that_counts_the_classes_says_so(classifier: str) -> None:
+    text = f"vggc: 1\nname: net\ninput: [3, 8, 8]\nclasses: 3\nfeatures: [4, M]\nclassifier: {classifier}\n"
+    assert emit(network(text).graph).splitlines()[-1] == f"classifier: {classifier}"
+
+
+def test_an_imported_spec_goes_on_with_other_classes(tmp_path: Path) -> None:
+    text = (
+        "vggc: 1\nname: net\ninput: [3, 8, 8]\nclasses: 3\nfeatures: [4, M]\nclassifier: [{linear: classes}, softmax]\n"
+    )
+    vggc.export_onnx(network(text), tmp_path / "net.onnx")
+    found = vggc.import_onnx(tmp_path / "net.onnx")
+    assert found.text.endswith(text.partition("name")[2].partition("features")[2])
+    assert network(found.text.replace("classes: 3", "classes: 7")).output == (7,)

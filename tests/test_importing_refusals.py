@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 import vggc
 from tests.foreign import model, node, save, weights
+from tests.networks import SMALL, network
 
 TENSORS = {"w": weights(3, 3, 3, 3), "v": weights(3, 3, 2, 2), "m": weights(5, 3), "s": np.float32([1, 2, 3])}
 CONV = node("Conv", "x w", "c", "conv1", pads=[1, 1, 1, 1])
@@ -115,6 +116,22 @@ def test_quantised_operators(tmp_path: Path) -> None:
     nodes = [CONV, node("QuantizeLinear", "c scale zero", "q", "q"), node("DequantizeLinear", "q scale zero", "y", "d")]
     assert refusal(model(nodes, tensors), tmp_path) == listed(
         "q (QuantizeLinear): no layer of vggc", "d (DequantizeLinear): no layer of vggc"
+    )
+
+
+@pytest.mark.parametrize("open_size", [False, True])
+def test_a_quantised_file_of_ours_says_so_itself(open_size: bool, tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    vggc.export_onnx(network(SMALL), path, precision="int8")
+    if open_size:
+        made = onnx.load(str(path))
+        for dim in made.graph.input[0].type.tensor_type.shape.dim[2:]:
+            dim.dim_param = "size"
+        onnx.save(made, str(path))
+    with pytest.raises(vggc.ProductError) as caught:
+        vggc.import_onnx(path)
+    assert str(caught.value) == (
+        "not supported: small.onnx is quantised to int8; import the float32 file that it was made from"
     )
 
 

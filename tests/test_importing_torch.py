@@ -214,6 +214,66 @@ def test_every_class_comes_back(kind: str, data: st.DataObject) -> None:
         torch.testing.assert_close(again(images), module(images), equal_nan=True)
 
 
+def test_a_softmax_over_the_channels_of_a_map() -> None:
+    """It is among the modules of torch that take nothing but images."""
+    found = vggc.import_torch(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Softmax2d()), (3, 8, 8))
+    assert found.text.splitlines()[-2:] == [
+        "features: [{conv: {out_channels: 4, kernel_size: 1, activation: softmax}}]", "classifier: none"
+    ]  # fmt: skip
+    with pytest.raises(vggc.ProductError, match=r"Softmax2d\): its input is no image"):
+        vggc.import_torch(nn.Sequential(nn.Flatten(), nn.Softmax2d()), (3, 8, 8))
+
+
+def test_a_mean_over_a_window_of_two_is_in_its_short_form() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AvgPool2d(2, 2), nn.MaxPool2d(2, 2), nn.AvgPool2d(2, 1))
+    pools = "{avg_pool2d: 2}, M, {avg_pool2d: {kernel_size: 2, stride: 1}}"
+    assert vggc.import_torch(model, (3, 8, 8)).text.splitlines()[-2] == (
+        f"features: [{{conv2d: {{out_channels: 4, kernel_size: 1}}}}, {pools}]"
+    )
+
+
+SHORTCUTS = {
+    "squeezes": (lambda x: x.mean((2, 3), keepdim=True).squeeze(-1).squeeze(-1), "pool: global_avg_pool2d"),
+    "means": (lambda x: x.mean(3).mean(2), "pool: global_avg_pool2d"),
+    "kept means": (lambda x: x.mean(3, keepdim=True).mean(2, keepdim=True).flatten(1), "pool: global_avg_pool2d"),
+    "channels last": (
+        lambda x: x.permute(0, 2, 3, 1).flatten(1),
+        "features: [{conv2d: {out_channels: 4, kernel_size: 3}}]",
+    ),
+}
+
+
+@pytest.mark.parametrize("options", [{"dynamo": False, "opset_version": 9}, {"dynamo": True}], ids=["traced", "dynamo"])
+@pytest.mark.parametrize("way", SHORTCUTS)
+def test_what_models_write_between_map_and_head(way: str, options: dict[str, Any], tmp_path: Path) -> None:
+    shortcut, said = SHORTCUTS[way]
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.head = nn.Linear(4 if "pool" in said else 4 * 14 * 14, 5)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.head(shortcut(self.conv(x)))
+
+    found = vggc.import_onnx(exported(Model().eval(), tmp_path, **options))
+    assert found.text.splitlines()[-2:] == [said, "classifier: [{linear: classes}]"]
+
+
+def test_a_softmax_over_channels_of_the_traced_exporter(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softmax(1)).eval()
+    found = vggc.import_onnx(exported(model, tmp_path, dynamo=False, opset_version=9))
+    assert "activation: softmax" in found.text
+
+
+def test_an_uneven_pool_of_the_newer_exporter_names_the_way_out(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(5)).eval()
+    with pytest.raises(vggc.ProductError, match=r"\(GatherND\): .*import the torch model itself with --torch"):
+        vggc.import_onnx(exported(model, tmp_path, dynamo=True))
+    assert "adaptive_avg_pool2d: 5" in vggc.import_torch(model, (3, 16, 16)).text
+
+
 def test_every_module_in_the_way_is_named() -> None:
     class Own(nn.Module):
         def __init__(self) -> None:

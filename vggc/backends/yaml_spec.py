@@ -6,12 +6,16 @@ Compiling it gives the same network, exactly; expanding it gives the same text.
 import json
 import re
 from collections.abc import Iterable, Iterator
+from typing import Final, get_args
 
 from vggc.frontend.document import resolve
 from vggc.frontend.spec import Classes, Expectation, Spec
-from vggc.ir import Graph
+from vggc.ir import Graph, Node
 from vggc.layers.base import Layer
-from vggc.records import Named, Record
+from vggc.records import Limits, Named, Record
+
+CLASSES: Final = "classes"
+_OUTPUTS: Final = ("out_features", "out_channels")  # the main options that are a number of outputs
 
 
 def emit(graph: Graph) -> str:
@@ -46,16 +50,34 @@ def opening(spec: Spec) -> Iterator[str]:
 
 
 def _items(graph: Graph, section: str) -> Iterator[str]:
+    counting = counting_node(graph)
     for node in graph.nodes:
         if node.section == section:
-            yield f"  - {layer_text(node.layer)}"
+            yield f"  - {layer_text(node.layer, counts=node is counting)}"
 
 
-def layer_text(layer: Layer) -> str:
-    """An item: the kind, its main option, and the others that are not their defaults."""
+def counting_node(graph: Graph) -> Node | None:
+    """The last node of the classifier that has a number of outputs, if that is the number of the classes."""
+    classes = graph.spec.classes
+    head = [node for node in graph.nodes if node.section == "classifier" and node.layer.main in _OUTPUTS]
+    if classes is None or not head:
+        return None
+    layer, option = head[-1].layer, str(head[-1].layer.main)
+    limits = (each for each in get_args(layer.annotation(option)) if isinstance(each, Limits))
+    counts = getattr(layer, option) == classes.count and any(each.classes for each in limits)
+    return head[-1] if counts else None
+
+
+def layer_text(layer: Layer, *, counts: bool = False) -> str:
+    """An item: the kind, its main option, and the others that are not their defaults.
+
+    `counts` says that the main option is the number of the classes, and refers to it.
+    """
     options = layer.changed()
     if layer.main is not None:
         options = {layer.main: getattr(layer, layer.main)} | options
+        if counts:
+            options[layer.main] = CLASSES
     if list(options) == [layer.main]:
         return f"{layer.kind}: {value_text(options[str(layer.main)])}"
     return f"{layer.kind}: {value_text(options)}" if options else layer.kind

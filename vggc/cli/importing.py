@@ -33,7 +33,7 @@ class _Image(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--torch", "attribute", metavar="MODULE:ATTRIBUTE", help="A torch model instead; runs that module's code."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The spec; printed if left out.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The spec; printed if left out, or `-`.")
 @click.option("--weights-out", type=click.Path(path_type=Path), help="Keep the weights as .safetensors or .pt.")
 @click.option("--input", "input", type=_Image(), metavar="C,H,W", help="The input, where the model leaves it open.")
 @limits
@@ -53,6 +53,8 @@ def import_(
         raise click.UsageError("name an ONNX file, or a torch model with --torch MODULE:ATTRIBUTE")
     if attribute is not None and (not re.fullmatch(r"[\w.]+:[\w.]+", attribute) or input is None):
         raise click.UsageError("a torch model is named as --torch module:attribute --input 3,224,224")
+    if output == Path("-"):
+        output = None
     _check_suffixes(output, weights_out)
     read = files_of_model(model) if model is not None else ()
     check_places({"-o": [output], "--weights-out": [weights_out]}, {"model": read})

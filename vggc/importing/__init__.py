@@ -8,10 +8,11 @@
     embedded, interface     the spec in a file of ours; what a file takes and gives
     preparing, folding      a model at inference in float32; constants computed, shapes known
     spelling                one spelling for all opsets and exporters: windows, arithmetic, normalizing, moving
+    layouts                 channels first, and nothing moved without need (`arrangements`)
     chain                   the places where all paths meet
     ways, matching          what a layer might be; layers held against operations by lowering them (and `spellings`)
     recovery                layers with their tensors, or every node in the way
     torch_modules           the same from torch modules, class by class (`torch_classes`)
     sections, idiom         split and worded as a person would: units, defaults, repeats
-    checking, result        beside the original; text, network, weights and report
+    checking, result        beside the original (`reweighing`: with other weights); text, network, weights and report
 """

@@ -39,6 +39,10 @@ class Builder:
             raise UnknownShapeError("the shape of its input is not known")
         return self.shapes[operand]
 
+    def made(self, operand: Operand) -> Operation | None:
+        """The operation whose output an operand is."""
+        return next((each for each in reversed(self.operations) if each.output == operand), None)
+
     def same(self, step: Step, value: Operand) -> None:
         """The step does nothing: its output is another name of the value."""
         assert isinstance(value, str)

@@ -14,6 +14,7 @@ from math import inf
 import onnx
 
 from vggc.importing.folding import fold
+from vggc.importing.layouts import arrange, channels_first
 from vggc.importing.spelling import spell
 from vggc.importing.values import Constant, Operation
 from vggc.importing.windows import trimmed, with_bias, with_padding
@@ -22,12 +23,16 @@ from vggc.layers.base import Shape
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The operations that the output depends on, in order; `shapes` are those of all values, with the batch axis."""
+    """The operations that the output depends on, in order; `shapes` are those of all values, with the batch axis.
+
+    `gives_channels_last` is whether the graph itself gives the output with the channels last.
+    """
 
     operations: tuple[Operation, ...]
     input: str
     output: str
     shapes: Mapping[str, Shape]
+    gives_channels_last: bool = False
 
     @cached_property
     def places(self) -> dict[int, str]:
@@ -63,13 +68,21 @@ def read_chain(
     input: str,
     output: str,
     x: Shape,
+    *,
+    channels_last: bool = False,
 ) -> Chain:
-    """The chain of a graph with one input of shape `x` (with the batch axis) and one output."""
+    """The chain of a graph with one output and one input of shape `x` (with the batch axis).
+
+    A chain has the channels first; `channels_last` says that `x` has them last.
+    """
     steps = fold(nodes, opsets, constants, {input: x})
     operations, output = spell(steps, {input: x}, output)
-    operations = _alive(_joined(operations, output, {input: x}), output)
+    arranged = arrange(operations, {input: x}, output, input if channels_last else None)
+    if channels_last:
+        input, x = channels_first(input), (x[0], x[3], x[1], x[2])
+    operations = _joined(_alive(arranged.operations, arranged.output), arranged.output, {input: x})
     shapes = {input: x} | {each.output: each.shape for each in operations}
-    return Chain(tuple(operations), input, output, shapes)
+    return Chain(tuple(operations), input, arranged.output, shapes, arranged.channels_last)
 
 
 def _alive(operations: list[Operation], output: str) -> list[Operation]:

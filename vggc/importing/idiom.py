@@ -3,14 +3,14 @@
 Expanding it gives the canonical text of the graph, exactly: `emit` compiles what it wrote and compares.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from vggc.backends import yaml_spec
 from vggc.diagnostics import Source
 from vggc.errors import InternalError
 from vggc.frontend.units import CONV, FC, UNITS, Unit
 from vggc.importing.repeats import folded
-from vggc.importing.units import Defaults, Run, best_defaults, plain, runs
+from vggc.importing.units import Defaults, Run, best_defaults, counted, runs
 from vggc.ir import Graph
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.base import Layer
@@ -54,8 +54,13 @@ def _features(graph: Graph) -> list[Layer]:
 
 def _runs(graph: Graph, unit: Unit) -> list[Run]:
     """Those runs of layers in both lists that a unit can say."""
-    sections = _features(graph), _section(graph, "classifier")
-    return [run for layers in sections for run in runs(layers) if run.unit is unit]
+    return [run for run in (*runs(_features(graph)), *_head(graph)) if run.unit is unit]
+
+
+def _head(graph: Graph) -> list[Run]:
+    """The classifier, where one layer may count the classes."""
+    counting = yaml_spec.counting_node(graph)
+    return counted(runs(_section(graph, "classifier")), counting.layer if counting is not None else None)
 
 
 def _text(graph: Graph, defaults: dict[str, Defaults]) -> str:
@@ -68,13 +73,10 @@ def _lines(graph: Graph, defaults: dict[str, Defaults]) -> Iterator[str]:
     if any(defaults.values()):
         said = (f"{kind}: {_mapping(chosen)}" for kind, chosen in defaults.items() if chosen)
         yield f"defaults: {{{', '.join(said)}}}"
-    yield from _list("features", _items(_features(graph), CONV, defaults))
-    if classifier := _section(graph, "classifier"):
+    yield from _list("features", _items(runs(_features(graph)), CONV, defaults))
+    if _section(graph, "classifier"):
         yield from (f"pool: {_pool(layer)}" for layer in _section(graph, "avgpool"))
-        items = _items(classifier, FC, defaults)
-        if spec.classes is not None:
-            items[-1] = _counting(classifier[-1], spec.classes.count) or items[-1]
-        yield from _list("classifier", items)
+        yield from _list("classifier", _items(_head(graph), FC, defaults))
     else:
         yield "classifier: none"
     yield from yaml_spec.closing(spec)
@@ -84,21 +86,14 @@ def _mapping(options: Defaults) -> str:
     return f"{{{', '.join(f'{name}: {value}' for name, value in options.items())}}}"
 
 
-def _items(layers: Sequence[Layer], number: Unit, defaults: dict[str, Defaults]) -> list[str]:
-    return [run.text(defaults[run.unit.kind] if run.unit else {}, number) for run in runs(layers)]
+def _items(found: Iterable[Run], number: Unit, defaults: dict[str, Defaults]) -> list[str]:
+    return [run.text(defaults[run.unit.kind] if run.unit else {}, number) for run in found]
 
 
 def _pool(layer: Layer) -> str:
     if isinstance(layer, AdaptiveAvgPool2d) and isinstance(layer.output_size, int) and not layer.allow_enlarge:
         return str(layer.output_size)
     return yaml_spec.braced(yaml_spec.layer_text(layer))
-
-
-def _counting(layer: Layer, classes: int) -> str | None:
-    """The last layer, if it counts the classes, with the word for them."""
-    if layer.main not in ("out_features", "out_channels") or getattr(layer, layer.main) != classes:
-        return None
-    return plain(layer, {layer.main: "classes"})
 
 
 def _list(key: str, items: list[str]) -> Iterator[str]:

@@ -18,12 +18,12 @@ def _reshape(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 
 
 def _transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    """Moving axes of one element is a reshape."""
+    """Moving axes of one element to where they leave the shape as it is changes nothing."""
     x = builder.shape(inputs[0])
     order = tuple(step.attributes.get("perm", range(len(x))[::-1]))
     moved = [axis for axis in order if x[axis] != 1]
-    if moved == sorted(moved):
-        _reshape(step, builder, inputs)
+    if moved == sorted(moved) and x == step.shape:
+        builder.same(step, inputs[0])
     else:
         builder.emit(step, "Transpose", inputs[:1], {"perm": order})
 

@@ -7,8 +7,10 @@ file -prepare-> model -chain-> Chain -recovery-> layers with tensors -sections->
 import os
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnx
@@ -18,15 +20,17 @@ from onnx import numpy_helper
 from vggc.backends import onnx_model
 from vggc.backends.protobuf_stream import MAX_FILE
 from vggc.errors import ProductError
+from vggc.importing.arrangements import CHANNELS_FIRST, CHANNELS_LAST
 from vggc.importing.chain import Chain, read_chain
-from vggc.importing.checking import Weights, check
+from vggc.importing.checking import check
 from vggc.importing.embedded import Embedded, embedded, standing_alone
 from vggc.importing.interface import OLDEST_OPSET, Interface, interface
 from vggc.importing.preparing import Prepared, prepare
 from vggc.importing.recovery import Found, recover
 from vggc.importing.result import Imported, compiled, loaded, passed
+from vggc.importing.reweighing import Reweighed
 from vggc.importing.sections import graph_of, legal_name, worded
-from vggc.importing.values import Array, Constant, original
+from vggc.importing.values import Constant, original
 from vggc.ir import Graph, Network
 from vggc.layers.base import Shape
 from vggc.layers.reshape import Flatten, Identity
@@ -41,6 +45,11 @@ from vggc.verify.report import Report
 from vggc.verify.sessions import FAILURES, open_session, runner
 from vggc.verify.structure import opset_of
 from vggc.verify.trial import Run
+
+_CHANNELS_LAST: Final = (
+    "the file takes images as (batch, height, width, channels), and the network (batch, channels, height, width): "
+    "each is run on its own"
+)
 
 
 def import_onnx(
@@ -71,10 +80,13 @@ class _Import:
         self.progress = progress
         self.read = _read(file)
         self.opset = _checked_opset(self.read, file.name)
+        _check_exact(self.read, file.name)
         self.prepared: Prepared = prepare(self.read, file.name)
         self.embedded: Embedded = embedded(self.read, input)
         self.interface: Interface = self.embedded.interface or interface(self.prepared.model, file.name, input)
         self.notes = list(self.prepared.notes)
+        if self.interface.channels_last:
+            self.notes.append(_CHANNELS_LAST)
         _check_size(self.read, self.interface, file.name, max_memory)
 
     def run(self) -> Imported:
@@ -111,7 +123,7 @@ class _Import:
 
     def _by_graph(self) -> tuple[Graph, list[Found]]:
         model = self.prepared.model
-        found, refused = recover(self._chain())
+        found, refused = recover(self.chain)
         if refused:
             listed = "\n".join(f"  {each}" for each in refused)
             raise ProductError(f"{self.file.name} cannot be written as a spec:\n{listed}")
@@ -122,11 +134,15 @@ class _Import:
         name = legal_name(model.graph.name, self.file.stem)
         return graph_of(name, self.interface.shape, layers), found
 
-    def _chain(self) -> Chain:
+    @cached_property
+    def chain(self) -> Chain:
+        """The graph of the file as a chain."""
         model, ends = self.prepared.model, self.interface
         opsets = {each.domain: each.version for each in model.opset_import}
         constants = _initializers(model)
-        chain = read_chain(model.graph.node, opsets, constants, ends.input, ends.output, ends.x)
+        chain = read_chain(
+            model.graph.node, opsets, constants, ends.input, ends.output, ends.x, channels_last=ends.channels_last
+        )
         if 0 not in chain.places:
             raise ProductError(f"{self.file.name} cannot be written as a spec: its output does not depend on its input")
         return chain
@@ -145,47 +161,21 @@ class _Import:
             operators=dict(Counter(onnx_model.operators(self.read))),
         )
 
-    def _original(self, tensors: Mapping[str, Constant]) -> tuple[Run, "_Reweighed"]:
+    def _original(self, tensors: Mapping[str, Constant]) -> tuple[Run, "Reweighed"]:
         model = self.prepared.model
         if not self.prepared.as_written and model.ByteSize() > MAX_FILE:
             raise ProductError(f"not supported: {self.file.name} has more than 2 GiB of weights once it is in float32")
         given: str | bytes = str(self.file) if self.prepared.as_written else model.SerializeToString()
-        return runner(open_session(given)), _Reweighed(model, given, tensors)
+        reweighed = Reweighed(model, given, tensors, self._fed)
+        return self._fed(runner(open_session(given))), reweighed
 
-
-class _Reweighed:
-    """The file with other weights: those of the network's tensors that are each an initializer of its own."""
-
-    def __init__(self, model: onnx.ModelProto, given: str | bytes, tensors: Mapping[str, Constant]) -> None:
-        self.model = model
-        self.given = given
-        uses = Counter(name for node in model.graph.node for name in node.input)
-        uses.update(each.origin.name for each in tensors.values() if each.origin is not None)
-        self.tensors = {  # one use as an input, and one as a tensor
-            name: each for name, each in tensors.items() if each.origin is not None and uses[each.origin.name] == 2
-        }
-
-    def __call__(self, weights: Weights) -> tuple[Run, Weights]:
-        taken = {name: weights[name] for name in self.tensors}
-        replaced: dict[str, Array] = {}
-        for name, values in taken.items():
-            origin = self.tensors[name].origin
-            assert origin is not None
-            replaced[origin.name] = np.ascontiguousarray(origin.back(values.numpy()))
-        return runner(open_session(self._with_fixed_inputs(), replaced)), taken
-
-    def _with_fixed_inputs(self) -> str | bytes:
-        """Before IR version 4 initializers are inputs as well, which onnxruntime does not replace."""
-        constants = {each.name for each in self.model.graph.initializer}
-        if not any(each.name in constants for each in self.model.graph.input):
-            return self.given
-        fixed = onnx.ModelProto()
-        fixed.CopyFrom(self.model)
-        kept = [each for each in fixed.graph.input if each.name not in constants]
-        del fixed.graph.input[:]
-        fixed.graph.input.extend(kept)
-        fixed.ir_version = max(4, fixed.ir_version)
-        return fixed.SerializeToString()
+    def _fed(self, run: Run) -> Run:
+        """The file, run on what the network takes."""
+        if not self.interface.channels_last:
+            return run
+        if not self.chain.gives_channels_last:
+            return lambda x: run(x.permute(CHANNELS_LAST).contiguous())
+        return lambda x: run(x.permute(CHANNELS_LAST).contiguous()).transpose(CHANNELS_FIRST)
 
 
 def _read(file: Path) -> onnx.ModelProto:
@@ -205,6 +195,12 @@ def _checked_opset(model: onnx.ModelProto, name: str) -> int:
             f"not supported: {name} is of opset {opset}; the installed onnx can import {OLDEST_OPSET} to {newest}"
         )
     return opset
+
+
+def _check_exact(model: onnx.ModelProto, name: str) -> None:
+    """A file of ours says what it is; what its nodes are would be no help."""
+    if any(each.key == "vggc.precision" and each.value == "int8" for each in model.metadata_props):
+        raise ProductError(f"not supported: {name} is quantised to int8; import the float32 file that it was made from")
 
 
 def _check_size(model: onnx.ModelProto, ends: Interface, name: str, max_memory: int) -> None:

@@ -50,6 +50,14 @@ def _as_it_is(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None
     builder.emit(step, step.op, inputs, attributes)
 
 
+def _gathered(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    """What torch's newer exporter makes of an adaptive pool with uneven windows, and dozens of nodes behind it."""
+    raise UnreadableError(
+        "no layer of vggc; where this begins an adaptive pool that does not divide its map, "
+        "import the torch model itself with --torch"
+    )
+
+
 def _same(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.same(step, inputs[0])
 
@@ -77,6 +85,7 @@ RULES: Final[dict[str, Rule]] = {
     **arithmetic.RULES,
     **normalizing.RULES,
     **moving.RULES,
+    "GatherND": _gathered,
     "Identity": _same,
     "Cast": _cast,
     "CastLike": _same,

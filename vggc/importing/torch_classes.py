@@ -71,14 +71,18 @@ def _linear(module: nn.Linear, x: Shape) -> Layer:
 
 
 def _window(module: Any) -> dict[str, Any]:
+    """A window that moves by its own size leaves the stride out."""
     kernel, stride = _size(module.kernel_size), _size(module.stride)
-    moved = {"stride": stride} if stride != kernel or kernel == 2 else {}  # `M` has a stride of 2
+    moved = {"stride": stride} if stride != kernel else {}
     return {"kernel_size": kernel, **moved, "padding": _size(module.padding), "ceil_mode": module.ceil_mode}
 
 
 def _max_pool2d(module: nn.MaxPool2d, x: Shape) -> Layer:
     _must(not module.return_indices, "return_indices is set")
-    return _chosen(pool.MaxPool2d, **_window(module), dilation=_size(module.dilation))
+    window = _window(module)
+    if window["kernel_size"] == 2:
+        window.setdefault("stride", 2)  # as `M` has it
+    return _chosen(pool.MaxPool2d, **window, dilation=_size(module.dilation))
 
 
 def _avg_pool2d(module: nn.AvgPool2d, x: Shape) -> Layer:
@@ -139,6 +143,11 @@ def _over_channels(kind: type[Layer]) -> Callable[[Any, Shape], Layer]:
         return kind()
 
     return read
+
+
+def _softmax2d(module: nn.Softmax2d, x: Shape) -> Layer:
+    _must(len(x) == 3, "its input is no image")
+    return activation.Softmax()
 
 
 def _flatten(module: nn.Flatten, x: Shape) -> Layer:
@@ -205,6 +214,7 @@ CLASSES: Final[Mapping[type[nn.Module], Callable[[Any, Shape], Layer]]] = {
     nn.Tanh: _numbers(activation.Tanh),
     nn.Softplus: _softplus,
     nn.Softmax: _over_channels(activation.Softmax),
+    nn.Softmax2d: _softmax2d,
     nn.LogSoftmax: _over_channels(activation.LogSoftmax),
     nn.Dropout: _numbers(dropout.Dropout, "p"),
     nn.Dropout2d: _numbers(dropout.Dropout2d, "p"),

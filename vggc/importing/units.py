@@ -1,8 +1,8 @@
 """Layers in a row -> units: which of them a unit can say, and what `defaults` make the units shortest."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from vggc.backends import yaml_spec
@@ -13,16 +13,21 @@ from vggc.layers.pool import MaxPool2d
 
 Defaults = Mapping[str, str]  # what `defaults` say of a unit: the text of every option
 _NONE: Final = "none"
+_OUTPUTS: Final = ("softmax", "log_softmax", "sigmoid")  # activations of an output, which is no unit
 _STAGE_END: Final = {"kernel_size": 2, "stride": 2}  # what M means
 
 
 @dataclass(frozen=True)
 class Run:
-    """Layers that one item says: a unit with what follows it, or one layer alone."""
+    """Layers that one item says: a unit with what follows it, or one layer alone.
+
+    `counts` is whether the number of its outputs is that of the classes, and says so.
+    """
 
     layer: Layer
     unit: Unit | None = None
     followers: tuple[tuple[str, Layer], ...] = ()
+    counts: bool = False
 
     def options(self) -> dict[str, str]:
         """All options of the unit as text, besides the main one."""
@@ -38,12 +43,12 @@ class Run:
     def text(self, defaults: Defaults, number: Unit) -> str:
         """The item, where bare numbers are units of kind `number`."""
         if self.unit is None:
-            return plain(self.layer)
-        main = yaml_spec.value_text(getattr(self.layer, self.unit.main))
+            return plain(self.layer, {str(self.layer.main): yaml_spec.CLASSES} if self.counts else None)
+        main = yaml_spec.CLASSES if self.counts else yaml_spec.value_text(getattr(self.layer, self.unit.main))
         said = {**presets(self.unit), **defaults}
         options = {name: text for name, text in self.options().items() if text != said.get(name)}
         if not options:
-            return main if self.unit is number else f"{self.unit.kind}: {main}"
+            return main if self.unit is number and not self.counts else f"{self.unit.kind}: {main}"
         own = {name: _over(defaults.get(name), text, self, name) for name, text in options.items()}
         listed = ", ".join(f"{name}: {text}" for name, text in {self.unit.main: main, **own}.items())
         return f"{self.unit.kind}: {{{listed}}}"
@@ -122,6 +127,20 @@ def _run(layers: Sequence[Layer], position: int) -> Run:
     if "activation" not in dict(followers):
         return Run(layer)  # a layer without an activation is written as what it is
     return Run(layer, unit, tuple(followers))
+
+
+def counted(found: Iterable[Run], counting: Layer | None) -> list[Run]:
+    """The runs of a classifier, and which of them counts the classes: the last with the layer that does."""
+    head = list(found)
+    at = next((i for i in reversed(range(len(head))) if head[i].layer is counting), None)
+    if at is None:
+        return head
+    run = replace(head[at], counts=True)
+    if any(layer.kind in _OUTPUTS for _, layer in run.followers):
+        head[at : at + 1] = Run(run.layer, counts=True), *(Run(layer) for _, layer in run.followers)
+    else:
+        head[at] = run
+    return head
 
 
 # --- defaults ---

@@ -71,6 +71,8 @@ def max_pool(view: View) -> Iterator[Stack]:
     """MaxPool; padding behind may be that of ceil mode."""
     if len(view.first.attributes["kernel"]) == 2:
         options = _pool_options(view.first)
+        if options == {"kernel_size": 2}:
+            options["stride"] = 2  # as `M` has it
         dilation = size(view.first.attributes["dilations"])
         if dilation != 1:
             options["dilation"] = dilation
@@ -96,9 +98,9 @@ def average_pool(view: View) -> Iterator[Stack]:
 
 
 def _pool_options(operation: Operation) -> dict[str, Any]:
+    """A window that moves by its own size leaves the stride out."""
     kernel, stride = size(operation.attributes["kernel"]), size(operation.attributes["strides"])
-    # `M` has a stride of 2; any other window that moves by its own size leaves it out.
-    return {"kernel_size": kernel} | ({"stride": stride} if stride != kernel or kernel == 2 else {})
+    return {"kernel_size": kernel} | ({"stride": stride} if stride != kernel else {})
 
 
 def _own_border(operation: Operation) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def global_pool(op: str, step: Step, builder: Builder, value: Operand, *, keep: 
 
 
 def reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    """ReduceMean and ReduceMax: over height and width they are global pools."""
+    """ReduceMean and ReduceMax: over height and width, at once or one behind the other, they are global pools."""
     x = builder.shape(inputs[0])
     given_axes = given(step, 1, "axes")
     if given_axes is None or not given_axes.size:
@@ -128,12 +128,24 @@ def reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None
         axes = tuple(range(len(x)))
     else:
         axes = tuple(sorted(axis % len(x) for axis in integers(given_axes)))
-    keep = bool(step.attributes.get("keepdims", 1))
+    keep = int(step.attributes.get("keepdims", 1))
+    reduced = _both_reduced(step, builder, inputs[0], axes)
     pools = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
-    if len(x) == 4 and axes == (2, 3) and step.op in pools:
-        global_pool(pools[step.op], step, builder, inputs[0], keep=keep)
+    if len(builder.shape(reduced[0])) == 4 and reduced[1] == (2, 3) and len(step.shape) in (2, 4) and step.op in pools:
+        global_pool(pools[step.op], step, builder, reduced[0], keep=len(step.shape) == 4)
     else:
-        builder.emit(step, step.op, inputs[:1], {"axes": axes, "keepdims": int(keep)})
+        builder.emit(step, step.op, inputs[:1], {"axes": axes, "keepdims": keep})
+
+
+def _both_reduced(step: Step, builder: Builder, value: Operand, axes: Shape) -> tuple[Operand, Shape]:
+    """What is reduced over which axes, where the value was so reduced over others before; else both as they are."""
+    before = builder.made(value)
+    if before is None or before.op != step.op:
+        return value, axes
+    first = before.attributes["axes"]
+    source = before.inputs[0]
+    left = [axis for axis in range(len(builder.shape(source))) if before.attributes["keepdims"] or axis not in first]
+    return source, tuple(sorted({*first, *(left[axis] for axis in axes)}))
 
 
 def resize(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
