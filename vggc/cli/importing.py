@@ -74,8 +74,7 @@ def import_(
 
 def _check_suffixes(output: Path | None, weights_out: Path | None) -> None:
     """Before anything is read: a spec without the name of one is nothing that the other commands would find."""
-    if str(output) != "-":
-        check_suffix("-o", output, SUFFIXES, "a spec ends in .yaml or .yml")
+    check_suffix("-o", output, SUFFIXES, "a spec ends in .yaml or .yml")
     if weights_out is not None:
         from vggc.weights import loading
 
