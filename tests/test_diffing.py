@@ -180,9 +180,9 @@ def test_a_dash_is_standard_input_beside_the_other_spec(folder: Path) -> None:
     was = (folder / "specs" / "child.yaml").read_text().replace("width: 2", "width: 1")
     command = [sys.executable, "-m", "vggc", "diff", "-", "specs/child.yaml"]
     done = subprocess.run(command, input=was, capture_output=True, text=True, check=True)
-    assert "--- child: 3 x 16 x 16 -> 5  (stdin)\n" in done.stdout
+    assert "--- child: 3 x 16 x 16 -> 5  (<stdin>)\n" in done.stdout
     assert "~ conv1_1" in done.stdout
     done = subprocess.run(command, input=was.replace("width", "widht"), capture_output=True, text=True, check=False)
     assert done.returncode == Exit.SPEC
-    assert "stdin:4:1" in done.stderr
+    assert "<stdin>:4:1" in done.stderr
     assert "did you mean `width`?" in done.stderr

@@ -8,12 +8,11 @@ from typing import Any
 import click
 
 from vggc import pipeline
-from vggc.cli.common import SPEC, limits, overrides, summary, until_layer
+from vggc.cli.common import SPEC, file_of_spec, limits, overrides, source_of, summary, until_layer
 from vggc.cli.exits import Exit
-from vggc.diagnostics import Source
 from vggc.errors import ProductError
 from vggc.frontend import inherit
-from vggc.frontend.sources import find_spec, read_source, read_stream
+from vggc.frontend.sources import find_spec, is_stock, read_source
 
 
 class _Input(click.ParamType[tuple[int, ...]]):
@@ -51,7 +50,7 @@ def new(
 
     _check_name(name)
     target = output or Path(f"{name}.yaml")
-    source = read_source(parent)
+    source = read_source(file_of_spec(parent, "what a new spec extends"))
     if target.is_file() and not force:
         raise ProductError(f"{target} is there already; --force replaces it, and -o writes elsewhere")
     if target.exists() and source.path is not None and target.samefile(source.path):
@@ -124,17 +123,15 @@ def diff(
     """
     if b is None and not assignments_b:
         raise click.UsageError("name a second spec, or say with --set-b what changes in the first")
-    if a == b == "-":
-        raise click.UsageError("only one of the two can be standard input")
     from importlib import import_module
 
     from vggc.authoring.diffing import Difference
 
-    source = _source(a, beside=b)
+    source = source_of(a, beside=_folder(b))
     both = [inherit.from_words(each) for each in assignments]
     alone = [inherit.from_words(each) for each in assignments_b]
     before = pipeline.compile_source(source, both, until=until, max_memory=max_memory)
-    source = source if b is None else _source(b, beside=a)
+    source = source if b is None else source_of(b, beside=_folder(a))
     after = pipeline.compile_source(source, [*both, *alone], until=until, max_memory=max_memory)
     difference = Difference(before, after)
     emit = import_module(f"vggc.authoring.diff_{style}").emit
@@ -143,9 +140,7 @@ def diff(
         sys.exit(Exit.SPEC)
 
 
-def _source(spec: str, beside: str | None) -> Source:
-    """The text of a spec; one from standard input extends what lies beside the other."""
-    if spec != "-":
-        return read_source(spec)
-    folder = find_spec(beside).parent if beside is not None else Path()
-    return read_stream(sys.stdin.buffer, "stdin", folder)
+def _folder(other: str | None) -> Path:
+    """Where what standard input extends is looked for: beside the other spec, unless that is a stock spec."""
+    path = find_spec(other) if other is not None else Path()
+    return Path() if is_stock(path) else path.parent

@@ -10,7 +10,18 @@ import click
 
 from vggc import pipeline
 from vggc.cli import completion
-from vggc.cli.common import SPEC, Size, compiled, limits, overrides, progress_bars, report, spec_files, until_layer
+from vggc.cli.common import (
+    SPEC,
+    Size,
+    compiled,
+    file_of_spec,
+    limits,
+    overrides,
+    progress_bars,
+    report,
+    spec_files,
+    until_layer,
+)
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.errors import ProductError
@@ -150,7 +161,7 @@ def fit(
     if not budget:
         raise click.UsageError(f"set a limit: {', '.join(fit_specs.OPTIONS.values())}")
     varied = _varied(vary)
-    source = read_source(spec)
+    source = read_source(file_of_spec(spec, "what the variants extend"))
     folder = output or Path()
     name = pipeline.read_graph(source).spec.name
     head = fit_specs.head(f"{name}_fit", starting.extends(spec, source, folder / "fit.yaml"), said(assignments))

@@ -2,6 +2,7 @@
 
 import os
 from codecs import BOM_UTF8
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -61,7 +62,7 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
-    return _decoded(shown_path(path), content, included_from, path)
+    return _decoded(content, Source(shown_path(path), "", included_from, path, is_stock(path)))
 
 
 def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
@@ -70,26 +71,33 @@ def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
     Raises:
         SpecError: as `read_source`.
     """
-    return _decoded(name, stream.read(MAX_BYTES + 1), None, beside / name)
+    return _decoded(stream.read(MAX_BYTES + 1), Source(name, "", None, beside / name, elsewhere=True))
 
 
-def _decoded(name: str, content: bytes, included_from: Span | None, path: Path) -> Source:
+def _decoded(content: bytes, empty: Source) -> Source:
+    """The source whose text is these bytes."""
     if len(content) > MAX_BYTES:
-        raise too_long(Source(name, "", included_from, path))
+        raise too_long(empty)
     try:
-        return Source(name, content.decode("utf-8-sig"), included_from, path)
+        return replace(empty, text=content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        shown = Source(name, content.decode("utf-8", errors="replace"), included_from, path)
+        shown = replace(empty, text=content.decode("utf-8", errors="replace"))
         raise SpecError([_not_text(shown, content, error)]) from None
 
 
+def is_stock(path: Path) -> bool:
+    """Whether a file is a stock spec and none of the author's; to who stands in a checkout of vggc they are his."""
+    if path.parent != stock_folder():
+        return False
+    return stock_folder().is_relative_to(_PACKAGE) or not path.is_relative_to(Path.cwd())
+
+
 def shown_path(path: Path) -> str:
-    """Relative to the working folder where it lies inside it; the stock specs by the folder they are known by."""
-    if path.is_absolute():
-        if path.is_relative_to(Path.cwd()):
-            return str(path.relative_to(Path.cwd()))
-        if path.parent == stock_folder():
-            return f"specs/{path.name}"
+    """Relative to the working folder where it lies inside it; a stock spec by its name."""
+    if is_stock(path):
+        return f"stock {path.stem}"
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
     return os.path.normpath(path)
 
 
