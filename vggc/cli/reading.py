@@ -24,7 +24,8 @@ from vggc.cli.common import (
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.frontend import inherit
-from vggc.frontend.sources import find_spec, is_spec, stock_names
+from vggc.frontend.recognition import is_spec_file
+from vggc.frontend.sources import find_spec, stock_names
 
 
 @click.command(short_help="Validate specs and infer their shapes.")
@@ -36,7 +37,7 @@ from vggc.frontend.sources import find_spec, is_spec, stock_names
     help="Switch a warning off, by name or code.",
 )  # fmt: skip
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Of the report.")
-@click.option("--only-specs", is_flag=True, help="Pass over YAML files without a line that begins with `vggc:`.")
+@click.option("--only-specs", is_flag=True, help="Pass over YAML files without the key `vggc` and its version.")
 @click.option("--watch", is_flag=True, help="Check again whenever a spec or one of its parents is saved.")
 def check(
     specs: tuple[str, ...],
@@ -56,7 +57,7 @@ def check(
         raise click.UsageError("--watch looks at files, and standard input is none")
 
     def run() -> bool:
-        files = [spec for spec in spec_files(specs) if not only_specs or spec == STDIN or is_spec(find_spec(spec))]
+        files = [spec for spec in spec_files(specs) if not only_specs or spec == STDIN or is_spec_file(find_spec(spec))]
         return _check(files, assignments, max_memory, allow, style)
 
     fine = run()

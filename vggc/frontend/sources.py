@@ -1,7 +1,6 @@
 """Where specs come from: a path, or the name of a stock spec."""
 
 import os
-from codecs import BOM_UTF8
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import BinaryIO
 
 from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
 from vggc.frontend.document import MAX_BYTES, too_long
+from vggc.frontend.recognition import UTF_16, is_spec_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -35,19 +35,9 @@ def find_spec(path_or_name: str | os.PathLike[str]) -> Path:
 
 
 def specs_below(path: Path) -> list[Path]:
-    """The specs among the YAML files of a folder and its subfolders: those with a line that begins with `vggc:`."""
+    """The specs among the YAML files of a folder and its subfolders."""
     files = sorted(each for suffix in ("yaml", "yml") for each in path.rglob(f"*.{suffix}") if each.is_file())
-    return [each for each in files if is_spec(each)]
-
-
-def is_spec(path: Path) -> bool:
-    """Whether a file is meant as a spec: it has a line that begins with `vggc:`, or cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES)
-    except OSError:
-        return True  # what cannot be read is reported when it is checked
-    return content.removeprefix(BOM_UTF8).startswith(b"vggc:") or b"\nvggc:" in content
+    return [each for each in files if is_spec_file(each)]
 
 
 def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None = None) -> Source:
@@ -125,14 +115,11 @@ def _help_name(path: Path, included_from: Span | None) -> Note:
     return Note("help", f"a path is relative to {start}; stock specs are {', '.join(stock_names())}")
 
 
-_LIKE_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
 def _not_text(shown: Source, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
     before = content[: error.start].decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
     help = "save the file as UTF-8; is this another kind of file?"
-    if content.startswith(_LIKE_UTF_16):
+    if content.startswith(UTF_16):
         help = "this looks like UTF-16, which `>` writes in PowerShell; save the file as UTF-8"
     return Diagnostic(
         "E002",
