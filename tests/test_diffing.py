@@ -42,6 +42,16 @@ def test_how_a_spec_is_written_makes_no_difference() -> None:
     assert difference(SMALL, SMALL.replace("name: small", "name: other")).equal
 
 
+def test_a_default_is_shown_beside_what_differs_from_it() -> None:
+    """Adam's learning rate is 0.001 unless it says otherwise; the other side says 0.1."""
+    train = "train: {epochs: 3, batch_size: 8, optimizer: {%s}}\n"
+    sgd, adam = train % "sgd: {lr: 0.1, momentum: 0.9}", train % "adam: {lr: 1e-3}"
+    (change,) = difference(SMALL + sgd, SMALL + adam).keys
+    assert change == ("train.optimizer", "{sgd: {lr: 0.1, momentum: 0.9}}", "{adam: {lr: 0.001}}")
+    (change,) = difference(SMALL + sgd, SMALL + sgd.replace("epochs: 3", "epochs: 3, label_smoothing: 0.1")).keys
+    assert change == ("train.label_smoothing", "0.0", "0.1")
+
+
 def test_an_inserted_layer_is_one_inserted_layer() -> None:
     found = difference(SMALL, SMALL.replace("[8, M, 16, M]", "[8, M, 16, dropout2d, M]"))
     assert states(found) == [("inserted", "dropout2d2_1")]

@@ -49,6 +49,7 @@ def new(
     from vggc.files.staging import write_text
 
     _check_name(name)
+    _check_output(name, output)
     target = output or Path(f"{name}.yaml")
     source = read_source(file_of_spec(parent, "what a new spec extends"))
     if target.is_file() and not force:
@@ -77,10 +78,18 @@ def _check_name(name: str) -> None:
         raise click.UsageError(f"{name!r} is no name; it begins with a letter, and holds letters, digits, _ . and -")
 
 
+def _check_output(name: str, output: Path | None) -> None:
+    if output is not None and output.suffix not in (".yaml", ".yml"):
+        file = output / f"{name}.yaml" if output.is_dir() else output.with_suffix(".yaml")
+        raise click.UsageError(f"{output} is no name of a YAML file; write -o {file}")
+
+
 def _classes(said: str | None) -> int | list[str] | None:
     if said is None:
         return None
-    return int(said) if said.isdecimal() else [each.strip() for each in said.split(",")]
+    if re.fullmatch(r"[-+]?\d+", said):
+        return int(said)  # what is none of a class is for the spec to refuse
+    return [each.strip() for each in said.split(",")]
 
 
 def _provide(schema: Path) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggc import pipeline
 from vggc.cli import completion
 from vggc.cli.common import (
     SPEC,
     Size,
     compiled,
+    compiled_source,
     file_of_spec,
     limits,
     overrides,
@@ -130,7 +130,10 @@ class _Amount(click.ParamType[int]):
 @click.option("--max-macs", type=_Amount(), metavar="AMOUNT", help="So many MACs per sample at most, such as 200M.")
 @click.option("--max-memory", type=Size(), metavar="SIZE", help="What the weights may take, such as 20MiB.")
 @click.option("--max-peak", type=Size(), metavar="SIZE", help="What the activations may take at the peak of inference.")
-@click.option("--vary", default="width,depth", show_default=True, metavar="WHAT,...", help="Of width, depth and input.")
+@click.option(
+    "--vary", default="width,depth", show_default=True, metavar="WHAT,...", shell_complete=completion.varied,
+    help="Of width, depth and input.",
+)  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="How many to print.")
 @overrides
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A folder: write them to files there.")
@@ -163,7 +166,8 @@ def fit(
     varied = _varied(vary)
     source = read_source(file_of_spec(spec, "what the variants extend"))
     folder = output or Path()
-    name = pipeline.read_graph(source).spec.name
+    # Its mistakes are told as its own, not as inherited by a child that is in no file.
+    name = compiled_source(source, assignments).name
     head = fit_specs.head(f"{name}_fit", starting.extends(spec, source, folder / "fit.yaml"), said(assignments))
     with progress_bars() as progress:
         search = fitting.search(fit_specs.source(head, folder), budget, varied, progress)

@@ -121,8 +121,15 @@ def file_of_spec(spec: str, what: str) -> str:
 
 def compiled(spec: str, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY) -> Network:
     """The network of a path or stock name, with the assignments of `--set` on top; raises SpecError."""
+    return compiled_source(source_of(spec), assignments, until, max_memory)
+
+
+def compiled_source(
+    source: Source, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY
+) -> Network:
+    """The network of a text; as `compiled`."""
     tables = [inherit.from_words(each) for each in assignments]
-    return pipeline.compile_source(source_of(spec), tables, until=until, max_memory=max_memory)
+    return pipeline.compile_source(source, tables, until=until, max_memory=max_memory)
 
 
 def spec_files(specs: Sequence[str]) -> list[str]:
