@@ -149,7 +149,13 @@ def test_the_steps_of_the_workflow_run(environment: dict[str, str]) -> None:
     (workflow,) = shown("workflow")
     steps = {step.get("name"): step.get("run") for step in workflow["jobs"]["check"]["steps"]}
     summary = Path(environment["WORK"]).parent / "summary.md"
-    asked = {**environment, "GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
+    temporary = summary.with_name("runner")
+    temporary.mkdir()
+    asked = {
+        **environment, "GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary), "RUNNER_TEMP": str(temporary),
+    }  # fmt: skip
+    (Path(asked["WORK"]) / "specs" / "other.yaml").write_text(SMALL.replace("name: small", "name: other"))
+    shell("git add -A && git commit -qm other", asked)
     shell("git update-ref refs/remotes/origin/main HEAD", asked)
     shell("sed -i 's/pool: 2/pool: 1/' specs/small.yaml && git commit -qam second", asked)
     assert shell(steps["Annotate"], asked) == ""
@@ -157,7 +163,8 @@ def test_the_steps_of_the_workflow_run(environment: dict[str, str]) -> None:
     assert '"version": "2.1.0"' in (Path(asked["WORK"]) / "vggc.sarif").read_text()
     shell(steps["Say what changes"], asked)
     text = summary.read_text()
-    assert text.startswith("### `small` → `small`")
+    # The child's file is as it was; its parent is not.
+    assert re.findall("^### .*", text, re.MULTILINE) == ["### `child` → `child`", "### `small` → `small`"]
     assert "| flatten | 64 | 16 | -48 (-75.0 %) |" in text
     assert "`output_size: 2 -> 1`" in text
 

@@ -1,5 +1,6 @@
 """The command line: what it prints, what it leaves behind, and the exit codes that scripts rely on."""
 
+import io
 import json
 import os
 import pty
@@ -51,6 +52,47 @@ def test_check_goes_on_after_a_wrong_spec(folder: Path, capsys: pytest.CaptureFi
     assert out.startswith("small.yaml: small is fine")
     assert "wrong.yaml:6:1" in err
     assert "did you mean `features`?" in err
+
+
+CHILD = "vggc: 1\nname: child\nextends: small.yaml\nwidth: 2\n"
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["check"], ["check", "--only-specs"], ["shapes"], ["expand"], ["draw", "-o", "x.svg"], ["compare"],
+     ["diff", "small.yaml"], ["diff", "vgg16"], ["build"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_dash_is_standard_input(command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it extends is looked for in the working folder."""
+    typed(monkeypatch, CHILD)
+    assert run(*command, "-") == Exit.FINE
+
+
+def test_a_mistake_in_standard_input_has_its_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed(monkeypatch, CHILD.replace("width", "widht"))
+    assert run("check", "-") == Exit.SPEC
+    assert " --> <stdin>:4:1\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["check", "-", "-"], ["check", "-", "--watch"], ["diff", "-", "-"], ["fit", "-", "--max-params", "1M"],
+     ["new", "mine", "--from", "-"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_standard_input_is_read_once(
+    command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed(monkeypatch, CHILD)
+    assert run(*command) == Exit.USAGE
+    assert "standard input" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("style", ["json", "sarif", "github"])

@@ -68,6 +68,8 @@ def test_codes_warnings_and_figures(environment: dict[str, str]) -> None:
     assert completed("vggc explain e2", environment) == [code for code in CODES if code.startswith("E2")]
     assert completed("vggc check --allow ", environment) == list(WARNINGS)
     assert completed("vggc compare --columns params,weight", environment) == ["params,weight_bytes"]
+    assert completed("vggc fit --vary ", environment) == ["width", "depth", "input"]
+    assert completed("vggc fit --vary width,", environment) == ["width,depth", "width,input"]
     assert completed("vggc check --format ", environment) == ["text", "json", "sarif", "github"]
 
 

@@ -42,6 +42,16 @@ def test_how_a_spec_is_written_makes_no_difference() -> None:
     assert difference(SMALL, SMALL.replace("name: small", "name: other")).equal
 
 
+def test_a_default_is_shown_beside_what_differs_from_it() -> None:
+    """Adam's learning rate is 0.001 unless it says otherwise; the other side says 0.1."""
+    train = "train: {epochs: 3, batch_size: 8, optimizer: {%s}}\n"
+    sgd, adam = train % "sgd: {lr: 0.1, momentum: 0.9}", train % "adam: {lr: 1e-3}"
+    (change,) = difference(SMALL + sgd, SMALL + adam).keys
+    assert change == ("train.optimizer", "{sgd: {lr: 0.1, momentum: 0.9}}", "{adam: {lr: 0.001}}")
+    (change,) = difference(SMALL + sgd, SMALL + sgd.replace("epochs: 3", "epochs: 3, label_smoothing: 0.1")).keys
+    assert change == ("train.label_smoothing", "0.0", "0.1")
+
+
 def test_an_inserted_layer_is_one_inserted_layer() -> None:
     found = difference(SMALL, SMALL.replace("[8, M, 16, M]", "[8, M, 16, dropout2d, M]"))
     assert states(found) == [("inserted", "dropout2d2_1")]
@@ -180,9 +190,9 @@ def test_a_dash_is_standard_input_beside_the_other_spec(folder: Path) -> None:
     was = (folder / "specs" / "child.yaml").read_text().replace("width: 2", "width: 1")
     command = [sys.executable, "-m", "vggc", "diff", "-", "specs/child.yaml"]
     done = subprocess.run(command, input=was, capture_output=True, text=True, check=True)
-    assert "--- child: 3 x 16 x 16 -> 5  (stdin)\n" in done.stdout
+    assert "--- child: 3 x 16 x 16 -> 5  (<stdin>)\n" in done.stdout
     assert "~ conv1_1" in done.stdout
     done = subprocess.run(command, input=was.replace("width", "widht"), capture_output=True, text=True, check=False)
     assert done.returncode == Exit.SPEC
-    assert "stdin:4:1" in done.stderr
+    assert "<stdin>:4:1" in done.stderr
     assert "did you mean `width`?" in done.stderr

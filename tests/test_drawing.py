@@ -455,8 +455,8 @@ def test_the_command_names_the_file_itself(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("-o", "a.jpg"), 3, "a.jpg: a network is drawn as .svg, .png, .pdf, .html, .mmd, .dot"),
-        (("-o", "a"), 3, "a network is drawn as"),
+        (("-o", "a.jpg"), 2, "a.jpg: a network is drawn as .svg, .png, .pdf, .html, .mmd, .dot"),
+        (("-o", "a"), 2, "a network is drawn as"),
         (("-o", "a.dot", "--style", "layers"), 2, "--style and --theme are for .svg, .png, .pdf, .html"),
         (("-o", "a.mmd", "--theme", "dark"), 2, "--style and --theme are for"),
         (("-o", "a.svg", "--set", "classes=0"), 1, "`classes` must be at least 1"),

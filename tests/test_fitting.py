@@ -287,3 +287,14 @@ def test_an_impossible_budget_says_what_is_possible(capsys: pytest.CaptureFixtur
 def test_wrong_usage(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fit", "vgg16", *arguments) == Exit.USAGE
     assert words in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_parent_is_told_as_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wid.yaml").write_text(SMALL.replace("[8, M, 16, M]", "[8, M, M, M, M, M]"))
+    assert run("fit", "wid.yaml", "--max-params", "40K") == Exit.SPEC
+    error = capsys.readouterr().err
+    assert " --> wid.yaml:6:" in error
+    assert "wid_fit" not in error

@@ -127,7 +127,29 @@ def test_stock_specs_can_be_extended_from_anywhere(name: str, tmp_path: Path, mo
     child = write(tmp_path, "child.yaml", HEAD.format(name="child") + f"extends: {name}\n")
     monkeypatch.chdir(tmp_path)
     assert compile("child.yaml").params == compile(name).params
-    assert compile(child).layers[0].node.span.source.name.startswith("specs/")
+    assert compile(child).layers[0].node.span.source.name.startswith("stock vgg16") or not name.startswith("vgg16")
+
+
+def test_a_stock_spec_is_no_file_of_the_authors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it taken for one of theirs that lies in a folder called specs."""
+    (tmp_path / "specs").mkdir()
+    write(tmp_path / "specs", "vgg16.yaml", "of: another tool\n")
+    child = write(tmp_path, "child.yaml", HEAD.format(name="child") + "extends: vgg16_bn\ninput: [3, 28, 28]\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        compile("child.yaml")
+    (pool,) = caught.value.diagnostics
+    assert str(pool.span) == "stock vgg16:7:87"
+    assert [str(each) for each in pool.span.origins] == ["stock vgg16_bn:5:10", "child.yaml:3:10"]
+    assert str(pool.own_place) == "child.yaml:4:8"
+    assert child.exists()
+
+
+def test_in_a_checkout_of_vggc_the_stock_specs_are_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for spec in ("vgg16", "specs/vgg16.yaml"):
+        source = read_source(spec)
+        assert (source.name, source.elsewhere) == ("specs/vgg16.yaml", False)
 
 
 def test_a_file_wins_over_the_stock_spec_of_that_name(tmp_path: Path) -> None:

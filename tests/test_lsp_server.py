@@ -79,6 +79,16 @@ def test_a_shape_error_has_its_trace(editor: Client) -> None:
     assert "help: the smallest input for these layers is 64x64" in found["message"]
 
 
+def test_what_does_not_fit_in_a_stock_spec_stands_at_the_input(editor: Client) -> None:
+    editor.open("kid.yaml", "vggc: 1\nname: kid\nextends: vgg16\ninput: [3, 28, 28]\npool: none\n")
+    (found,) = editor.diagnostics("kid.yaml")
+    assert span(found) == (3, 7, 3, 18)
+    assert found["message"].startswith("stock vgg16:7:87: max_pool2d: a 2x2 window does not fit")
+    (place,) = found["relatedInformation"]
+    assert place["location"]["uri"].endswith("/specs/vgg16.yaml")
+    assert span(place["location"]) == (6, 86, 6, 87)
+
+
 def test_a_parent_counts_as_it_stands_in_its_buffer(editor: Client) -> None:
     editor.open("child.yaml", "vggc: 1\nname: child\nextends: parent.yaml\nclasses: 3\n")
     (missing,) = editor.diagnostics("child.yaml")

@@ -32,6 +32,8 @@ PLAIN: Final = Diagnostic(
     "E101", "there is no kind of layer `m`", Span(PARENT, 1, 15, 1, 16), (Note("help", "did you?"),)
 )
 FROM_PARENT: Final = Diagnostic("E103", "odd", Span(INHERITED, 0, 6, 0, 7))
+STOCK: Final = Source("stock vgg16", PARENT.text, Span(CHILD, 1, 9, 1, 20), elsewhere=True)
+FROM_STOCK: Final = Diagnostic("E203", "small", Span(STOCK, 1, 15, 1, 16))
 NO_PLACE: Final = Diagnostic("E001", "there is no file `x`")
 WARNING: Final = Diagnostic("W401", "deep", Span(CHILD, 0, 0, 0, 4))
 HOSTILE: Final = Diagnostic(
@@ -203,6 +205,26 @@ def test_github_has_one_line_for_each(message: str, name: str, note: str) -> Non
     assert shown == f"{printable(message)}\nhelp: {printable(note)}"
 
 
+def test_github_shows_what_is_wrong_in_a_stock_spec_where_a_file_inherits_it() -> None:
+    ((_, properties, message),) = commands([FROM_STOCK])
+    assert properties == {"title": "E203", "file": CHILD.name, "line": "2", "col": "10"}
+    assert message.startswith("stock vgg16:2:16: small\n")
+
+
+def test_github_shows_it_at_the_key_that_is_to_blame_where_a_note_knows_it() -> None:
+    blaming = Diagnostic("E203", "small", FROM_STOCK.span, (Note("note", "the input", Span(CHILD, 2, 0, 2, 1)),))
+    assert commands([blaming])[0][1]["line"] == "3"
+
+
+@pytest.mark.parametrize("name", ["--set", "<stdin>", "stock vgg16"])
+def test_what_lies_in_no_file_names_none(name: str) -> None:
+    place = Span(Source(name, "a: b", elsewhere=True), 0, 3, 0, 4)
+    assert commands([Diagnostic("E101", "odd", place)]) == [("error", {"title": "E101"}, f"{name}:1:4: odd")]
+    (result,) = log([Diagnostic("E101", "odd", place)])["runs"][0]["results"]
+    assert "locations" not in result
+    assert result["message"]["text"] == f"{name}:1:4: odd"
+
+
 # --- SARIF -------------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +263,14 @@ def test_sarif_relates_a_parent_to_its_child() -> None:
     (related,) = log([FROM_PARENT])["runs"][0]["results"][0]["relatedLocations"]
     assert unquote(related["physicalLocation"]["artifactLocation"]["uri"]) == CHILD.name
     assert related["message"]["text"] == "inherited"
+
+
+def test_sarif_places_what_is_wrong_in_a_stock_spec_where_a_file_inherits_it() -> None:
+    (result,) = log([FROM_STOCK])["runs"][0]["results"]
+    (place,) = result["locations"]
+    assert unquote(place["physicalLocation"]["artifactLocation"]["uri"]) == CHILD.name
+    assert result["message"]["text"].startswith("stock vgg16:2:16: small\n")
+    assert "relatedLocations" not in result
 
 
 # --- what diagnostics are made of --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from vggc.diagnostics import Source, SpecError
 from vggc.frontend.schema import published_text
 from vggc.frontend.sources import read_source, stock_names
 from vggc.geometry import smallest_input
-from vggc.ir import Network
+from vggc.ir import Graph, Network
 from vggc.layers.base import Shape
 from vggc.pipeline import compile_source
 
@@ -40,10 +40,12 @@ def compiled(text: str) -> Network:
     width=st.integers(1, 260),
     classes=st.sampled_from([None, 2, ["cat", "dog"], ["no", "1", "a b"]]),
 )
-def test_it_compiles_for_every_parent_and_every_input_that_its_features_take(
+def test_it_compiles_for_every_parent_and_every_input_that_its_features_take_without_a_pool(
     parent: str, channels: int, height: int, width: int, classes: int | list[str] | None
 ) -> None:
-    least = smallest_input(vggc.compile(parent).graph, "features")
+    graph = vggc.compile(parent).graph
+    layers = [node for node in graph.nodes if node.section == "features" and not node.layer.kind.startswith("max_pool")]
+    least = smallest_input(Graph(graph.spec, tuple(layers)), "features")
     assert least is not None
     if height < least[0] or width < least[1]:
         with pytest.raises(SpecError, match="E203"):
@@ -103,6 +105,32 @@ def test_a_pool_that_would_enlarge_gives_way_and_says_why() -> None:
     assert "\npool: {adaptive_avg_pool2d: {output_size: [7, 2]}}\n" in begin("vgg16", (3, 448, 64)).text
     assert "\npool:" not in begin("vgg16", (3, 448, 448)).text
     assert "\npool:" not in begin("vgg16_cifar10", (3, 32, 32)).text  # it may enlarge
+
+
+def test_an_input_that_is_too_small_for_all_pools_loses_the_last() -> None:
+    """MNIST: 28 -> 14 -> 7 -> 3 -> 1, and no fifth time."""
+    started = begin("vgg16", (1, 28, 28), 10)
+    assert (
+        "\n# A 28x28 input is too small for all pools that the features inherit: without the last pool" in started.text
+    )
+    assert "\nrewrite: [{remove: max_pool2d, where: {stage: 5}}]\n" in started.text
+    assert [each.alias for each in started.network.layers if each.kind == "max_pool2d"] == [
+        f"pool{i}" for i in range(1, 5)
+    ]
+    assert "without the last 2 pools" in begin("vgg16", (1, 12, 28)).text
+    assert "rewrite: [{remove: max_pool2d, where: {stage: [4, 5]}}]\n" in begin("vgg16", (1, 12, 28)).text
+    assert "\nrewrite:" not in begin("vgg16", (1, 32, 32)).text
+
+
+def test_pools_of_several_kinds_go_each_by_its_own(folder: Path) -> None:
+    pools = "[8, M, 8, M, 8, {avg_pool2d: 2}, 8, M, 16, global_avg_pool2d]"
+    (folder / "small.yaml").write_text(SMALL.replace("[8, M, 16, M]", pools).replace("pool: 2\n", "pool: none\n"))
+    assert run("new", "mine", "--from", "small.yaml", "--input", "3,3,3") == Exit.FINE
+    network = vggc.compile(folder / "mine.yaml")
+    assert [each.kind for each in network.layers if each.node.layer.group == "pool"] == [
+        "max_pool2d",
+        "global_avg_pool2d",
+    ]
 
 
 def test_a_window_that_does_not_fit_is_not_said_to_enlarge(folder: Path) -> None:
@@ -197,6 +225,9 @@ def test_nothing_is_overwritten_unless_forced(folder: Path, capsys: pytest.Captu
     [
         (["specs/mine.yaml"], "vggc new mine -o specs/mine.yaml"),
         (["mine.yaml"], "vggc new mine -o mine.yaml"),
+        (["k7", "-o", "k7"], "write -o k7.yaml"),
+        (["k8", "-o", "k8.txt"], "write -o k8.yaml"),
+        (["k9", "-o", "."], "write -o k9.yaml"),
         (["1st"], "is no name; it begins with a letter"),
         (["mine\n"], "is no name"),
         (["x" * 101], "is no name"),
@@ -213,7 +244,9 @@ def test_wrong_usage(arguments: list[str], words: str, folder: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--input", "3,16,16"], "the smallest input for these layers is 32x32"),
+        (["--from", "alexnet", "--input", "3,4,4"], "the smallest input for these layers is"),
+        (["--classes", "0"], "`classes`"),
+        (["--classes", "-3"], "`classes`"),
         (["--from", "vgg17"], "did you mean the stock spec `vgg19`?"),
         (["--classes", "cat,cat"], "the class `cat` stands here a second time"),
     ],

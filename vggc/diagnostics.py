@@ -21,12 +21,14 @@ class Source:
     """A text and the name people know it by.
 
     `included_from` is the `extends` that asked for it, if one did; `path` the file that it was read from, if any.
+    `elsewhere` says that this is no file of the author's: a stock spec, the command line, or standard input.
     """
 
     name: str
     text: str
     included_from: "Span | None" = None
     path: Path | None = None
+    elsewhere: bool = False
 
     @cached_property
     def lines(self) -> list[str]:
@@ -78,6 +80,18 @@ class Diagnostic:
     def severity(self) -> Severity:
         """`error` or `warning`; the letter of the code says which."""
         return "warning" if self.code.startswith("W") else "error"
+
+    @property
+    def places(self) -> list[Span]:
+        """Where one can look or mend, the nearest first: its place, those of its notes, the `extends` on the way."""
+        if self.span is None:
+            return []
+        return [self.span, *(note.span for note in self.notes if note.span is not None), *self.span.origins]
+
+    @property
+    def own_place(self) -> Span | None:
+        """The nearest of its places that lies in a file of the author's, if one does."""
+        return next((place for place in self.places if not place.source.elsewhere), None)
 
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""

@@ -138,18 +138,23 @@ def _record(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _paragraph(diagnostic: Diagnostic) -> str:
-    """The message and the notes, a line each."""
-    lines = [diagnostic.message, *(f"{note.label}: {note.text}" for note in notes(diagnostic))]
+    """The message and the notes, a line each; the place before it where that is in no file of the author's."""
+    span = diagnostic.span
+    place = f"{span}: " if span is not None and span.source.elsewhere else ""
+    lines = [f"{place}{diagnostic.message}", *(f"{note.label}: {note.text}" for note in notes(diagnostic))]
     return "\n".join(printable(line) for line in lines)
 
 
 def github(diagnostics: Iterable[Diagnostic]) -> str:
-    """Workflow commands, one line each, which GitHub shows beside the changed lines."""
+    """Workflow commands, one line each, which GitHub shows beside the changed lines.
+
+    What is wrong in a stock spec stands where a file of the author's makes use of it.
+    """
     return "\n".join(_annotation(each) for each in diagnostics)
 
 
 def _annotation(diagnostic: Diagnostic) -> str:
-    span = diagnostic.span
+    span = diagnostic.own_place
     properties = {"title": diagnostic.code}
     if span is not None:
         name = printable(span.source.name)
@@ -167,7 +172,7 @@ def _escaped(words: str) -> str:
 
 
 def sarif(diagnostics: Sequence[Diagnostic]) -> str:
-    """A SARIF 2.1.0 log with one run (OASIS, 2020)."""
+    """A SARIF 2.1.0 log with one run (OASIS, 2020); places as in GitHub's annotations."""
     rules = [
         {
             "id": code,
@@ -192,10 +197,11 @@ def _result(diagnostic: Diagnostic) -> dict[str, Any]:
         "level": diagnostic.severity,
         "message": {"text": _paragraph(diagnostic)},
     }
-    if diagnostic.span is not None:
-        result["locations"] = [_location(diagnostic.span)]
-        if origins := diagnostic.span.origins:
-            result["relatedLocations"] = [{**_location(each), "message": {"text": "inherited"}} for each in origins]
+    if (place := diagnostic.own_place) is not None:
+        result["locations"] = [_location(place)]
+        origins = diagnostic.span.origins if diagnostic.span is not None else []
+        if related := [each for each in origins if each != place and not each.source.elsewhere]:
+            result["relatedLocations"] = [{**_location(each), "message": {"text": "inherited"}} for each in related]
     return result
 
 

@@ -126,7 +126,7 @@ class _Shapes:
         notes = []
         message = str(error)
         if error.spatial:
-            notes += [Note("trace", self._trace()), self._help_smallest(node, error)]
+            notes += [*self._input_elsewhere(node), Note("trace", self._trace()), self._help_smallest(node, error)]
         elif error.code == "E202" and error.option == "in_features":
             message = f"{node.layer.kind}: you wrote in_features {node.layer.in_features}; {self._arithmetic()}"  # type: ignore[attr-defined]
         elif error.code == "E201":
@@ -175,6 +175,13 @@ class _Shapes:
         if error.code == "E203":
             text += f"; or {ways.get(node.layer.group, 'make the border smaller')}"
         return Note("help", text)
+
+    def _input_elsewhere(self, node: Node) -> list[Note]:
+        """Where the input is said, if that is not the text with the layer but a child, or the command line."""
+        place = self.graph.spec.places.get("input")
+        if place is None or place.source is node.span.source:
+            return []
+        return [Note("note", f"the input is said at {place}", place)]
 
     def _arithmetic(self) -> str:
         """Where the number of features comes from: a flatten, if one is behind it, or the layer before."""

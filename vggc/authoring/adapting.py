@@ -1,14 +1,16 @@
-"""What a child must say besides its input, so that what it inherits still fits: pool, preprocessing, crops, figures."""
+"""What a child must say besides its input, so that what it inherits fits: pools, preprocessing, crops, figures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
+from itertools import groupby
 from typing import Any
 
 from vggc import expectations, shapes
-from vggc.diagnostics import Source
+from vggc.diagnostics import Source, SpecError
 from vggc.frontend import inherit, recipe
 from vggc.frontend.document import Table, plain
-from vggc.ir import Graph, Network
+from vggc.ir import Graph, Network, Node
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.base import Shape, ShapeError, pair
 from vggc.pipeline import read_graph
@@ -32,6 +34,47 @@ def adapted(source: Source, input: Shape, overrides: Iterable[Table] = ()) -> Ch
         changes["train"] = {"augment": augment}
     pool = _pool(read_graph(source, [*tables, inherit.from_mapping(changes)]))
     return changes if pool is None else {**changes, "pool": pool}
+
+
+def without_pools(source: Source, input: Shape) -> Changes:
+    """The rewrite that takes the last pools out of the features, as few of them as will do for the input.
+
+    Nothing where the features take it as they are, or would not without any pool either.
+
+    Raises:
+        SpecError: the spec is wrong.
+    """
+    graph = read_graph(source)
+    spec, pools = replace(graph.spec, input=input), _pools(graph)
+    for number in range(len(pools) + 1):
+        gone = pools[len(pools) - number :]
+        try:
+            features(Graph(spec, tuple(node for node in graph.nodes if node not in [pool for _, pool in gone])))
+        except SpecError:
+            continue
+        return {"rewrite": _removing([(stage, pool.layer.kind) for stage, pool in gone])} if gone else {}
+    return {}
+
+
+def _pools(graph: Graph) -> list[tuple[int, Node]]:
+    """The pools in the features that need a map of some size, and the stage that each of them ends."""
+    found, stage = [], 1
+    for node in graph.nodes:
+        if node.section == "features" and node.layer.group == "pool":
+            axes = node.layer.axes()
+            if axes is not None and axes[0].window is not None:
+                found.append((stage, node))
+            stage += 1
+    return found
+
+
+def _removing(pools: Sequence[tuple[int, str]]) -> list[Changes]:
+    """The last pools first: what is removed behind a stage does not change its number."""
+    rewrites = []
+    for kind, run in groupby(reversed(pools), key=lambda pool: pool[1]):
+        stages = sorted(stage for stage, _ in run)
+        rewrites.append({"remove": kind, "where": {"stage": stages if len(stages) > 1 else stages[0]}})
+    return rewrites
 
 
 def said(assignments: Iterable[str]) -> Changes:

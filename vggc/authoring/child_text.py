@@ -24,6 +24,6 @@ def keys(values: Mapping[str, Any]) -> str:
 
 
 def _item(item: object) -> str:
-    """An item of a list, without the braces of a mapping."""
+    """An item of a list, without the braces of a mapping of one key."""
     text = value_text(item)
-    return text[1:-1] if isinstance(item, dict) else text
+    return text[1:-1] if isinstance(item, dict) and len(item) == 1 else text

@@ -16,7 +16,9 @@ from vggc.backends import yaml_spec
 from vggc.frontend.spec import Spec
 from vggc.ir import Network, ShapedLayer
 from vggc.layers.base import Layer
+from vggc.records import Named
 
+Said = str | Named  # the value of a key: as YAML, or a kind with its options
 State = Literal["same", "changed", "inserted", "removed"]
 
 CHECKED: Final = ("in_channels", "in_features")  # options that say nothing about the layer: they are inferred
@@ -126,8 +128,9 @@ class Difference:
     @cached_property
     def keys(self) -> tuple[KeyChange, ...]:
         """The keys that differ."""
-        before, after = _keys(self.before.spec), _keys(self.after.spec)
-        found = (KeyChange(key, before.get(key), after.get(key)) for key in (before | after))
+        before = _keys(self.before.spec, beside=self.after.spec)
+        after = _keys(self.after.spec, beside=self.before.spec)
+        found = (KeyChange(key, *_texts(before.get(key), after.get(key))) for key in (before | after))
         return tuple(each for each in found if each.before != each.after)
 
     @cached_property
@@ -178,19 +181,43 @@ def _paired(before: ShapedLayer | None, after: ShapedLayer | None) -> Pair:
     return Pair(before, after, {name: (old[name], new[name]) for name in names})
 
 
-def _keys(spec: Spec) -> dict[str, str]:
-    """What a spec says besides its name and its layers, as dotted keys and YAML."""
-    found = {"input": yaml_spec.value_text(spec.input)}
+def _field(value: object) -> Said:
+    if isinstance(value, Named):
+        return value
+    return option(value) if value is None else yaml_spec.field_text(value)
+
+
+def _texts(before: Said | None, after: Said | None) -> tuple[str | None, str | None]:
+    """The values of a key in both specs; None where a spec does not say it."""
+    return _text(before, beside=after), _text(after, beside=before)
+
+
+def _text(value: Said | None, beside: Said | None) -> str | None:
+    """A value as YAML; a kind with the options that the other kind shows, so that their defaults can be compared."""
+    if not isinstance(value, Named):
+        return value
+    shown = {**value.changed(), **(beside.changed() if isinstance(beside, Named) else {})}
+    options = {name: getattr(value, name) for name in value.field_names() if name in shown}
+    return f"{{{value.kind}: {yaml_spec.value_text(options)}}}" if options else value.kind
+
+
+def _keys(spec: Spec, beside: Spec) -> dict[str, Said]:
+    """What a spec says besides its name and its layers, by dotted keys; defaults where the other spec says others."""
+    found: dict[str, Said] = {"input": yaml_spec.value_text(spec.input)}
     if spec.classes is not None:
         found["classes"] = yaml_spec.classes_text(spec.classes)
-    found |= {f"init.{key}": yaml_spec.picked_text(scheme) for key, scheme in spec.init.items()}
+    found |= {f"init.{key}": scheme for key, scheme in spec.init.items()}
     for each in spec.expect:
         key, _, value = yaml_spec.expectation_text(each).partition(": ")
         found[f"expect.{key}"] = value
     for section in ("preprocess", "train"):
-        record = getattr(spec, section)
+        record, other = getattr(spec, section), getattr(beside, section)
         if record is not None:
-            found |= {f"{section}.{key}": yaml_spec.field_text(value) for key, value in record.changed().items()}
+            said, shown = record.changed(), {} if other is None else other.changed()
+            values = {key: getattr(record, key) for key in record.field_names() if key in said or key in shown}
+            found |= {
+                f"{section}.{key}": _field(value) for key, value in values.items() if key in said or value is not None
+            }
     if spec.allow:
         found["allow"] = yaml_spec.value_text(sorted(spec.allow))
     return found

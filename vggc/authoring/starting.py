@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vggc import shapes
-from vggc.authoring.adapting import Changes, adapted, features, restated
+from vggc.authoring.adapting import Changes, adapted, features, restated, without_pools
 from vggc.authoring.child_text import WIDTH, key_lines, keys
 from vggc.backends.text_summary import by
 from vggc.backends.yaml_spec import layer_text, value_text
@@ -77,12 +77,17 @@ def start(
     Raises:
         SpecError: the parent does not compile, or does not take the input.
     """
-    changes = adapted(parent, input) if input is not None else {}
+    changes = _for_input(parent, input) if input is not None else {}
     if classes is not None:
         changes["classes"] = classes
     child = _Child(target, {"vggc": 1, "name": name, "extends": extends}, changes, read_graph(parent))
     text = f"# yaml-language-server: $schema={schema}\n{child.text()}"
     return Start(text, compile_source(child.source(text)))
+
+
+def _for_input(parent: Source, input: Shape) -> Changes:
+    rewrite = without_pools(parent, input)
+    return {**rewrite, **adapted(parent, input, [inherit.from_mapping(rewrite)] if rewrite else [])}
 
 
 def schema_file(target: Path) -> Path:
@@ -136,7 +141,7 @@ class _Child:
             if key not in self.changes and key in self.parent.spec.places:
                 inherited = {"input": self.parent.spec.input, "classes": _classes(self.parent)}[key]
                 yield _shortened(f"# {key}: {value_text(inherited)}  # inherited", f"# {key}: inherited")
-        for key in ("input", "classes", "pool", "preprocess", "train"):
+        for key in ("input", "classes", "rewrite", "pool", "preprocess", "train"):
             if key in self.changes:
                 yield from self._change(key, self.changes[key])
 
@@ -147,10 +152,20 @@ class _Child:
             "preprocess": "as inherited, for this input",
             "train": "as inherited, for this input",
         }
+        if key == "rewrite":
+            yield self._why_rewrite()
         if key == "pool":
             yield from self._why_pool()
         line = f"{key}: {value_text(value)}"
         yield f"{line}  # {reasons[key]}" if key in reasons else line
+
+    def _why_rewrite(self) -> str:
+        height, width = self.network.input[1:]
+        before, after = (sum(n.section == "features" for n in g.nodes) for g in (self.parent, self.network.graph))
+        last = "the last pool" if before - after == 1 else f"the last {before - after} pools"
+        return (
+            f"# A {height}x{width} input is too small for all pools that the features inherit: without {last} it fits."
+        )
 
     def _why_pool(self) -> Iterator[str]:
         ends = by(features(self.network.graph).output)

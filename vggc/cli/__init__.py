@@ -68,7 +68,7 @@ class _Commands(click.Group):
 def cli() -> None:
     """Compile YAML specs of convolutional networks into PyTorch and verified ONNX.
 
-    SPEC is the path of a spec, or the name of a stock spec such as vgg16.
+    SPEC is the path of a spec, the name of a stock spec such as vgg16, or a dash for standard input.
     """
 
 

@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from vggc import pipeline
-from vggc.cli.common import SPEC, limits, overrides, summary, until_layer
+from vggc.cli.common import SPEC, file_of_spec, limits, overrides, source_of, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.cli.places import check_places, files_of_specs
-from vggc.diagnostics import Source
 from vggc.errors import ProductError
 from vggc.frontend import inherit
-from vggc.frontend.sources import find_spec, read_source, read_stream
+from vggc.frontend.sources import find_spec, is_stock, read_source
 
 
 class _Input(click.ParamType[tuple[int, ...]]):
@@ -51,8 +50,9 @@ def new(
     from vggc.files.staging import write_text
 
     _check_name(name)
+    _check_output(name, output)
     target = output or Path(f"{name}.yaml")
-    source = read_source(parent)
+    source = read_source(file_of_spec(parent, "what a new spec extends"))
     if target.is_file() and not force:
         raise ProductError(f"{target} is there already; --force replaces it, and -o writes elsewhere")
     schema = starting.schema_file(target)
@@ -79,10 +79,18 @@ def _check_name(name: str) -> None:
         raise click.UsageError(f"{name!r} is no name; it begins with a letter, and holds letters, digits, _ . and -")
 
 
+def _check_output(name: str, output: Path | None) -> None:
+    if output is not None and output.suffix not in (".yaml", ".yml"):
+        file = output / f"{name}.yaml" if output.is_dir() else output.with_suffix(".yaml")
+        raise click.UsageError(f"{output} is no name of a YAML file; write -o {file}")
+
+
 def _classes(said: str | None) -> int | list[str] | None:
     if said is None:
         return None
-    return int(said) if said.isdecimal() else [each.strip() for each in said.split(",")]
+    if re.fullmatch(r"[-+]?\d+", said):
+        return int(said)  # what is none of a class is for the spec to refuse
+    return [each.strip() for each in said.split(",")]
 
 
 def _provide(schema: Path) -> None:
@@ -125,17 +133,15 @@ def diff(
     """
     if b is None and not assignments_b:
         raise click.UsageError("name a second spec, or say with --set-b what changes in the first")
-    if a == b == "-":
-        raise click.UsageError("only one of the two can be standard input")
     from importlib import import_module
 
     from vggc.authoring.diffing import Difference
 
-    source = _source(a, beside=b)
+    source = source_of(a, beside=_folder(b))
     both = [inherit.from_words(each) for each in assignments]
     alone = [inherit.from_words(each) for each in assignments_b]
     before = pipeline.compile_source(source, both, until=until, max_memory=max_memory)
-    source = source if b is None else _source(b, beside=a)
+    source = source if b is None else source_of(b, beside=_folder(a))
     after = pipeline.compile_source(source, [*both, *alone], until=until, max_memory=max_memory)
     difference = Difference(before, after)
     emit = import_module(f"vggc.authoring.diff_{style}").emit
@@ -144,9 +150,7 @@ def diff(
         sys.exit(Exit.SPEC)
 
 
-def _source(spec: str, beside: str | None) -> Source:
-    """The text of a spec; one from standard input extends what lies beside the other."""
-    if spec != "-":
-        return read_source(spec)
-    folder = find_spec(beside).parent if beside is not None else Path()
-    return read_stream(sys.stdin.buffer, "stdin", folder)
+def _folder(other: str | None) -> Path:
+    """Where what standard input extends is looked for: beside the other spec, unless that is a stock spec."""
+    path = find_spec(other) if other is not None else Path()
+    return Path() if is_stock(path) else path.parent

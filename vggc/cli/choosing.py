@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggc import pipeline
 from vggc.cli import completion
-from vggc.cli.common import SPEC, Size, compiled, limits, overrides, progress_bars, report, spec_files, until_layer
+from vggc.cli.common import (
+    SPEC,
+    Size,
+    compiled,
+    compiled_source,
+    file_of_spec,
+    limits,
+    overrides,
+    progress_bars,
+    report,
+    spec_files,
+    until_layer,
+)
 from vggc.cli.exits import Exit
 from vggc.cli.places import check_places, check_suffix, files_of_specs
 from vggc.diagnostics import Diagnostic, SpecError
@@ -121,7 +132,10 @@ class _Amount(click.ParamType[int]):
 @click.option("--max-macs", type=_Amount(), metavar="AMOUNT", help="So many MACs per sample at most, such as 200M.")
 @click.option("--max-memory", type=Size(), metavar="SIZE", help="What the weights may take, such as 20MiB.")
 @click.option("--max-peak", type=Size(), metavar="SIZE", help="What the activations may take at the peak of inference.")
-@click.option("--vary", default="width,depth", show_default=True, metavar="WHAT,...", help="Of width, depth and input.")
+@click.option(
+    "--vary", default="width,depth", show_default=True, metavar="WHAT,...", shell_complete=completion.varied,
+    help="Of width, depth and input.",
+)  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="How many to print.")
 @overrides
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A folder: write them to files there.")
@@ -152,9 +166,10 @@ def fit(
     if not budget:
         raise click.UsageError(f"set a limit: {', '.join(fit_specs.OPTIONS.values())}")
     varied = _varied(vary)
-    source = read_source(spec)
+    source = read_source(file_of_spec(spec, "what the variants extend"))
     folder = output or Path()
-    name = pipeline.read_graph(source).spec.name
+    # Its mistakes are told as its own, not as inherited by a child that is in no file.
+    name = compiled_source(source, assignments).name
     if output is not None:
         candidates = [output / f"{name}_fit{number}.yaml" for number in range(1, top + 1)]
         check_places({"-o": candidates}, {"spec": files_of_specs(spec)})

@@ -10,24 +10,29 @@ import click
 
 from vggc import pipeline
 from vggc.cli import completion
-from vggc.diagnostics import Diagnostic
+from vggc.diagnostics import Diagnostic, Source
 from vggc.frontend import inherit
-from vggc.frontend.sources import read_source, specs_below
+from vggc.frontend.sources import read_source, read_stream, specs_below
 from vggc.ir import Network
 from vggc.progress import Progress, silent
 from vggc.shapes import MAX_MEMORY
 
+STDIN: Final = "-"
 FORMATS: Final = ("text", "json", "sarif", "github")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class SpecArgument(click.ParamType[str]):
-    """The path of a spec, or the name of a stock spec."""
+    """The path of a spec, the name of a stock spec, or a dash for standard input."""
 
     name = "spec"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == STDIN and ctx is not None and not ctx.resilient_parsing:
+            if STDIN in ctx.meta:
+                self.fail("standard input can be read once, and `-` stands for it twice", param, ctx)
+            ctx.meta[STDIN] = True
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> completion.Items:
@@ -94,10 +99,37 @@ def data_source(command: Command) -> Command:
     return decorate(command)
 
 
+def source_of(spec: str, beside: Path = Path()) -> Source:
+    """The text of a spec as the command line names it; a dash is standard input, which extends what lies in `beside`.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    return read_stream(sys.stdin.buffer, "<stdin>", beside) if spec == STDIN else read_source(spec)
+
+
+def file_of_spec(spec: str, what: str) -> str:
+    """A spec that lies in a file, because `what` refers to it again.
+
+    Raises:
+        UsageError: it is standard input.
+    """
+    if spec == STDIN:
+        raise click.UsageError(f"{what} cannot be standard input; save the spec to a file, and name that")
+    return spec
+
+
 def compiled(spec: str, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY) -> Network:
     """The network of a path or stock name, with the assignments of `--set` on top; raises SpecError."""
+    return compiled_source(source_of(spec), assignments, until, max_memory)
+
+
+def compiled_source(
+    source: Source, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY
+) -> Network:
+    """The network of a text; as `compiled`."""
     tables = [inherit.from_words(each) for each in assignments]
-    return pipeline.compile_source(read_source(spec), tables, until=until, max_memory=max_memory)
+    return pipeline.compile_source(source, tables, until=until, max_memory=max_memory)
 
 
 def spec_files(specs: Sequence[str]) -> list[str]:

@@ -102,8 +102,20 @@ def figures(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The columns of a comparison; the last one of a list that is being written."""
     from vggc.authoring.figures import FIGURES
 
+    return _listed(incomplete, ((key, figure.label) for key, figure in FIGURES.items()))
+
+
+def varied(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """What a search varies; the last one of a list that is being written, without those before it."""
+    from vggc.authoring.fitting import VARIED
+
+    return _listed(incomplete, ((word, "") for word in VARIED if word not in incomplete.split(",")[:-1]))
+
+
+def _listed(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:
+    """The last word of a list that is being written."""
     before, comma = incomplete.rpartition(",")[:2]
-    return _beginning(incomplete, ((f"{before}{comma}{key}", figure.label) for key, figure in FIGURES.items()))
+    return _beginning(incomplete, ((f"{before}{comma}{word}", help) for word, help in words))
 
 
 def _beginning(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:

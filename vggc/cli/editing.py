@@ -69,6 +69,9 @@ def draw(
     from vggc import drawing
 
     if output is not None:
+        formats = (*drawing.PICTURES, *drawing.GRAPHS)
+        if output.suffix.lower() not in formats:
+            raise click.UsageError(f"{output}: a network is drawn as {', '.join(formats)}")
         drawing.check_format(output)
         if output.suffix.lower() in drawing.GRAPHS and (style or theme):
             raise click.UsageError(f"--style and --theme are for {', '.join(drawing.PICTURES)}")

@@ -8,11 +8,24 @@ import click
 
 from vggc import pipeline
 from vggc.cli import completion
-from vggc.cli.common import FORMATS, SPEC, compiled, limits, overrides, report, spec_files, summary, until_layer
+from vggc.cli.common import (
+    FORMATS,
+    SPEC,
+    STDIN,
+    compiled,
+    limits,
+    overrides,
+    report,
+    source_of,
+    spec_files,
+    summary,
+    until_layer,
+)
 from vggc.cli.exits import Exit
 from vggc.diagnostics import Diagnostic, SpecError
 from vggc.frontend import inherit
-from vggc.frontend.sources import find_spec, is_spec, read_source, stock_names
+from vggc.frontend.recognition import is_spec_file
+from vggc.frontend.sources import find_spec, stock_names
 
 
 @click.command(short_help="Validate specs and infer their shapes.")
@@ -24,7 +37,7 @@ from vggc.frontend.sources import find_spec, is_spec, read_source, stock_names
     help="Switch a warning off, by name or code.",
 )  # fmt: skip
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="Of the report.")
-@click.option("--only-specs", is_flag=True, help="Pass over YAML files without a line that begins with `vggc:`.")
+@click.option("--only-specs", is_flag=True, help="Pass over YAML files without the key `vggc` and its version.")
 @click.option("--watch", is_flag=True, help="Check again whenever a spec or one of its parents is saved.")
 def check(
     specs: tuple[str, ...],
@@ -40,9 +53,11 @@ def check(
     A FOLDER stands for the specs in it and below it; a pattern such as 'specs/vgg*.yaml' for the files that it fits.
     """
     _check_warnings(allow)
+    if watch and STDIN in specs:
+        raise click.UsageError("--watch looks at files, and standard input is none")
 
     def run() -> bool:
-        files = [spec for spec in spec_files(specs) if not only_specs or is_spec(find_spec(spec))]
+        files = [spec for spec in spec_files(specs) if not only_specs or spec == STDIN or is_spec_file(find_spec(spec))]
         return _check(files, assignments, max_memory, allow, style)
 
     fine = run()
@@ -75,7 +90,7 @@ def _check(specs: Sequence[str], assignments: Sequence[str], max_memory: int, al
             continue
         found += lints.check(network, allow)
         if style == "text":
-            click.echo(f"{spec}: {network.name} is fine: {summary(network)}")
+            click.echo(f"{'<stdin>' if spec == STDIN else spec}: {network.name} is fine: {summary(network)}")
     report(found, style)
     return not any(each.severity == "error" for each in found)
 
@@ -103,7 +118,7 @@ def expand(spec: str, assignments: tuple[str, ...], until: str | None) -> None:
     from vggc import backends
 
     tables = [inherit.from_words(each) for each in assignments]
-    graph = pipeline.read_graph(read_source(spec), tables, until=until)
+    graph = pipeline.read_graph(source_of(spec), tables, until=until)
     click.echo(backends.load("yaml_spec").emit(graph), nl=False)
 
 

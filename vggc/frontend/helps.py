@@ -53,7 +53,7 @@ def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
     """What to write instead of a value of the wrong type."""
     types = {str(leaf.get("type")) for leaf in choices}
     if isinstance(value, Leaf):
-        return _for_scalar(value, types, choices) or _for_kind(path, choices)
+        return _for_scalar(value, types, choices) or _for_kind(path, choices) or _for_mapping(value.value, choices)
     if isinstance(value, Items) and isinstance(path[-1], int) and any("title" in leaf for leaf in choices):
         return _help("lists of layers do not nest; `repeat: {times: 2, layers: [64, M]}` repeats some")
     if types == {"array"} and not isinstance(value, Items):
@@ -112,6 +112,17 @@ def _for_kind(path: Path, choices: Sequence[Schema]) -> list[Note]:
         return _help(f"for example `{example(kind)}`") if _has_example(kind) else []
     few = any(is_choice(leaf) for leaf in choices) and LAYER not in titles
     return [help_word("", legal_words(choices), "there are")] if few else []
+
+
+def _for_mapping(value: object, choices: Sequence[Schema]) -> list[Note]:
+    """For a word in the place of a mapping of several keys: it is one of them without its colon, or none."""
+    keys = [key for leaf in choices if not is_choice(leaf) for key in leaf.get("properties", ())]
+    if not keys:
+        return []
+    key = meant(value, keys) if isinstance(value, str) else None
+    if key is not None:
+        return _help(f"a `:` is missing: write `{key}: value`")
+    return [help_word("", keys, "write `key: value`; there are")]
 
 
 def _has_example(kind: str) -> bool:

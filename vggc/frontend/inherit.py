@@ -176,10 +176,10 @@ def from_words(assignment: str) -> Table:
     """
     key, equals, value = assignment.partition("=")
     if not equals or not all(part.strip() for part in key.split(".")):
-        place = Span(Source("--set", assignment), 0, 0, 0, len(assignment))
+        place = Span(Source("--set", assignment, elsewhere=True), 0, 0, 0, len(assignment))
         note = Note("help", "for example --set classes=10 or --set input=[3,64,64] or --set train.epochs=3")
         raise SpecError([Diagnostic("E012", f"{quoted(assignment)} is no assignment", place, (note,))])
-    return _nested(read(Source("--set", f"{key.strip()}: {value}")).sound())
+    return _nested(read(Source("--set", f"{key.strip()}: {value}", elsewhere=True)).sound())
 
 
 def from_mapping(overrides: Mapping[str, object]) -> Table:
@@ -192,7 +192,7 @@ def from_mapping(overrides: Mapping[str, object]) -> Table:
         text = json.dumps(dict(overrides), allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise SpecError([Diagnostic("E012", f"the overrides cannot be written as YAML: {error}")]) from None
-    return _nested(read(Source("overrides", text)).sound())
+    return _nested(read(Source("overrides", text, elsewhere=True)).sound())
 
 
 def _nested(table: Table) -> Table:

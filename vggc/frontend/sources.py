@@ -1,13 +1,14 @@
 """Where specs come from: a path, or the name of a stock spec."""
 
 import os
-from codecs import BOM_UTF8
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
 from vggc.frontend.document import MAX_BYTES, too_long
+from vggc.frontend.recognition import UTF_16, is_spec_file
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -34,19 +35,9 @@ def find_spec(path_or_name: str | os.PathLike[str]) -> Path:
 
 
 def specs_below(path: Path) -> list[Path]:
-    """The specs among the YAML files of a folder and its subfolders: those with a line that begins with `vggc:`."""
+    """The specs among the YAML files of a folder and its subfolders."""
     files = sorted(each for suffix in ("yaml", "yml") for each in path.rglob(f"*.{suffix}") if each.is_file())
-    return [each for each in files if is_spec(each)]
-
-
-def is_spec(path: Path) -> bool:
-    """Whether a file is meant as a spec: it has a line that begins with `vggc:`, or cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES)
-    except OSError:
-        return True  # what cannot be read is reported when it is checked
-    return content.removeprefix(BOM_UTF8).startswith(b"vggc:") or b"\nvggc:" in content
+    return [each for each in files if is_spec_file(each)]
 
 
 def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None = None) -> Source:
@@ -61,7 +52,7 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
-    return _decoded(shown_path(path), content, included_from, path)
+    return _decoded(content, Source(shown_path(path), "", included_from, path, is_stock(path)))
 
 
 def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
@@ -70,26 +61,33 @@ def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
     Raises:
         SpecError: as `read_source`.
     """
-    return _decoded(name, stream.read(MAX_BYTES + 1), None, beside / name)
+    return _decoded(stream.read(MAX_BYTES + 1), Source(name, "", None, beside / name, elsewhere=True))
 
 
-def _decoded(name: str, content: bytes, included_from: Span | None, path: Path) -> Source:
+def _decoded(content: bytes, empty: Source) -> Source:
+    """The source whose text is these bytes."""
     if len(content) > MAX_BYTES:
-        raise too_long(Source(name, "", included_from, path))
+        raise too_long(empty)
     try:
-        return Source(name, content.decode("utf-8-sig"), included_from, path)
+        return replace(empty, text=content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        shown = Source(name, content.decode("utf-8", errors="replace"), included_from, path)
+        shown = replace(empty, text=content.decode("utf-8", errors="replace"))
         raise SpecError([_not_text(shown, content, error)]) from None
 
 
+def is_stock(path: Path) -> bool:
+    """Whether a file is a stock spec and none of the author's; to who stands in a checkout of vggc they are his."""
+    if path.parent != stock_folder():
+        return False
+    return stock_folder().is_relative_to(_PACKAGE) or not path.is_relative_to(Path.cwd())
+
+
 def shown_path(path: Path) -> str:
-    """Relative to the working folder where it lies inside it; the stock specs by the folder they are known by."""
-    if path.is_absolute():
-        if path.is_relative_to(Path.cwd()):
-            return str(path.relative_to(Path.cwd()))
-        if path.parent == stock_folder():
-            return f"specs/{path.name}"
+    """Relative to the working folder where it lies inside it; a stock spec by its name."""
+    if is_stock(path):
+        return f"stock {path.stem}"
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
     return os.path.normpath(path)
 
 
@@ -117,14 +115,11 @@ def _help_name(path: Path, included_from: Span | None) -> Note:
     return Note("help", f"a path is relative to {start}; stock specs are {', '.join(stock_names())}")
 
 
-_LIKE_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
 def _not_text(shown: Source, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
     before = content[: error.start].decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
     help = "save the file as UTF-8; is this another kind of file?"
-    if content.startswith(_LIKE_UTF_16):
+    if content.startswith(UTF_16):
         help = "this looks like UTF-16, which `>` writes in PowerShell; save the file as UTF-8"
     return Diagnostic(
         "E002",

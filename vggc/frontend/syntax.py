@@ -12,6 +12,8 @@ import yaml
 
 from vggc.diagnostics import Diagnostic, Note, Source, Span, SpecError, quoted
 
+MAX_KEY: Final = 1024  # characters, before the reader asks for the colon
+
 Mark = Any  # of PyYAML; the two parsers have one each, with `line` and `column`
 
 
@@ -152,9 +154,11 @@ def _no_colon(failure: _Failure) -> Explained:
     begun = failure.begun
     if (glued := _glued(failure, begun.line)) is not None:
         return glued
-    if begun.line == failure.at.line:
-        return begun, "this is too long for a key", "a key has at most 1,024 characters"
-    place = begun._replace(end_column=len(begun.source.lines[begun.line]))
+    end = len(begun.source.lines[begun.line])
+    # The lines of the two places are no sign of it: at the end of the text both are on the last one.
+    if end - begun.column > MAX_KEY:
+        return begun, "this is too long for a key", f"a key has at most {MAX_KEY:,} characters"
+    place = begun._replace(end_column=end)
     return place, "a `:` is missing behind this key", "write `key: value`"
 
 

@@ -13,16 +13,15 @@ from vggc import expectations, lints, pipeline, shapes
 from vggc.diagnostics import Diagnostic, Source, Span, SpecError
 from vggc.frontend import inherit
 from vggc.frontend.document import Document, Table, read
+from vggc.frontend.recognition import is_spec
 from vggc.ir import Network, ShapedLayer
 
-_SPEC: Final = re.compile(
-    r"^\ufeff?(vggc\s*:|#\s*yaml-language-server:\s*\$schema=\S*vggc\.schema\.json\s*$)", re.MULTILINE
-)
+_MODELINE: Final = re.compile(r"^\ufeff?#\s*yaml-language-server:\s*\$schema=\S*vggc\.schema\.json\s*$", re.MULTILINE)
 
 
-def is_spec(text: str) -> bool:
-    """Whether a text is meant for vggc: it has a line that begins with `vggc:`, or names the schema."""
-    return _SPEC.search(text) is not None
+def is_meant(text: str) -> bool:
+    """Whether a text is meant for vggc: it is a spec by its key `vggc`, or names the schema."""
+    return _MODELINE.search(text) is not None or is_spec(text)
 
 
 Place = tuple[int, int]  # line and column

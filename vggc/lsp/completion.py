@@ -10,8 +10,9 @@ from lsprotocol import types
 
 from vggc.diagnostics import Source
 from vggc.frontend.annotations import Schema
+from vggc.frontend.recognition import is_spec_file
 from vggc.frontend.shown import in_flow
-from vggc.frontend.sources import is_spec, stock_names
+from vggc.frontend.sources import stock_names
 from vggc.frontend.wording import is_choice
 from vggc.ir import Network
 from vggc.lsp import vocabulary
@@ -229,4 +230,4 @@ def _beside(folder: Path, itself: Path | None) -> Sequence[str]:
     except (OSError, ValueError):  # ValueError: the name holds a null character
         return ()
     paths = [folder / name for name in names[:MAX_FILES]]
-    return [path.name for path in paths if path != itself and path.is_file() and is_spec(path)]
+    return [path.name for path in paths if path != itself and path.is_file() and is_spec_file(path)]

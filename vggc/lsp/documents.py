@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vggc.diagnostics import Source, Span
 from vggc.frontend.sources import read_source, shown_path
-from vggc.lsp.analysis import Analysis, analyse, is_spec
+from vggc.lsp.analysis import Analysis, analyse, is_meant
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Documents:
     def analysis(self, uri: str) -> Analysis | None:
         """What is known of a spec; None where nothing of that name is open, or it is no spec."""
         opened = self._open.get(uri)
-        if opened is None or not is_spec(opened.text):
+        if opened is None or not is_meant(opened.text):
             return None
         if opened.analysis is None:
             name = shown_path(opened.path) if opened.path is not None else uri

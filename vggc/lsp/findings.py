@@ -1,4 +1,4 @@
-"""What is wrong -> the protocol's diagnostics. One that lies in a parent stands at the child's `extends`."""
+"""What is wrong -> the protocol's diagnostics. One that lies in a parent stands where the child is to blame for it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +20,9 @@ def findings(analysis: Analysis, uri: str, positions: Positions) -> list[types.D
 
 
 def own_place(diagnostic: Diagnostic, analysis: Analysis) -> Span:
-    """Where in this text a diagnostic is shown: its place, the `extends` that leads to it, or the beginning."""
-    span = diagnostic.span
-    if span is None:
-        return Span(analysis.source, 0, 0, 0, 0)
-    return span if span.source is analysis.source else (span.origins or [Span(analysis.source, 0, 0, 0, 0)])[-1]
+    """Where in this text a diagnostic is shown: the nearest of its places, or the beginning."""
+    own = (place for place in diagnostic.places if place.source is analysis.source)
+    return next(own, Span(analysis.source, 0, 0, 0, 0))
 
 
 def _finding(diagnostic: Diagnostic, analysis: Analysis, uri: str, positions: Positions) -> types.Diagnostic:
@@ -52,8 +50,12 @@ def _related(
         places += [Note("note", "inherited here", origin) for origin in diagnostic.span.origins[:-1]]
     if diagnostic.span is None or diagnostic.span.source is analysis.source:
         places = []
+    shown = own_place(diagnostic, analysis)
     for note in (*places, *diagnostic.notes):
-        if note.span is not None and (location := location_of(note.span, analysis, uri, positions)) is not None:
+        if (
+            note.span not in (None, shown)
+            and (location := location_of(note.span, analysis, uri, positions)) is not None
+        ):
             yield types.DiagnosticRelatedInformation(location, note.text)
 
 
