@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import vggc
-from tests.training_runs import NETWORK, PLAIN, fails, same, train, weights, write_spec
+from tests.training_runs import NETWORK, PLAIN, fails, same, start, train, weights, write_spec
 from vggc.cli import main
 from vggc.data import open_source, split_indices
 from vggc.training import engine
@@ -157,6 +157,22 @@ def test_the_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert lines[5].startswith("test: ")
     assert lines[-4] == f"  vggc eval {tmp_path}/run"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "spec.yaml"], "nothing lies about"
+
+
+def test_a_run_goes_on_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    process = start("train", str(spec), "-o", "run", "--export", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("small on digits")
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=120), complaint) == (0, "")
+    run = RunFolder(tmp_path / "run")
+    assert run.read_json("summary.json")["status"] == "complete"
+    assert "\ntest: " in (run.path / "train.log").read_text(encoding="utf-8")
+    assert (run.path / "small.onnx").exists()
 
 
 def test_runs_lie_by_name_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Several processes on the CPU: the sums of one process with the same batches."""
 
+import os
 import re
 import signal
 import socket
@@ -15,7 +16,7 @@ import torch
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 from torch.distributed import DistStoreError
 
-from tests.training_runs import PLAIN, end, epochs_done, fails, start, train, until, weights, write_spec
+from tests.training_runs import PLAIN, ROOT, end, epochs_done, fails, start, train, until, weights, write_spec
 from vggc.data import open_source
 from vggc.data.base import Subset
 from vggc.errors import ProductError
@@ -133,6 +134,44 @@ def test_two_machines_find_each_other(tmp_path: Path) -> None:
     assert "in 2 processes" in out
     assert said == f"waiting for the other machines at 127.0.0.1:{port} (rank 1 of 2)\n"
     assert RunFolder(tmp_path / "run").read_json("summary.json")["status"] == "complete"
+
+
+def test_torchrun_without_devices_is_no_two_runs_in_one_folder(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, PLAIN, RECIPE)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "vggc", "train", str(spec)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "-o", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode != 0
+    message = "error: 2 processes have been started for this run (WORLD_SIZE), and it is for 1; write --devices 2"
+    assert message in done.stderr.splitlines()
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("world", "local", "machine", "advice"),
+    [
+        ("8", "4", Machine(devices=4), "write --devices 4 --num-nodes 2"),
+        ("4", None, Machine(devices=2), "write --devices 4"),
+        ("4", "4", Machine(), "write --devices 4"),
+        ("8", "1", Machine(), "write --devices 1 --num-nodes 8"),
+        ("", None, Machine(), None),
+        ("2", "1", Machine(num_nodes=2), None),
+        ("1", "1", Machine(devices=2), None),
+    ],
+)
+def test_the_launcher_and_the_command_agree(
+    world: str, local: str | None, machine: Machine, advice: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", world)
+    if local is not None:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    if advice is None:
+        machine._check_launcher()
+        return
+    with pytest.raises(ProductError, match=f"{advice}$"):
+        machine._check_launcher()
 
 
 def test_processes_that_do_not_find_each_other_are_told_what_to_do() -> None:

@@ -1,6 +1,7 @@
 """The commands that train networks and measure how right they are."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,7 +113,7 @@ def _terminal() -> "Iterator[Talk]":
     from vggc.training.talk import Talk
 
     if not sys.stderr.isatty():
-        yield Talk(click.echo)
+        yield Talk(_show)
         return
     from rich.console import Console
     from rich.progress import (
@@ -145,12 +146,22 @@ def _terminal() -> "Iterator[Talk]":
         if sys.stdout.isatty():
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(line)
+            _show(line)
 
     try:
         yield Talk(show, advance)
     finally:
         bars.stop()
+
+
+def _show(line: str) -> None:
+    """Print a line; where nobody reads any more, as behind `| head`, the run goes on, and its log with it."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _export(folder: "RunFolder", network: "Network", talk: "Talk") -> None:

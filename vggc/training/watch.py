@@ -113,7 +113,8 @@ class Watch:
         blind = [row for row in unseen if row.label not in self._told and self._blind[row.label] >= enough]
         if blind:
             self._told.update(row.label for row in blind)
-            yield f"after {done} epoch{'s' * (done != 1)} {_not_one(blind, 'validation')}. {self._why_blind(blind, scores)}"
+            said = f"after {done} epoch{'s' * (done != 1)} {_not_one(blind, 'validation')}. "
+            yield said + self._why_blind(blind, scores)
 
     def test(self, scores: Scores) -> Iterator[str]:
         """Look at the classes in the test; those that validation has spoken of, or could not help to see, again."""
