@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import vggc
-from tests.training_runs import NETWORK, PLAIN, fails, same, start, train, weights, write_spec
+from tests.training_runs import NETWORK, PLAIN, ROOT, fails, same, start, train, weights, write_spec
 from vggc.cli import main
 from vggc.data import open_source, split_indices
 from vggc.training import engine
@@ -254,6 +254,29 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     text = run.report.read_text(encoding="utf-8")
     assert "a&lt;b" in text
     assert "a<b" not in text
+
+
+def test_a_stock_spec_without_a_recipe_is_trained_from_the_command_line(tmp_path: Path) -> None:
+    """By the line of the page, on made-up images, with a network that is small enough for a test."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^vggc (train vgg16_bn --data folder:photos .*)$", page, re.MULTILINE)
+    words = line.replace("folder:photos", f"folder:{folder_of_images(tmp_path / 'photos')}").replace("=224", "=32")
+    narrow = ["input=[3,32,32]", "width=0.03125", "pool=none", "classifier=[{linear: classes}]", "train.epochs=2"]
+    main([*words.split(), "-o", str(tmp_path / "run"), *(word for each in narrow for word in ("--set", each))])
+    run = RunFolder(tmp_path / "run")
+    assert run.read_json("summary.json")["status"] == "complete"
+    assert "optimizer: adam" in run.spec.read_text(encoding="utf-8")
+
+
+def test_the_ways_to_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = fails(["train", "vgg16_bn"], capsys)
+    assert code == 1
+    assert "--set train.epochs=10 --set train.batch_size=64 --set train.optimizer=adam" in err
+    assert "write a spec of your own with `extends: vgg16_bn` and `train: {epochs: 10," in err
+    assert "stock specs with a recipe: vgg11_digits, vgg16_bn_cifar10, vgg16_cifar10" in err
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(PLAIN)
+    assert "add to the spec `train: {epochs: 10" in fails(["train", str(spec)], capsys)[1]
 
 
 # --- what cannot be ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from vggc.backends import load
 from vggc.diagnostics import Diagnostic, Note, Source, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Train
+from vggc.frontend.sources import read_source, stock_folder, stock_names
 from vggc.ir import Network
 from vggc.pipeline import compile_source
 from vggc.training.machine import Machine
@@ -40,11 +41,7 @@ class Request:
             SpecError: E104, it has none.
         """
         if self.network.spec.train is None:
-            note = Note(
-                "help", "for example `train: {epochs: 10, batch_size: 64, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}`"
-            )
-            message = f"{self.network.name} has no recipe to train by"
-            raise SpecError([Diagnostic("E104", message, self.network.spec.places["name"], (note,))])
+            raise SpecError([_without_recipe(self.network)])
         return self.network.spec.train
 
     def settings(self) -> dict[str, Any]:
@@ -60,6 +57,21 @@ class Request:
             "precision": self.recipe.precision,
             "deterministic": self.machine.deterministic,
         }
+
+
+def _without_recipe(network: Network) -> Diagnostic:
+    """The error, with the ways to a recipe: for this run, in a spec, or from a stock spec."""
+    place = network.spec.places["name"]
+    recipe = "`train: {epochs: 10, batch_size: 64, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}`"
+    is_stock = place.source.path is not None and place.source.path.parent == stock_folder()
+    where = f"write a spec of your own with `extends: {network.name}` and" if is_stock else "add to the spec"
+    have_one = [name for name in stock_names() if "\ntrain:" in read_source(name).text]
+    notes = (
+        Note("help", "for one run: --set train.epochs=10 --set train.batch_size=64 --set train.optimizer=adam"),
+        Note("help", f"for all: {where} {recipe}"),
+        Note("help", f"stock specs with a recipe: {', '.join(have_one)}"),
+    )
+    return Diagnostic("E104", f"{network.name} has no recipe to train by", place, notes)
 
 
 def spec_text(network: Network) -> str:
