@@ -189,6 +189,21 @@ def test_it_exports_what_it_trained(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "verified" in capsys.readouterr().out
 
 
+def test_classes_that_a_split_holds_no_image_of_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = folder_of_images(tmp_path / "images", ("a", "b", "c"))
+    shutil.rmtree(images / "test" / "b")
+    for file in sorted((images / "train" / "c").iterdir())[1:]:
+        file.unlink()
+    network = PLAIN.replace("[1, 8, 8]", "[3, 8, 8]").replace("classes: 10", "classes: [a, b, c]")
+    spec = write_spec(
+        tmp_path, network + "preprocess: {resize: 8}\n", "{epochs: 1, batch_size: 8, optimizer: {adam: 0.01}}"
+    )
+    train(spec, tmp_path / "run", "--data", f"folder:{images}")
+    out = capsys.readouterr().out
+    assert "warning: no validation image is of c, so the best epoch is chosen without; " in out
+    assert "warning: no test image is of b, so the test says nothing of how they are recognised; " in out
+
+
 # --- recipes -----------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +304,8 @@ def test_the_ways_to_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["train", "vgg16"], 1, "vgg16 has no recipe to train by"),
         (["train", "vgg16_cifar10"], 3, "the images of digits are grey"),
         (["train", "vgg16_cifar10", "--name", "a", "-o", "b"], 2, "both say where the run lies"),
+        (["train", "vgg16_cifar10", "--name", "../../evil"], 2, "the name of a folder in runs is meant; -o FOLDER"),
+        (["train", "vgg16_cifar10", "--name", ".."], 2, "the name of a folder in runs is meant"),
         (["train", "vgg16_cifar10", "--data", "nowhere:x"], 3, "there is no source of images called 'nowhere'"),
         (["train", "vgg16_cifar10", "--set", "train.epochs=0"], 1, "must be at least 1"),
     ],
@@ -340,8 +357,15 @@ def test_what_the_test_would_fail_at_is_said_before_the_first_step(
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = write_spec(tmp_path)
     code, err = fails(["train", str(spec), "-o", str(tmp_path)], capsys)
-    assert (code, "is there already" in err) == (3, True)
+    assert (code, "is there already, and is no run; name another folder" in err) == (3, True)
     assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
+    code, err = fails(["train", str(spec), "-o", str(spec)], capsys)
+    assert (code, "spec.yaml is a file, and a run is a folder of its own" in err, "--resume" in err) == (3, True, False)
+
+
+def test_a_run_that_is_there_may_be_resumed(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = fails(["train", str(write_spec(tmp_path)), "-o", str(run.path)], capsys)
+    assert (code, f"go on with: --resume {run.path}" in err) == (3, True)
 
 
 @pytest.mark.parametrize(

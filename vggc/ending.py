@@ -123,8 +123,9 @@ def uninterrupted() -> Iterator[None]:
 def ended_while_waiting(tidy: Callable[[], None]) -> Iterator[None]:
     """Let the signals that end a process do so while the main thread waits in foreign code.
 
-    Python raises nothing there. Where it has not come to a signal after half a second, another thread calls `tidy` and ends the process, with the
-    exit code of `ending_tidily`. Nothing is unwound then, so this is for blocks that have nothing half done.
+    Python raises nothing there. Where the main thread has not come to a signal after half a second, another thread
+    calls `tidy` and ends the process, with the exit code of `ending_tidily`. Nothing is unwound then, so this is for
+    blocks that have nothing half done.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -65,6 +65,8 @@ def train(
         raise click.UsageError(
             "a run that is resumed keeps its folder and its weights: leave --name, -o, --weights out"
         )
+    if name is not None and (name in ("", ".", "..") or any(mark in name for mark in "/\\:")):
+        raise click.UsageError(f"--name {name}: the name of a folder in runs is meant; -o FOLDER names any place")
     if name is not None and output is not None:
         raise click.UsageError("--name and --output both say where the run lies")
     if precision is not None:
@@ -92,7 +94,7 @@ def _request(
     """What is asked for; a run that is resumed says itself what is left open."""
     network = compiled(spec, assignments) if spec is not None else None
     from vggc.training.machine import Machine
-    from vggc.training.request import Request, check_resumable
+    from vggc.training.request import Request, check_resumable, data_of
     from vggc.training.run_folder import RunFolder
 
     if resume is None:
@@ -104,7 +106,7 @@ def _request(
     settings = folder.read_json("run.json")
     machine["deterministic"] = machine["deterministic"] or settings["deterministic"]
     begun_with = Path(settings["weights"]) if settings["weights"] else None
-    return Request(network, data or settings["data"], Machine(**machine), begun_with, folder=folder)
+    return Request(network, data or data_of(folder), Machine(**machine), begun_with, folder=folder)
 
 
 @contextmanager

@@ -91,8 +91,7 @@ def _check_resumption(folder: RunFolder, recipe: Train) -> None:
         if recipe.schedule is not None and recipe.schedule.whole_run:
             more = f"begin a new run with its weights: --weights {folder.weights}"
         raise ProductError(f"{folder.path} is complete; {more}")
-    if folder.last.exists():
-        checkpoints.read(folder.last)
+    checkpoints.check_last(folder)
 
 
 def _module(request: Request) -> "tuple[nn.Sequential, WeightsReport | None]":

@@ -18,7 +18,7 @@ from vggc.data.fitting import names_differ
 from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.progress import Progress, silent
-from vggc.training.request import network_of
+from vggc.training.request import data_of, network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
 from vggc.weights.loading import load_weights
@@ -123,14 +123,16 @@ def evaluate_target(
     if network is not None and (target.is_dir() or target.suffix == ".onnx"):
         raise ProductError(f"{target} holds its own spec; leave {network.name} out")
     if target.suffix == ".onnx":
+        if device != "cpu":
+            raise ProductError(f"--device {device} is for torch, and {target} is run by onnxruntime; leave it out")
         return evaluate_onnx(target, open_source(data or DEFAULT_DATA), split, progress)
     weights = target
     if target.is_dir():
         folder = RunFolder.open(target)
         network, weights = network_of(folder), folder.weights
-        data = data or folder.read_json("run.json")["data"]
         if not weights.exists():
             raise ProductError(f"{target} has finished no epoch; go on with: vggc train --resume {target}")
+        data = data or data_of(folder)
     if network is None:
         raise _without_spec(target)
     source = open_source(data or DEFAULT_DATA)

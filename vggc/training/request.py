@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vggc.backends import load
+from vggc.data import absolute
 from vggc.diagnostics import Diagnostic, Note, Source, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Train
@@ -48,6 +49,7 @@ class Request:
         """What stands in `run.json`."""
         return {
             "data": self.data,
+            "data_at": absolute(self.data),
             "seed": self.recipe.seed,
             "weights": str(self.weights) if self.weights is not None else None,
             "accelerator": self.machine.accelerator,
@@ -72,6 +74,29 @@ def _without_recipe(network: Network) -> Diagnostic:
         Note("help", f"stock specs with a recipe: {', '.join(have_one)}"),
     )
     return Diagnostic("E104", f"{network.name} has no recipe to train by", place, notes)
+
+
+def data_of(folder: RunFolder) -> str:
+    """Words for the images of a run: as they were typed, where they mean the same from here.
+
+    Raises:
+        ProductError: the images are not where they were.
+    """
+    settings = folder.read_json("run.json")
+    typed: str = settings["data"]
+    whole: str = settings.get("data_at", absolute(typed))
+    here = absolute(typed)
+    found = next((each for each in (whole, here) if _is_there(each)), None)
+    if found is None:
+        raise ProductError(
+            f"the images that {folder.path} was trained on, {whole}, are not there; say where they are: --data SOURCE"
+        )
+    return typed if found == here else found
+
+
+def _is_there(words: str) -> bool:
+    path = words.partition(":")[2]
+    return not path or Path(path).exists()
 
 
 def spec_text(network: Network) -> str:
