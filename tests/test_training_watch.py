@@ -184,10 +184,12 @@ def test_dead_units_are_found_where_they_are() -> None:
     assert module.training
 
 
-def epochs(count: int, accuracies: Sequence[float] = ()) -> History:
-    """The history of so many epochs, with validation accuracies where they matter."""
+def epochs(count: int, accuracies: Sequence[float] = (), steps: int = 100) -> History:
+    """The history of so many epochs of so many steps, with validation accuracies where they matter."""
     found = [accuracies[i] if i < len(accuracies) else 0.5 for i in range(count)]
-    return History([], [Epoch(i + 1, 0.1, 1.0, 0.5, 1.0, found[i], 1.0, 0.1, 100.0) for i in range(count)])
+    return History(
+        [1.0] * count * steps, [Epoch(i + 1, 0.1, 1.0, 0.5, 1.0, found[i], 1.0, 0.1, 100.0) for i in range(count)]
+    )
 
 
 def blind(loss: float = 1.0) -> Scores:
@@ -230,8 +232,20 @@ def test_nothing_is_said_while_accuracy_still_rises_fast() -> None:
 
 
 def test_nothing_is_said_while_the_rate_warms_up() -> None:
-    found = said(watch(THREE, EVEN, epochs=20, warmup=4), [blind()] * 5)
+    found = said(watch(THREE, EVEN, warm_steps=400, epochs=20), [blind()] * 5)
     assert [len(each) for each in found] == [0, 0, 0, 0, 1]
+
+
+def test_nothing_is_said_after_a_few_steps() -> None:
+    watched = watch(THREE, EVEN, epochs=20)
+    found = [list(watched.epoch(epochs(i, steps=15), blind())) for i in range(1, 8)]
+    assert [len(each) for each in found] == [0, 0, 0, 0, 0, 0, 1], "105 steps"
+
+
+def test_a_single_image_is_called_so() -> None:
+    lonely = Scores(("ant", "bee", "cow"), ((9, 1, 0), (0, 0, 1), (0, 0, 10)), 0.5)
+    (warning,) = watch(THREE, EVEN).test(lonely)
+    assert warning.startswith("the only test image of bee is not recognised. Images of bee are called cow")
 
 
 def test_behind_the_last_epoch_it_is_said_in_any_case() -> None:

@@ -1,6 +1,6 @@
 """How the processes of a run find each other, which may take as long as it takes to start them by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +36,21 @@ def launched(fabric: "Fabric", machine: Machine, talk: Talk) -> Iterator[None]:
 
     try:
         with ended_while_waiting(stop):
-            fabric.launch()
+            _launch(fabric, machine, stop)
         yield
+    except BaseException:
+        stop_others(fabric)
+        raise
+
+
+def _launch(fabric: "Fabric", machine: Machine, stop: Callable[[], None]) -> None:
+    try:
+        fabric.launch()
     except (KeyboardInterrupt, SystemExit):
         stop()
         raise
     except DistError as error:
-        stop_others(fabric)
         raise ProductError(_not_found(fabric, machine, str(error))) from error
-    except BaseException:
-        stop_others(fabric)
-        raise
 
 
 def _waiting(fabric: "Fabric", machine: Machine) -> str:

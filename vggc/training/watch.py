@@ -16,7 +16,7 @@ from vggc.training.history import History
 from vggc.training.scores import ClassScores, Scores
 from vggc.training.splits import listed
 
-STUCK_STEPS: Final = 100  # steps behind the warm-up before a loss counts as stuck
+STUCK_STEPS: Final = 100  # steps behind the warm-up before a loss counts as stuck, or a class as lost
 STUCK_WINDOW: Final = 50  # steps whose mean is looked at
 STUCK_BETWEEN: Final = (0.999, 1.005)  # times chance; a little below it, something is being learned
 DIVERGED: Final = 3.0  # how many times the loss of calling all classes equally likely
@@ -58,7 +58,8 @@ class Watch:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._hopeless, self._blind, self._told = state["hopeless"], dict(state["blind"]), set(state["told"])
+        self._hopeless = state["hopeless"]
+        self._blind, self._told = dict(state.get("blind", {})), set(state.get("told", ()))
 
     def losses(self, history: History, since: int, steps_per_epoch: int) -> None:
         """Look at the losses of the steps from `since` on.
@@ -72,13 +73,16 @@ class Watch:
 
     def is_hopeless(self, history: History) -> bool:
         """Whether the loss has just turned out to be what guessing gives, or far above it; True once."""
-        steps = len(history.losses) - self._warm_steps
-        if self._hopeless or steps < STUCK_STEPS:
+        if self._hopeless or self._steps(history) < STUCK_STEPS:
             return False
         recent, chance = _recent(history), self.chance
         if chance > 0:  # labels that are all the same are guessed without a loss
             self._hopeless = STUCK_BETWEEN[0] < recent / chance < STUCK_BETWEEN[1] or self._has_diverged(recent)
         return self._hopeless
+
+    def _steps(self, history: History) -> int:
+        """How many there were behind the warm-up."""
+        return len(history.losses) - self._warm_steps
 
     def _has_diverged(self, loss: float) -> bool:
         """Whether it is far above that of a network which knows nothing, not even how rare the classes are."""
@@ -107,7 +111,7 @@ class Watch:
         unseen = [row for row in scores.classes if row.support and row.correct == 0]
         self._blind = {row.label: self._blind.get(row.label, 0) + 1 for row in unseen}
         done, last = len(history.epochs), len(history.epochs) == self._recipe.epochs
-        if not last and (done <= self._recipe.warmup or _is_rising(history)):
+        if not last and (self._steps(history) < STUCK_STEPS or _is_rising(history)):
             return
         enough = min(BLIND_EPOCHS, done) if last else BLIND_EPOCHS
         blind = [row for row in unseen if row.label not in self._told and self._blind[row.label] >= enough]
@@ -188,6 +192,8 @@ def _not_one(blind: Sequence[ClassScores], split: str) -> str:
     """The sentence on classes that nothing is recognised of, with the number of images that this goes by."""
     images = sum(row.support for row in blind)
     names = listed([row.name for row in blind])
+    if images == 1:
+        return f"the only {split} image of {names} is not recognised"
     return f"not one of the {images:,} {split} images of {names} is recognised"
 
 
