@@ -202,6 +202,9 @@ def test_classes_that_a_split_holds_no_image_of_are_said(tmp_path: Path, capsys:
     out = capsys.readouterr().out
     assert "warning: no validation image is of c, so the best epoch is chosen without; " in out
     assert "warning: no test image is of b, so the test says nothing of how they are recognised; " in out
+    main(["eval", str(tmp_path / "run")])
+    said = "warning: no test image is of b, so the figures say nothing of how they are recognised\n"
+    assert capsys.readouterr().err == said
 
 
 # --- recipes -----------------------------------------------------------------------------------------------------

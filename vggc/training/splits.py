@@ -73,16 +73,17 @@ class Split:
 
 def unseen_classes(split: Split, source: Source) -> Iterator[str]:
     """A sentence for each split that holds no image of some class, so that its figures say nothing of that class."""
-    if len(split.held_out) and (names := _absent(split.labels[split.held_out], source.classes)):
+    if len(split.held_out) and (names := absent(split.labels[split.held_out], source.classes)):
         yield (
             f"no validation image is of {names}, so the best epoch is chosen without; "
             "add images, or hold more of them out (--set train.validation=0.2)"
         )
-    if names := _absent(source.images("test").labels, source.classes):
+    if names := absent(source.images("test").labels, source.classes):
         yield f"no test image is of {names}, so the test says nothing of how they are recognised; add some"
 
 
-def _absent(labels: torch.Tensor, classes: tuple[str, ...]) -> str:
+def absent(labels: torch.Tensor, classes: tuple[str, ...]) -> str:
+    """The names of the classes that none of the labels is of, for a sentence; nothing where there are none."""
     counts = torch.bincount(labels, minlength=len(classes)).tolist()
     return listed([name for name, count in zip(classes, counts, strict=True) if not count])
 
