@@ -47,6 +47,75 @@ def test_validation_stands_in_for_test(name: str, tmp_path: Path) -> None:
     assert source.images("test").labels.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("train", "test"), [("Train", "Test"), ("training", "testing"), ("TRAINING", "TEST"), ("train", "Testing")]
+)
+def test_splits_by_other_names(train: str, test: str, tmp_path: Path) -> None:
+    fill(tmp_path / train, {"ant": 2, "bee": 2})
+    fill(tmp_path / test, {"ant": 1, "bee": 1})
+    source = open_source(f"folder:{tmp_path}")
+    assert (source.classes, source.notes) == (("ant", "bee"), ())
+    assert [len(source.images(split)) for split in ("train", "test")] == [4, 2]  # type: ignore[arg-type]
+
+
+def test_other_names_of_validation(tmp_path: Path) -> None:
+    fill(tmp_path / "Training", {"ant": 2, "bee": 2})
+    fill(tmp_path / "Validation", {"bee": 1})
+    source = open_source(f"folder:{tmp_path}")
+    assert source.notes == (f"folder:{tmp_path} has no folder `test`: Validation is the test split",)
+    assert source.images("test").labels.tolist() == [1]
+
+
+def test_pictures_of_trains(tmp_path: Path) -> None:
+    fill(tmp_path, {"bus": 5, "train": 5, "test": 5})
+    assert open_source(f"folder:{tmp_path}").classes == ("bus", "test", "train")
+
+
+def test_splits_without_classes(tmp_path: Path) -> None:
+    fill(tmp_path, {"train": 5, "test": 5})
+    with pytest.raises(ProductError, match=r"there are no folders in .*test; put the images of each class into one"):
+        open_source(f"folder:{tmp_path}")
+
+
+def test_a_loose_image_beside_the_classes_of_a_split(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"ant": 5, "bee": 5})
+    save(tmp_path / "train" / "loose.png", noise(5, 7, 3))
+    source = open_source(f"folder:{tmp_path}")
+    assert source.classes == ("ant", "bee")
+    assert source.notes[1] == f"1 image in {tmp_path / 'train'} itself passed over: no folder says the class"
+
+
+def test_classes_of_several_folders(tmp_path: Path) -> None:
+    """The same names below each of them make no splits."""
+    for name in ("ant", "bee"):
+        fill(tmp_path / name, {"2019": 3, "2020": 3})
+    assert open_source(f"folder:{tmp_path}").classes == ("ant", "bee")
+
+
+@pytest.mark.parametrize(
+    ("folders", "named"),
+    [
+        (["train_set", "test_set"], "test_set, train_set"),
+        (["Test", "val"], "Test, val"),
+        (["train", "seg_test"], "train, seg_test"),
+        (["train", "training", "test"], "train, training, test"),
+        (["dev", "eval"], "dev, eval"),
+    ],
+)
+def test_what_looks_like_splits_and_fits_nowhere_is_refused(folders: list[str], named: str, tmp_path: Path) -> None:
+    for folder in folders:
+        fill(tmp_path / folder, {"ant": 2, "bee": 2})
+    with pytest.raises(ProductError, match=rf"which of the folders {named} holds .* Call them `train` and `test`"):
+        open_source(f"folder:{tmp_path}")
+
+
+def test_splits_further_down_are_pointed_out(tmp_path: Path) -> None:
+    for split in ("Train", "Test"):
+        fill(tmp_path / "insects" / split, {"ant": 2, "bee": 2})
+    with pytest.raises(ProductError, match=rf"write folder:{tmp_path / 'insects'}$"):
+        open_source(f"folder:{tmp_path}")
+
+
 @pytest.mark.parametrize("inside", ["", "train"])
 def test_a_fixed_share_is_held_out_where_there_is_no_test(inside: str, tmp_path: Path) -> None:
     fill(tmp_path / inside, {"ant": 10, "bee": 5, "cow": 20})

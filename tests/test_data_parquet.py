@@ -99,6 +99,32 @@ def test_validation_stands_in_for_test(tmp_path: Path) -> None:
     assert source.notes == (f"parquet:{tmp_path} has no test-*.parquet: validation is the test split",)
 
 
+def test_hidden_labels_are_no_test_split(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", [0, 1, 2] * 5)
+    write(tmp_path / "test.parquet", [-1, -1])
+    words = f"parquet:{tmp_path}"
+    hidden = f"the labels of {words} are hidden in test-*.parquet, which is not used"
+    source = open_source(words)
+    held_out = f"{words} has no test split: 20 % of each class are held out for it, the same ones every time"
+    assert source.notes == (hidden, held_out)
+    assert sorted(source.images("test").labels.tolist()) == [0, 1, 2]
+    write(tmp_path / "validation.parquet", [1])
+    source = open_source(words)
+    assert source.notes == (hidden, "validation is the test split")
+    assert source.images("test").labels.tolist() == [1]
+    write(tmp_path / "test.parquet", [-1, -1], label="nothing")
+    assert open_source(words).notes == (hidden, "validation is the test split")
+    write(tmp_path / "test.parquet", [-1, 2])
+    with pytest.raises(ProductError, match=r"row 0 of .*test\.parquet has the label -1"):
+        open_source(words).images("test")
+
+
+def test_a_negative_label_is_said_before_classes_are_counted(tmp_path: Path) -> None:
+    file = write(tmp_path / "x.parquet", [0, -1, 1], names=None)
+    with pytest.raises(ProductError, match=r"row 1 of .*x\.parquet has the label -1; labels count from 0"):
+        open_source(f"parquet:{file}")
+
+
 def test_classes_without_names_have_numbers(tmp_path: Path) -> None:
     file = write(tmp_path / "x.parquet", [0, 3, 1, 3], names=None, label_type=pa.uint8())
     assert open_source(f"parquet:{file}").classes == ("0", "1", "2", "3")

@@ -33,7 +33,26 @@ def test_what_is_promised(labels: torch.Tensor, fraction: float, seed: int) -> N
 def test_the_shares_add_up(counts: list[int], fraction: float) -> None:
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     held_out = split_indices(labels, fraction, 0)[1]
-    assert len(held_out) == round(float((np.array(counts) * fraction).sum()))
+    exact = np.array(counts) * fraction
+    without = np.count_nonzero(exact < 1) if exact.sum() >= len(counts) else 0  # one of each of them comes on top
+    assert 0 <= len(held_out) - round(float(exact.sum())) <= without
+
+
+@pytest.mark.parametrize(
+    ("counts", "fraction", "expected"),
+    [
+        ([40, 40, 4], 0.1, [4, 4, 1]),
+        ([40, 40, 2], 0.1, [4, 4, 1]),
+        ([40, 40, 1], 0.1, [4, 4, 0]),  # it is needed for training
+        ([0, 40, 2], 0.1, [0, 4, 1]),
+        ([40, 40, 4], 0, [0, 0, 0]),
+        ([5, 5, 5], 0.1, [1, 1, 0]),  # so small a fraction makes no three
+    ],
+)
+def test_a_rare_class_is_held_out_too(counts: list[int], fraction: float, expected: list[int]) -> None:
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    held_out = split_indices(labels, fraction, 0)[1]
+    assert torch.bincount(labels[held_out], minlength=len(counts)).tolist() == expected
 
 
 def test_of_equal_remainders_lower_labels_come_first() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vggc.ending import as_told, ending_tidily, uninterrupted
+from vggc.ending import as_told, ended_while_waiting, ending_tidily, uninterrupted
 from vggc.files.scratch import scratch_folder
 
 SIGNALS = {"SIGTERM": SystemExit, "SIGHUP": SystemExit, "SIGINT": KeyboardInterrupt}
@@ -111,6 +111,38 @@ def test_other_threads_leave_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how a lock is taken from C")
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_ends_what_waits_in_foreign_code(name: str) -> None:
+    """A lock that is taken twice: nothing wakes that, and Python's handler never runs."""
+    program = (
+        "import ctypes\n"
+        "from vggc.ending import ended_while_waiting, ending_tidily\n"
+        "lock, c = ctypes.create_string_buffer(64), ctypes.CDLL(None)\n"
+        "with ending_tidily(), ended_while_waiting(lambda: print('tidied', flush=True)):\n"
+        "    c.pthread_mutex_lock(lock)\n"
+        "    print('waiting', flush=True)\n"
+        "    c.pthread_mutex_lock(lock)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        time.sleep(0.1)  # until it waits
+        process.send_signal(getattr(signal, name))
+        assert process.communicate(timeout=30)[0] == "tidied\n"
+    assert process.returncode == 128 + getattr(signal, name)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_where_python_comes_to_the_signal_nothing_else_is_done(name: str) -> None:
+    tidied = []
+    with pytest.raises(SIGNALS[name]), ending_tidily(), ended_while_waiting(lambda: tidied.append(name)):
+        signal.raise_signal(getattr(signal, name))
+    time.sleep(0.6)
+    assert tidied == []
+    assert signal.set_wakeup_fd(-1) == -1, "nobody listens any more"
 
 
 def test_a_hang_up_is_ignored_under_nohup(tmp_path: Path) -> None:

@@ -1,22 +1,27 @@
 """`vggc eval`: figures against scikit-learn, and torch against onnxruntime."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from sklearn import metrics
 
 import vggc
+from tests.pictures import noise
 from tests.training_runs import fails, train, write_spec
 from vggc.cli import main
 from vggc.data import Batches, open_source
+from vggc.data.base import ArrayImages
 from vggc.errors import ProductError
 from vggc.training.evaluation import Evaluation, evaluate_target
-from vggc.training.figures import confusion, running_mean
+from vggc.training.figures import accuracies, confusion, examples, running_mean
+from vggc.training.history import Epoch, History
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
 from vggc.weights.loading import load_weights
@@ -152,6 +157,7 @@ def refused(run: RunFolder, tmp_path: Path) -> list[tuple[list[str], int, str]]:
         ([str(run.path), "--device", "nowhere"], 3, "--device nowhere"),
         ([str(run.path), "--data", "digits:x"], 3, "take no path"),
         ([str(tmp_path / "no.onnx")], 3, "there is no file"),
+        ([str(run.path / "half.onnx"), "--device", "cuda"], 3, "--device cuda is for torch"),
     ]
 
 
@@ -201,3 +207,35 @@ def test_the_axes_of_a_confusion_matrix_say_which_class_it_is(count: int, shown:
         assert len(ticks) == shown
         prefix = "c" if count <= 60 else ""
         assert [label.get_text() for label in labels] == [f"{prefix}{tick:.0f}" for tick in ticks]
+
+
+@pytest.mark.parametrize(("count", "first", "last"), [(1, 0.5, 0.5), (6, 0.971, 0.984), (40, 0.1, 0.99)])
+def test_no_two_ticks_of_the_accuracies_are_called_the_same(count: int, first: float, last: float) -> None:
+    shares = np.linspace(first, last, count).tolist()
+    epochs = [Epoch(i, 0.1, 1.0, share, 1.0, share, 1.0, 0.1, 100.0) for i, share in enumerate(shares, start=1)]
+    figure = accuracies(History([1.0] * count, epochs), last - 0.004)
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    called = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(set(called)) == len(called)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+@pytest.mark.parametrize("more", ["", ", which has a name that goes on and on", " WWWWWWWWWWWWWWWWWW", " $x^$"])
+def test_titles_of_examples_stay_in_their_cells(more: str) -> None:
+    """Those of CIFAR-10, the longest of which lost its first letter at the left edge."""
+    names = tuple(f"{name}{more}" for name in ("automobile", "airplane", "truck"))
+    labels = torch.arange(32) % 3
+    images = ArrayImages(noise(32, 6, 6, 3), labels, "made-up images")
+    scores = Scores(names, ((1, 1, 1),) * 3, 1.0)
+    figure = examples(Evaluation(scores, labels, torch.arange(32) // 8 % 3), images)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 32
+    for row in range(4):
+        edges = [(box.x0, box.x1) for box in boxes[8 * row : 8 * row + 8]]
+        assert edges[0][0] >= 0
+        assert edges[-1][1] <= figure.bbox.width
+        assert all(left[1] < right[0] for left, right in pairwise(edges))
+    assert max(box.y1 for box in boxes) <= figure.texts[0].get_window_extent().y0, "below the heading"

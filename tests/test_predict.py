@@ -325,7 +325,7 @@ def test_files_that_are_no_classifiers(tmp_path: Path) -> None:
         ("text.onnx", "text.onnx cannot be run by onnxruntime: "),
         ("weights.onnx", "weights.onnx cannot be run by onnxruntime: "),
         ("nowhere.onnx", "there is no file "),
-        (".", "there is no file "),
+        (".", " is a folder; name an ONNX file, such as "),
     ):
         with pytest.raises(ProductError) as error:
             Classifier(tmp_path / name)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import vggc
-from tests.training_runs import NETWORK, PLAIN, fails, same, train, weights, write_spec
+from tests.training_runs import NETWORK, PLAIN, ROOT, fails, same, start, train, weights, write_spec
 from vggc.cli import main
 from vggc.data import open_source, split_indices
 from vggc.training import engine
@@ -159,6 +159,22 @@ def test_the_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "spec.yaml"], "nothing lies about"
 
 
+def test_a_run_goes_on_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path)
+    process = start("train", str(spec), "-o", "run", "--export", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("small on digits")
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=120), complaint) == (0, "")
+    run = RunFolder(tmp_path / "run")
+    assert run.read_json("summary.json")["status"] == "complete"
+    assert "\ntest: " in (run.path / "train.log").read_text(encoding="utf-8")
+    assert (run.path / "small.onnx").exists()
+
+
 def test_runs_lie_by_name_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = write_spec(tmp_path, train="{epochs: 1, batch_size: 512, optimizer: sgd}")
@@ -171,6 +187,24 @@ def test_it_exports_what_it_trained(tmp_path: Path, capsys: pytest.CaptureFixtur
     run = train(write_spec(tmp_path), tmp_path / "run", "--export")
     main(["verify", str(run.path / "small.onnx"), "--weights", str(run.weights)])
     assert "verified" in capsys.readouterr().out
+
+
+def test_classes_that_a_split_holds_no_image_of_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = folder_of_images(tmp_path / "images", ("a", "b", "c"))
+    shutil.rmtree(images / "test" / "b")
+    for file in sorted((images / "train" / "c").iterdir())[1:]:
+        file.unlink()
+    network = PLAIN.replace("[1, 8, 8]", "[3, 8, 8]").replace("classes: 10", "classes: [a, b, c]")
+    spec = write_spec(
+        tmp_path, network + "preprocess: {resize: 8}\n", "{epochs: 1, batch_size: 8, optimizer: {adam: 0.01}}"
+    )
+    train(spec, tmp_path / "run", "--data", f"folder:{images}")
+    out = capsys.readouterr().out
+    assert "warning: no validation image is of c, so the best epoch is chosen without; " in out
+    assert "warning: no test image is of b, so the test says nothing of how they are recognised; " in out
+    main(["eval", str(tmp_path / "run")])
+    said = "warning: no test image is of b, so the figures say nothing of how they are recognised\n"
+    assert capsys.readouterr().err == said
 
 
 # --- recipes -----------------------------------------------------------------------------------------------------
@@ -240,6 +274,29 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert "a<b" not in text
 
 
+def test_a_stock_spec_without_a_recipe_is_trained_from_the_command_line(tmp_path: Path) -> None:
+    """By the line of the page, on made-up images, with a network that is small enough for a test."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^vggc (train vgg16_bn --data folder:photos .*)$", page, re.MULTILINE)
+    words = line.replace("folder:photos", f"folder:{folder_of_images(tmp_path / 'photos')}").replace("=224", "=32")
+    narrow = ["input=[3,32,32]", "width=0.03125", "pool=none", "classifier=[{linear: classes}]", "train.epochs=2"]
+    main([*words.split(), "-o", str(tmp_path / "run"), *(word for each in narrow for word in ("--set", each))])
+    run = RunFolder(tmp_path / "run")
+    assert run.read_json("summary.json")["status"] == "complete"
+    assert "optimizer: adam" in run.spec.read_text(encoding="utf-8")
+
+
+def test_the_ways_to_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = fails(["train", "vgg16_bn"], capsys)
+    assert code == 1
+    assert "--set train.epochs=10 --set train.batch_size=64 --set train.optimizer=adam" in err
+    assert "write a spec of your own with `extends: vgg16_bn` and `train: {epochs: 10," in err
+    assert "stock specs with a recipe: vgg11_digits, vgg16_bn_cifar10, vgg16_cifar10" in err
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(PLAIN)
+    assert "add to the spec `train: {epochs: 10" in fails(["train", str(spec)], capsys)[1]
+
+
 # --- what cannot be ----------------------------------------------------------------------------------------------
 
 
@@ -250,6 +307,8 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
         (["train", "vgg16"], 1, "vgg16 has no recipe to train by"),
         (["train", "vgg16_cifar10"], 3, "the images of digits are grey"),
         (["train", "vgg16_cifar10", "--name", "a", "-o", "b"], 2, "both say where the run lies"),
+        (["train", "vgg16_cifar10", "--name", "../../evil"], 2, "the name of a folder in runs is meant; -o FOLDER"),
+        (["train", "vgg16_cifar10", "--name", ".."], 2, "the name of a folder in runs is meant"),
         (["train", "vgg16_cifar10", "--data", "nowhere:x"], 3, "there is no source of images called 'nowhere'"),
         (["train", "vgg16_cifar10", "--set", "train.epochs=0"], 1, "must be at least 1"),
     ],
@@ -301,8 +360,15 @@ def test_what_the_test_would_fail_at_is_said_before_the_first_step(
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = write_spec(tmp_path)
     code, err = fails(["train", str(spec), "-o", str(tmp_path)], capsys)
-    assert (code, "is there already" in err) == (3, True)
+    assert (code, "is there already, and is no run; name another folder" in err) == (3, True)
     assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
+    code, err = fails(["train", str(spec), "-o", str(spec)], capsys)
+    assert (code, "spec.yaml is a file, and a run is a folder of its own" in err, "--resume" in err) == (3, True, False)
+
+
+def test_a_run_that_is_there_may_be_resumed(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, err = fails(["train", str(write_spec(tmp_path)), "-o", str(run.path)], capsys)
+    assert (code, f"go on with: --resume {run.path}" in err) == (3, True)
 
 
 @pytest.mark.parametrize(

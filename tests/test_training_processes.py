@@ -1,8 +1,12 @@
 """Several processes on the CPU: the sums of one process with the same batches."""
 
+import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -10,13 +14,15 @@ from typing import Any, Final
 import pytest
 import torch
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
+from torch.distributed import DistStoreError
 
-from tests.training_runs import PLAIN, end, epochs_done, fails, start, train, until, weights, write_spec
+from tests.training_runs import PLAIN, ROOT, end, epochs_done, fails, start, train, until, weights, write_spec
 from vggc.data import open_source
 from vggc.data.base import Subset
 from vggc.errors import ProductError
 from vggc.training.evaluation import evaluate, module_forward
 from vggc.training.interruptions import explained
+from vggc.training.launching import launched
 from vggc.training.machine import Machine
 from vggc.training.request import network_of
 from vggc.training.run_folder import RunFolder
@@ -83,6 +89,108 @@ def test_a_signal_ends_all_processes(tmp_path: Path) -> None:
     assert "stopped; run/last.ckpt holds the last whole epoch" in out
     assert "Traceback" not in err
     assert not [child for child in children if _runs(child)]
+
+
+WAITING: Final = re.compile(
+    r"waiting for the other machines at (127\.0\.0\.1):(\d+) \(rank 0 of 2\); there, begin the same command with: "
+    r"MASTER_ADDR=\1 MASTER_PORT=\2 NODE_RANK=1\n"
+)
+
+
+def waiting(tmp_path: Path) -> tuple["subprocess.Popen[str]", str]:
+    """A process that waits for another machine, and the port it waits at."""
+    spec = write_spec(tmp_path, PLAIN, RECIPE)
+    process = start("train", str(spec), "-o", "run", "--num-nodes", "2", "--accelerator", "cpu", cwd=tmp_path)
+    assert process.stdout is not None
+    found = WAITING.fullmatch(process.stdout.readline())
+    assert found is not None
+    return process, found[2]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_waits_for_other_machines_can_be_stopped(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    process, port = waiting(tmp_path)
+    until(lambda: listens(port), process)
+    began = time.monotonic()
+    out, err = end(process, number)
+    assert (process.returncode, out, err) == (code, "stopped before the run began; nothing was written\n", "")
+    assert time.monotonic() - began < 10
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"], "nothing is left behind"
+
+
+def listens(port: str) -> bool:
+    """Whether the process is in the place where Python's handlers do not run."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+def test_two_machines_find_each_other(tmp_path: Path) -> None:
+    """The second is another process here, begun as the first one says."""
+    process, port = waiting(tmp_path)
+    arguments = ("train", str(tmp_path / "spec.yaml"), "-o", "run", "--num-nodes", "2", "--accelerator", "cpu")
+    other = start(*arguments, cwd=tmp_path, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, NODE_RANK="1")
+    (out, err), (said, complaint) = process.communicate(timeout=120), other.communicate(timeout=120)
+    assert (process.returncode, err, other.returncode, complaint) == (0, "", 0, "")
+    assert "in 2 processes" in out
+    assert said == f"waiting for the other machines at 127.0.0.1:{port} (rank 1 of 2)\n"
+    assert RunFolder(tmp_path / "run").read_json("summary.json")["status"] == "complete"
+
+
+def test_torchrun_without_devices_is_no_two_runs_in_one_folder(tmp_path: Path) -> None:
+    spec = write_spec(tmp_path, PLAIN, RECIPE)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "vggc", "train", str(spec)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "-o", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode != 0
+    message = "error: 2 processes have been started for this run (WORLD_SIZE), and it is for 1; write --devices 2"
+    assert message in done.stderr.splitlines()
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("world", "local", "machine", "advice"),
+    [
+        ("8", "4", Machine(devices=4), "write --devices 4 --num-nodes 2"),
+        ("4", None, Machine(devices=2), "write --devices 4"),
+        ("4", "4", Machine(), "write --devices 4"),
+        ("8", "1", Machine(), "write --devices 1 --num-nodes 8"),
+        ("", None, Machine(), None),
+        ("2", "1", Machine(num_nodes=2), None),
+        ("1", "1", Machine(devices=2), None),
+    ],
+)
+def test_the_launcher_and_the_command_agree(
+    world: str, local: str | None, machine: Machine, advice: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", world)
+    if local is not None:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    if advice is None:
+        machine._check_launcher()
+        return
+    with pytest.raises(ProductError, match=f"{advice}$"):
+        machine._check_launcher()
+
+
+def test_processes_that_do_not_find_each_other_are_told_what_to_do() -> None:
+    fabric: Any = SimpleNamespace(
+        local_rank=0, global_rank=0, launch=lambda: _raise(DistStoreError("Timed out after 601 seconds")),
+        strategy=SimpleNamespace(
+            launcher=SimpleNamespace(procs=[]),
+            cluster_environment=SimpleNamespace(
+                main_address="first", main_port=29500, creates_processes_externally=False
+            ),
+        ),
+    )  # fmt: skip
+    message = r"did not find each other at first:29500: Timed out .*; there, begin .* NODE_RANK=1 to 3"
+    with pytest.raises(ProductError, match=message), launched(fabric, Machine(num_nodes=4), Talk()):
+        pass
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_a_process_that_vanishes_is_no_bug_of_ours(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.precision import MixedPrecision
 
+from tests.pictures import noise, save
 from tests.training_runs import NETWORK, ROOT, end, epochs_done, fails, same, start, train, until, weights, write_spec
 from vggc.cli import main
 from vggc.training import checkpoints
@@ -259,10 +260,52 @@ def test_what_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_broken_checkpoint_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (run / "last.ckpt").write_bytes(b"no checkpoint")
+    for name in ("last.ckpt", "best.ckpt"):  # of one epoch, they are one file under two names
+        (run / name).write_bytes(b"no checkpoint")
     code, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
     assert code == 3
-    assert "last.ckpt is no checkpoint" in err
+    assert "last.ckpt is no checkpoint, or damaged; begin a new run with the weights of the best epoch: " in err
+    assert err.endswith(f"--weights {run / 'best.safetensors'}\n")
+
+
+def test_the_best_checkpoint_takes_the_place_of_a_broken_one(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = RunFolder(run)
+    best = folder.best.read_bytes()
+    folder.last.unlink()  # it may be the best one under a second name
+    folder.last.write_bytes(best[: len(best) // 2])
+    _, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
+    epoch = folder.read_json("summary.json")["best_epoch"]
+    way_on = f"to go on behind the best epoch, which was epoch {epoch}: "
+    assert way_on in err
+    command = err.strip().split(way_on)[1]
+    subprocess.run(command.split(), check=True)
+    main(["train", "--resume", str(run), "--set", "train.epochs=3"])
+    assert folder.read_json("summary.json")["epochs"] == 3
+
+
+def test_images_are_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = NETWORK.replace("[1, 8, 8]", "[3, 8, 8]").replace("classes: 10", "classes: [ant, bee]")
+    spec = write_spec(tmp_path, network + "preprocess: {resize: 8}\n")
+    for i, name in enumerate(["ant", "bee"] * 10):
+        save(tmp_path / "images" / name / f"{i}.png", noise(8, 8, 3, seed=i))
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run = train(spec, Path("run"), "--data", "folder:images").path.resolve()
+    capsys.readouterr()
+    main(["eval", "run"])
+    assert "images of folder:images: " in capsys.readouterr().out, "in the words that were typed"
+    monkeypatch.chdir(tmp_path / "below")
+    main(["eval", "../run"])
+    assert f"images of folder:{tmp_path}/images: " in capsys.readouterr().out
+    main(["train", "--resume", "../run", "--set", "train.epochs=3"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "moved")
+    code, err = fails(["eval", str(run)], capsys)
+    assert code == 3
+    assert f"was trained on, folder:{tmp_path}/images, are not there; say where they are: --data SOURCE" in err
+    main(["eval", "run", "--data", "folder:moved"])
 
 
 def test_a_checkpoint_that_would_run_something_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

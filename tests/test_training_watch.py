@@ -1,9 +1,10 @@
 """Early warnings, provoked for real where a few seconds are enough."""
 
 import re
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import torch
@@ -96,6 +97,34 @@ def test_chance_is_the_entropy_of_the_labels() -> None:
     assert watch(labels=uneven).chance == pytest.approx(-(0.9 * log(0.9) + 0.1 * log(0.1)))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3, 1.0])
+def test_chance_is_the_least_loss_of_one_answer_for_all_images(smoothing: float) -> None:
+    """As torch finds it, by gradients, for the loss that a run really has."""
+    labels = torch.tensor([0] * 90 + [1] * 8 + [2] * 2)
+    answer = torch.zeros(10, dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([answer], max_iter=500, line_search_fn="strong_wolfe", tolerance_change=1e-12)
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        found = torch.nn.functional.cross_entropy(answer.expand(100, 10), labels, label_smoothing=smoothing)
+        found.backward()  # type: ignore[no-untyped-call]
+        return found
+
+    optimizer.step(loss)  # type: ignore[arg-type]
+    assert watch(labels=labels, label_smoothing=smoothing).chance == pytest.approx(loss().item(), abs=1e-4)
+
+
+def test_smoothed_labels_of_uneven_classes_are_no_divergence() -> None:
+    labels = torch.tensor([0] * 970 + [1] * 30)
+    watched = watch(PLAIN.replace("classes: 10", "classes: 2"), labels, label_smoothing=0.3)
+    assert not watched.is_hopeless(History([0.43] * STUCK_STEPS)), "all that smoothing leaves to be learned"
+
+
+def test_uneven_classes_whose_shares_are_not_learned_yet_are_no_divergence() -> None:
+    """100 steps at a low rate: the loss is still what an even guess gives, many times that of the best guess."""
+    assert not watch(labels=torch.tensor([0] * 990 + [1] * 10)).is_hopeless(History([2.25] * STUCK_STEPS))
+
+
 @pytest.mark.parametrize(
     ("losses", "warm_steps", "hopeless"),
     [
@@ -155,8 +184,12 @@ def test_dead_units_are_found_where_they_are() -> None:
     assert module.training
 
 
-def epochs(count: int) -> list[Epoch]:
-    return [Epoch(i, 0.1, 1.0, 0.5, 1.0, 0.5, 1.0, 0.1, 100.0) for i in range(1, count + 1)]
+def epochs(count: int, accuracies: Sequence[float] = (), steps: int = 100) -> History:
+    """The history of so many epochs of so many steps, with validation accuracies where they matter."""
+    found = [accuracies[i] if i < len(accuracies) else 0.5 for i in range(count)]
+    return History(
+        [1.0] * count * steps, [Epoch(i + 1, 0.1, 1.0, 0.5, 1.0, found[i], 1.0, 0.1, 100.0) for i in range(count)]
+    )
 
 
 def blind(loss: float = 1.0) -> Scores:
@@ -164,40 +197,99 @@ def blind(loss: float = 1.0) -> Scores:
     return Scores(("ant", "bee", "cow"), ((9, 1, 0), (1, 0, 9), (0, 0, 10)), loss)
 
 
-def said(watched: Watch, history: History, scores: Scores | None) -> list[str]:
-    return list(watched.epoch(history, scores))
+FINE: Final = Scores(("ant", "bee", "cow"), ((9, 1, 0), (1, 1, 8), (0, 0, 10)), 1.0)
+THREE: Final = PLAIN.replace("classes: 10", "classes: 3")
+EVEN: Final = torch.arange(300) % 3
+
+
+def said(watched: Watch, scores: Sequence[Scores | None], accuracies: Sequence[float] = ()) -> list[list[str]]:
+    """What is said behind each epoch."""
+    return [list(watched.epoch(epochs(i, accuracies), each)) for i, each in enumerate(scores, start=1)]
 
 
 def test_a_class_that_nothing_is_recognised_of() -> None:
-    even = torch.arange(300) % 3
-    watched = watch(labels=even)
-    assert said(watched, History([], epochs(1)), blind()) == [], "too early"
-    (warning,) = said(watched, History([], epochs(2)), blind())
-    assert warning.startswith("after 2 epochs not one validation image of bee is recognised.")
+    *before, warnings, after = said(watch(THREE, EVEN), [blind()] * 4)
+    assert before == [[], []], "too early"
+    (warning,) = warnings
+    assert warning.startswith("after 3 epochs not one of the 10 validation images of bee is recognised.")
     assert "Images of bee are called cow most often" in warning
-    assert said(watched, History([], epochs(3)), blind()) == [], "said once"
-    assert said(watch(labels=even), History([], epochs(2)), None) == []
+    assert after == [], "said once"
+    assert said(watch(THREE, EVEN), [None] * 5) == [[]] * 5
+
+
+def test_a_class_that_comes_by_itself_is_not_spoken_of() -> None:
+    assert said(watch(THREE, EVEN), [blind(), blind(), FINE, FINE, FINE]) == [[]] * 5
+
+
+def test_a_class_that_is_lost_later_is_spoken_of() -> None:
+    found = said(watch(THREE, EVEN, epochs=20), [FINE, FINE, blind(), blind(), blind()])
+    assert [len(each) for each in found] == [0, 0, 0, 0, 1]
+
+
+def test_nothing_is_said_while_accuracy_still_rises_fast() -> None:
+    found = said(watch(THREE, EVEN, epochs=20), [blind()] * 6, [0.2, 0.3, 0.4, 0.5, 0.6, 0.61])
+    assert [len(each) for each in found] == [0, 0, 0, 0, 0, 1]
+
+
+def test_nothing_is_said_while_the_rate_warms_up() -> None:
+    found = said(watch(THREE, EVEN, warm_steps=400, epochs=20), [blind()] * 5)
+    assert [len(each) for each in found] == [0, 0, 0, 0, 1]
+
+
+def test_nothing_is_said_after_a_few_steps() -> None:
+    watched = watch(THREE, EVEN, epochs=20)
+    found = [list(watched.epoch(epochs(i, steps=15), blind())) for i in range(1, 8)]
+    assert [len(each) for each in found] == [0, 0, 0, 0, 0, 0, 1], "105 steps"
+
+
+def test_a_single_image_is_called_so() -> None:
+    lonely = Scores(("ant", "bee", "cow"), ((9, 1, 0), (0, 0, 1), (0, 0, 10)), 0.5)
+    (warning,) = watch(THREE, EVEN).test(lonely)
+    assert warning.startswith("the only test image of bee is not recognised. Images of bee are called cow")
+
+
+def test_behind_the_last_epoch_it_is_said_in_any_case() -> None:
+    assert [len(each) for each in said(watch(THREE, EVEN, epochs=2), [blind()] * 2, [0.1, 0.6])] == [0, 1]
+
+
+def test_what_was_seen_of_the_classes_is_not_forgotten_between_sittings() -> None:
+    first, second = watch(THREE, EVEN), watch(THREE, EVEN)
+    assert said(first, [blind()] * 2) == [[], []]
+    second.load_state_dict(first.state_dict())
+    assert len(list(second.epoch(epochs(3), blind()))) == 1
+    first.load_state_dict(second.state_dict())
+    assert list(first.epoch(epochs(4), blind())) == []
 
 
 def test_validation_that_lags_behind_training_says_nothing_yet() -> None:
     lagging = Scores(("ant", "bee", "cow"), ((1, 9, 0), (0, 0, 10), (10, 0, 0)), 5.0)
-    watched = watch(labels=torch.arange(300) % 3)
-    assert said(watched, History([], epochs(2)), lagging) == []
-    assert len(said(watched, History([], epochs(3)), blind())) == 1, "it is looked at when it means something"
+    found = said(watch(THREE, EVEN, epochs=20), [lagging] * 3 + [blind()] * 3)
+    assert [len(each) for each in found] == [0, 0, 0, 0, 0, 1], "it is looked at when it means something"
 
 
-def test_a_rare_class_is_called_rare() -> None:
+def test_a_rare_class_is_called_rare_whatever_the_loss_is() -> None:
     rare = torch.tensor([0] * 100 + [1] * 4 + [2] * 100)
-    (warning,) = said(watch(labels=rare), History([], epochs(2)), blind(loss=0.5))
-    assert "few training images, 2.0% of all are of bee" in warning
+    for loss in (0.5, 5.0):
+        *_, (warning,) = said(watch(THREE, rare), [blind(loss)] * 3)
+        assert "few training images, 2.0% of all are of bee" in warning
 
 
 def test_a_network_at_chance_is_told_the_cause_of_that() -> None:
-    even = torch.arange(300) % 3
-    (warning,) = said(watch(DEEP, labels=even), History([], epochs(2)), blind(loss=log(3)))
+    *_, (warning,) = said(watch(DEEP.replace("classes: 10", "classes: 3"), EVEN), [blind(loss=log(3))] * 3)
     assert "no norm and no He initialisation" in warning
 
 
+def test_the_test_is_looked_at_too() -> None:
+    (warning,) = watch(THREE, EVEN).test(blind())
+    assert warning.startswith("not one of the 10 test images of bee is recognised. Images of bee are called cow")
+    assert list(watch(THREE, EVEN).test(FINE)) == []
+    hopeless = watch(THREE, EVEN)
+    assert hopeless.is_hopeless(History([log(3)] * STUCK_STEPS))
+    assert list(hopeless.test(blind(loss=log(3)))) == [], "that it has learned nothing was said"
+    assert len(list(hopeless.test(blind()))) == 1, "it has recovered"
+
+
 def test_all_is_well_without_warnings() -> None:
-    fine: Any = Scores(("ant", "bee"), ((9, 1), (1, 9)), 0.3)
-    assert said(watch(labels=torch.arange(10) % 2), History([], epochs(2)), fine) == []
+    fine = Scores(("ant", "bee"), ((9, 1), (1, 9)), 0.3)
+    two = watch(PLAIN.replace("classes: 10", "classes: 2"), torch.arange(10) % 2)
+    assert said(two, [fine] * 5) == [[]] * 5

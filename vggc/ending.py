@@ -4,9 +4,13 @@ An exception that a signal raises may come up at any place, and three things can
 Another may take its place: the end of a `with` whose beginning was broken off complains of that. Where
 no exception can go up, as in the callback of a weak reference, Python prints it and goes on. And it may break off the
 very cleaning up that it is for. So the signal is remembered, raised again where it was dropped, and put off meanwhile.
+
+Where the main thread waits in foreign code, nothing can be raised at all: there another thread ends the process.
 """
 
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _AGAIN: Final = 0.01  # seconds until a signal is raised again whose exception was dropped
+_GRACE: Final = 0.5  # seconds in which the main thread comes to a signal, unless it waits in foreign code
 
 
 class _Ending:
@@ -112,6 +117,42 @@ def uninterrupted() -> Iterator[None]:
         _ending.held -= 1
         if _ending.waiting and not _ending.held and _ending.received is not None:
             signal.raise_signal(_ending.received)
+
+
+@contextmanager
+def ended_while_waiting(tidy: Callable[[], None]) -> Iterator[None]:
+    """Let the signals that end a process do so while the main thread waits in foreign code.
+
+    Python raises nothing there. Where the main thread has not come to a signal after half a second, another thread
+    calls `tidy` and ends the process, with the exit code of `ending_tidily`. Nothing is unwound then, so this is for
+    blocks that have nothing half done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    hearing, told = socket.socketpair()
+    told.setblocking(False)
+    left = threading.Event()
+    watcher = threading.Thread(target=_end_while_waiting, args=(hearing, left, tidy), daemon=True)
+    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        signal.set_wakeup_fd(before)
+        told.close()  # the end of what the watcher hears
+        watcher.join()
+        hearing.close()
+
+
+def _end_while_waiting(hearing: socket.socket, left: threading.Event, tidy: Callable[[], None]) -> None:
+    """Python writes the number of each signal that it has a handler for to the other end."""
+    ending = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    while heard := hearing.recv(1):
+        if heard[0] in ending and not left.wait(_GRACE):
+            tidy()
+            os._exit(128 + heard[0])
 
 
 def _report_or_raise_again(report: Callable[["UnraisableHookArgs"], object], dropped: "UnraisableHookArgs") -> None:

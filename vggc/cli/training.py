@@ -1,6 +1,7 @@
 """The commands that train networks and measure how right they are."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -66,6 +67,8 @@ def train(
         raise click.UsageError(
             "a run that is resumed keeps its folder and its weights: leave --name, -o, --weights out"
         )
+    if name is not None and (name in ("", ".", "..") or any(mark in name for mark in "/\\:")):
+        raise click.UsageError(f"--name {name}: the name of a folder in runs is meant; -o FOLDER names any place")
     if name is not None and output is not None:
         raise click.UsageError("--name and --output both say where the run lies")
     if precision is not None:
@@ -93,7 +96,7 @@ def _request(
     """What is asked for; a run that is resumed says itself what is left open."""
     network = compiled(spec, assignments) if spec is not None else None
     from vggc.training.machine import Machine
-    from vggc.training.request import Request, check_resumable
+    from vggc.training.request import Request, check_resumable, data_of
     from vggc.training.run_folder import RunFolder
 
     if resume is None:
@@ -105,7 +108,7 @@ def _request(
     settings = folder.read_json("run.json")
     machine["deterministic"] = machine["deterministic"] or settings["deterministic"]
     begun_with = Path(settings["weights"]) if settings["weights"] else None
-    return Request(network, data or settings["data"], Machine(**machine), begun_with, folder=folder)
+    return Request(network, data or data_of(folder), Machine(**machine), begun_with, folder=folder)
 
 
 @contextmanager
@@ -114,7 +117,7 @@ def _terminal() -> "Iterator[Talk]":
     from vggc.training.talk import Talk
 
     if not sys.stderr.isatty():
-        yield Talk(click.echo)
+        yield Talk(_show)
         return
     from rich.console import Console
     from rich.progress import (
@@ -147,12 +150,22 @@ def _terminal() -> "Iterator[Talk]":
         if sys.stdout.isatty():
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(line)
+            _show(line)
 
     try:
         yield Talk(show, advance)
     finally:
         bars.stop()
+
+
+def _show(line: str) -> None:
+    """Print a line; where nobody reads any more, as behind `| head`, the run goes on, and its log with it."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _export(folder: "RunFolder", network: "Network", talk: "Talk") -> None:

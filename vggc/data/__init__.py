@@ -13,7 +13,7 @@ batches         all of it put together
 from vggc.data.base import Images, Source
 from vggc.data.batches import Batches
 from vggc.data.fitting import check_complete, check_fits
-from vggc.data.sources import open_source
+from vggc.data.sources import absolute, open_source
 from vggc.data.splitting import split_indices
 
-__all__ = ["Batches", "Images", "Source", "check_complete", "check_fits", "open_source", "split_indices"]
+__all__ = ["Batches", "Images", "Source", "absolute", "check_complete", "check_fits", "open_source", "split_indices"]

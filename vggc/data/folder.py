@@ -1,11 +1,14 @@
 """`folder:PATH`: a folder for each class, with images in it or below it.
 
-PATH/train/CLASS and PATH/test/CLASS; `val`, `valid` or `validation` stands in for `test` where there is no `test`. Or
-PATH/CLASS alone, and a fixed share of each class is held out as the test split. The classes are the folders, in the
-order of their names.
+PATH/train/CLASS and PATH/test/CLASS; `val`, `valid` or `validation` stands in for `test` where there is no `test`. Also
+`training` and `testing`, whatever of it is in capitals. Or PATH/CLASS alone, and a fixed share of each class is held
+out as the test split. The classes are the folders, in the order of their names.
+
+A folder with images in it is a class whatever its name is: there are pictures of trains.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +19,9 @@ from vggc.data.encoded import EncodedImages, held_out, held_out_note
 from vggc.errors import ProductError
 from vggc.images.decoding import SUFFIXES, entries, image_files, read_pixels
 
-_TRAIN: Final = "train"
-_TESTS: Final = ("test", "val", "valid", "validation")
+_TRAINS: Final = ("train", "training")
+_TESTS: Final = ("test", "testing", "val", "valid", "validation")
+_LIKE_SPLITS: Final = frozenset((*_TRAINS, *_TESTS, "dev", "eval", "evaluation"))  # words in the name of a folder
 
 Listing = Mapping[str, list[Path]]
 
@@ -34,8 +38,7 @@ class Folder(Source):
             raise ProductError(f"{words}: write --data folder:PATH, with a folder for each class")
         if not root.is_dir():
             raise ProductError(f"{words}: there is no folder {path}")
-        train = root / _TRAIN if (root / _TRAIN).is_dir() else root
-        tests = [] if train is root else [root / each for each in _TESTS if (root / each).is_dir()]
+        train, tests = _located(root, words)
         self._train = _listed(train, words)
         self.classes = tuple(self._train)
         _check_classes(self._train, train)
@@ -69,9 +72,66 @@ class _Files(EncodedImages):
         return str(self._files[index])
 
 
+def _located(root: Path, words: str) -> tuple[Path, list[Path]]:
+    """The folder of the training images, and those that may be the test split, the first of which is.
+
+    Raises:
+        ProductError: some of the folders look like splits, and which of them are what is not clear.
+    """
+    top = _folders(root)
+    of_classes = [each for each in top if _folders(each)]
+    trains, tests = _named(of_classes, _TRAINS), _named(of_classes, _TESTS)
+    if not trains:
+        _check_not_below(of_classes, words)
+        _check_not_flat(top, words)
+    unknown = [each for each in of_classes if _looks_like_split(each) and each not in (*trains, *tests)]
+    if unknown or len(trains) > 1 or (tests and not trains):
+        found = ", ".join(each.name for each in (*trains, *tests, *unknown))
+        raise ProductError(
+            f"{words}: which of the folders {found} holds the training images and which the test images? "
+            "Call them `train` and `test`; to hold test images out of all of them, put the images of each class into "
+            "one folder"
+        )
+    return (trains[0], tests) if trains else (root, [])
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [each for each in entries(folder) if each.is_dir()]
+
+
+def _named(folders: Sequence[Path], names: Sequence[str]) -> list[Path]:
+    """Those of some names, in the order of the names."""
+    return [each for name in names for each in folders if each.name.lower() == name]
+
+
+def _looks_like_split(folder: Path) -> bool:
+    words = re.split(r"[^a-z]+", folder.name.lower())
+    return not _LIKE_SPLITS.isdisjoint(words) and not _loose(entries(folder))
+
+
+def _check_not_below(folders: Iterable[Path], words: str) -> None:
+    """Raise ProductError where the splits lie one folder further down, as archives like to unpack."""
+    for folder in folders:
+        if any(map(_folders, _named(_folders(folder), _TRAINS))):
+            raise ProductError(f"{words}: the folder of the training images lies in {folder}; write folder:{folder}")
+
+
+def _check_not_flat(top: Sequence[Path], words: str) -> None:
+    """Raise ProductError where there are splits and nothing else, and no classes in them."""
+    if top and all(each.name.lower() in (*_TRAINS, *_TESTS) and _loose(entries(each)) for each in top):
+        raise ProductError(
+            f"{words}: there are no folders in {top[0]}; put the images of each class into one of its own"
+        )
+
+
+def _loose(inside: Iterable[Path]) -> int:
+    """How many images there are among the entries of a folder."""
+    return sum(each.suffix.lower() in SUFFIXES and not each.is_dir() for each in inside)
+
+
 def _listed(folder: Path, words: str) -> Listing:
     """The images of each class, in the order of the names."""
-    classes = {each.name: image_files(each) for each in entries(folder) if each.is_dir()}
+    classes = {each.name: image_files(each) for each in _folders(folder)}
     if not classes:
         raise ProductError(
             f"{words}: there are no folders in {folder}; put the images of each class into one of its own"
@@ -98,10 +158,9 @@ def _check_test(listing: Listing, classes: tuple[str, ...], folder: Path) -> Non
 
 def _notes(words: str, train: Path, tests: list[Path]) -> list[str]:
     notes = [] if tests else [held_out_note(words)]
-    if tests and tests[0].name != _TESTS[0]:
+    if tests and tests[0].name.lower() not in _TESTS[:2]:
         notes.append(f"{words} has no folder `test`: {tests[0].name} is the test split")
     notes += [f"{each} is not used: {tests[0].name} is the test split" for each in tests[1:]]
-    loose = sum(each.suffix.lower() in SUFFIXES for each in entries(train) if not each.is_dir())
-    if loose:
+    if loose := _loose(entries(train)):
         notes.append(f"{loose} image{'s' * (loose != 1)} in {train} itself passed over: no folder says the class")
     return notes

@@ -38,11 +38,12 @@ class Parquet(Source):
         self.words = words
         if not path:
             raise ProductError(f"{words}: write --data parquet:PATH, with a file or a folder of shards")
-        self._train, self._test, self.notes = _located(Path(path), words)
+        self._train, tests = _located(Path(path), words)
         schema = _schema(self._train[0])
         self._image = _column(schema, _IMAGES, self._train[0])
         self._label = _column(schema, _LABELS, self._train[0])
         _check_types(schema, self._image, self._label, self._train[0])
+        self._test, self.notes = _test_split(tests, self._label, words)
         self.classes = _names(schema.metadata, self._label) or self._numbered()
         self._splits: dict[Split, Images] = {}
         self.channels = self._first_channels()
@@ -66,8 +67,14 @@ class Parquet(Source):
 
     def _numbered(self) -> tuple[str, ...]:
         """Names for classes that have none: their numbers."""
-        highest = max(_labels(_table(file, [self._label]), self._label, file).max(initial=-1) for file in self._train)
-        return tuple(str(i) for i in range(int(highest) + 1))
+        count = 0
+        for file in self._train:
+            labels = _labels(_table(file, [self._label]), self._label, file)
+            if len(negative := np.flatnonzero(labels < 0)):
+                row = int(negative[0])
+                raise ProductError(f"row {row} of {file} has the label {labels[row]}; labels count from 0")
+            count = max(count, 1 + int(labels.max(initial=-1)))
+        return tuple(map(str, range(count)))
 
     def _first_channels(self) -> int:
         with _opened(self._train[0]) as opened:
@@ -114,22 +121,39 @@ def _content(scalar: Any, place: str) -> bytes:
 # --- which files ---
 
 
-def _located(path: Path, words: str) -> tuple[list[Path], list[Path], tuple[str, ...]]:
-    """The training shards, the test shards, and what is to be said of them."""
+def _located(path: Path, words: str) -> tuple[list[Path], dict[str, list[Path]]]:
+    """The training shards, and those that may be the test split, by what they are called, the likeliest first."""
     if path.is_file():
-        return [path], [], (held_out_note(words),)
+        return [path], {}
     if not path.is_dir():
         raise ProductError(f"{words}: there is no file or folder {path}")
     folders = [each for each in (path, *filter(Path.is_dir, entries(path))) if _shards(each, "train")]
     if len(folders) != 1:
         several = f"there are shards in {', '.join(map(str, folders))}; name one of them"
         raise ProductError(f"{words}: {several if folders else f'there is no train-*.parquet in {path}'}")
-    train = _shards(folders[0], "train")
     tests = {name: shards for name in _TESTS if (shards := _shards(folders[0], name))}
-    if not tests:
-        return train, [], (held_out_note(words),)
-    name, test = next(iter(tests.items()))
-    return train, test, () if name == _TESTS[0] else (f"{words} has no test-*.parquet: {name} is the test split",)
+    return _shards(folders[0], "train"), tests
+
+
+def _test_split(tests: dict[str, list[Path]], label: str, words: str) -> tuple[list[Path], tuple[str, ...]]:
+    """The first shards whose labels are known, none where they have to be held out, and what is to be said of it."""
+    hidden = [name for name, files in tests.items() if all(_is_hidden(file, label) for file in files)]
+    notes = tuple(f"the labels of {words} are hidden in {name}-*.parquet, which is not used" for name in hidden)
+    known = [name for name in tests if name not in hidden]
+    if not known:
+        return [], (*notes, held_out_note(words))
+    if known[0] != _TESTS[0]:
+        missing = "" if _TESTS[0] in tests else f"{words} has no test-*.parquet: "
+        notes = (*notes, f"{missing}{known[0]} is the test split")
+    return tests[known[0]], notes
+
+
+def _is_hidden(file: Path, label: str) -> bool:
+    """Whether the labels are kept back, as those of a contest: they are all -1, or left out."""
+    if label not in _schema(file).names:
+        return True
+    labels = _table(file, [label])[label]
+    return len(labels) > 0 and not labels.null_count and bool((labels.to_numpy() == -1).all())
 
 
 def _shards(folder: Path, split: str) -> list[Path]:

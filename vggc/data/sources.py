@@ -27,6 +27,12 @@ def open_source(words: str) -> Source:
     return SOURCES[prefix](words, os.path.expanduser(path))  # behind a colon a shell leaves ~ as it is
 
 
+def absolute(words: str) -> str:
+    """The same words with the whole path, which mean the same images from whatever folder they are read."""
+    prefix, colon, path = words.partition(":")
+    return f"{prefix}:{os.path.abspath(os.path.expanduser(path))}" if path else prefix + colon
+
+
 def _hint(words: str, prefix: str) -> str:
     """What was probably meant: a path without its format, or a misspelt format."""
     if Path(words).exists():

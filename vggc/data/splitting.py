@@ -15,7 +15,8 @@ def split_indices(labels: torch.Tensor, fraction: float, seed: int) -> tuple[tor
     """Draw the images that are held out.
 
     Every class gives its share, rounded so that the shares add up to `fraction` of all images (largest remainders
-    first, then lower labels); the last image of a class is never held out.
+    first, then lower labels). The last image of a class is never held out; and one of each class that has two is, as
+    long as the fraction of all images makes one for each.
 
     Args:
         labels: int64 (N,).
@@ -48,5 +49,7 @@ def _shares(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", fraction: floa
     left = round(float(exact.sum())) - int(shares.sum())
     by_remainder = np.argsort(shares - exact, kind="stable")
     shares[by_remainder[: max(left, 0)]] += 1
+    if fraction and exact.sum() >= np.count_nonzero(counts):
+        shares = np.maximum(shares, 1)
     shares = np.minimum(shares, np.maximum(counts - 1, 0))
     return [int(share) for share in shares]

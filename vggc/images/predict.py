@@ -124,6 +124,8 @@ def _errors() -> tuple[type[Exception], ...]:
 def _opened(path: Path) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
+    if path.is_dir():
+        raise ProductError(f"{path} is a folder; name an ONNX file, such as {path / 'NAME.onnx'}")
     if not path.is_file():
         raise ProductError(f"there is no file {path}")
     options = onnxruntime.SessionOptions()

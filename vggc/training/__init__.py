@@ -3,7 +3,9 @@
 engine          `train`: the whole way, top to bottom
 request         what the command line asks for
 machine         devices, determinism, versions: where a run happens
+launching       processes that find each other
 run_folder      the files that a run leaves
+splits          which images are held out, and what that leaves unseen
 classifier      the LightningModule around a compiled network
 optimization    optimizer, schedule and warm-up
 learner         a network that learns, in the state between two steps

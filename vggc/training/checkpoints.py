@@ -5,7 +5,9 @@ same best again.
 """
 
 import os
+import shlex
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,30 @@ def _link(part: Path, target: Path) -> None:
     move_into_place(second, target)
 
 
+def check_last(folder: RunFolder) -> None:
+    """See that a run can go on from its last checkpoint, if it has one.
+
+    Raises:
+        ProductError: it is damaged; the message says what else there is to go on from.
+    """
+    if not folder.last.exists():
+        return
+    try:
+        read(folder.last)
+    except ProductError as error:
+        raise ProductError(f"{error}; {_else(folder)}") from error
+
+
+def _else(folder: RunFolder) -> str:
+    best, last = (shlex.quote(str(path)) for path in (folder.best, folder.last))
+    with suppress(ProductError):
+        epochs = len(read(folder.best)["history"]["epochs"])
+        return f"to go on behind the best epoch, which was epoch {epochs}: cp {best} {last}"
+    if folder.weights.exists():
+        return f"begin a new run with the weights of the best epoch: --weights {shlex.quote(str(folder.weights))}"
+    return "begin a new run"
+
+
 def network_state(path: Path) -> dict[str, torch.Tensor]:
     """The weights in a checkpoint, by the network's own keys."""
     state: dict[str, torch.Tensor] = read(path)["model"]
@@ -66,7 +92,7 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ProductError(f"{path} is no checkpoint: {str(error).splitlines()[0]}") from error
+        raise ProductError(f"{path} is no checkpoint, or damaged") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise ProductError(f"{path} is no checkpoint of this vggc")
     return found

@@ -1,22 +1,22 @@
 """`train`: the whole way of a run, top to bottom."""
 
-import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from vggc.data import Batches, Source, check_complete, open_source, split_indices
+from vggc.data import Batches, Source, check_complete, open_source
 from vggc.errors import ProductError
 from vggc.extras import require
 from vggc.frontend.recipe import Train
 from vggc.training import checkpoints
 from vggc.training.interruptions import explained, quiet_lightning
+from vggc.training.launching import launched
 from vggc.training.machine import set_determinism, versions
 from vggc.training.request import Request, spec_text
 from vggc.training.run_folder import RunFolder
+from vggc.training.splits import Split, unseen_classes
 from vggc.training.talk import Talk
 
 if TYPE_CHECKING:
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 
     from vggc.training.learner import Learner
     from vggc.weights.loading import WeightsReport
-
-
-@dataclass(frozen=True)
-class Split:
-    """Indices into the training images, int64, sorted: those that are trained on, and those that are held out."""
-
-    training: torch.Tensor
-    held_out: torch.Tensor
-    labels: torch.Tensor
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells data sets apart: the SHA-256 of the labels in order."""
-        return hashlib.sha256(self.labels.numpy().tobytes()).hexdigest()
 
 
 def train(request: Request, talk: Talk) -> RunFolder | None:
@@ -57,18 +43,17 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
     request.machine.check(recipe)
     source = open_source(request.data)
     warnings = evaluation.fitting_warnings(request.network, source)
-    split = _split(source, recipe)
-    _check_resumption(request, split)
+    split = _split(request, source)
     module, loaded = _module(request)
     set_determinism(request.machine.deterministic)
     with quiet_lightning():
         fabric = request.machine.fabric(recipe.precision)
-        folder = None
         if fabric.is_global_zero:
+            RunFolder.check_free(request.output)
             check_complete(request.network, source, talk.progress)
-            folder = _prepare_folder(request, split)
+        with launched(fabric, request.machine, talk):
+            folder = _prepare_folder(request, split) if fabric.is_global_zero else None
         with explained(fabric, folder, talk):
-            fabric.launch()
             path = fabric.broadcast(folder.path if folder is not None else None)
             assert path is not None
             folder = RunFolder(path)
@@ -76,7 +61,7 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
             _introduce(request, source, split, folder, fabric, talk)
             if loaded is not None:
                 talk.say(str(loaded))
-            for warning in warnings:
+            for warning in (*warnings, *unseen_classes(split, source)):
                 talk.say(f"warning: {warning}")
             learner = _learner(request, source, split, module, folder, fabric, talk)
             _fit(learner, folder)
@@ -91,30 +76,22 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
 # --- before the first step ---------------------------------------------------------------------------------------
 
 
-def _split(source: Source, recipe: Train) -> Split:
+def _split(request: Request, source: Source) -> Split:
+    """The stored one of a run that is resumed, which has epochs left, and a checkpoint that is one."""
     labels = source.images("train").labels
-    training, held_out = split_indices(labels, recipe.validation, recipe.seed)
-    if recipe.validation and not len(held_out):
-        raise ProductError(
-            f"validation: {recipe.validation} of {len(labels)} images is none; hold more of them out, or write 0"
-        )
-    return Split(training, held_out, labels)
-
-
-def _check_resumption(request: Request, split: Split) -> None:
-    """A run that is resumed sees the images that it saw, has epochs left, and a checkpoint that is one."""
     if request.folder is None:
-        return
-    if request.folder.is_complete(request.recipe.epochs):
-        epochs, schedule = request.recipe.epochs, request.recipe.schedule
-        more = f"for more epochs than its {epochs}: --set train.epochs={2 * epochs}"
-        if schedule is not None and schedule.whole_run:
-            more = f"begin a new run with its weights: --weights {request.folder.weights}"
-        raise ProductError(f"{request.folder.path} is complete; {more}")
-    if request.folder.read_json("split.json")["labels_sha256"] != split.fingerprint:
-        raise ProductError(f"{request.data} are not the images that {request.folder.path} was begun with")
-    if request.folder.last.exists():
-        checkpoints.read(request.folder.last)
+        return Split.draw(labels, request.recipe)
+    _check_resumption(request.folder, request.recipe)
+    return Split.stored(request.folder, labels, request.data)
+
+
+def _check_resumption(folder: RunFolder, recipe: Train) -> None:
+    if folder.is_complete(recipe.epochs):
+        more = f"for more epochs than its {recipe.epochs}: --set train.epochs={2 * recipe.epochs}"
+        if recipe.schedule is not None and recipe.schedule.whole_run:
+            more = f"begin a new run with its weights: --weights {folder.weights}"
+        raise ProductError(f"{folder.path} is complete; {more}")
+    checkpoints.check_last(folder)
 
 
 def _module(request: Request) -> "tuple[nn.Sequential, WeightsReport | None]":
@@ -132,16 +109,7 @@ def _prepare_folder(request: Request, split: Split) -> RunFolder:
     folder.write("spec.yaml", spec_text(request.network))
     if request.folder is None:
         folder.write("seed", f"{request.recipe.seed}\n")
-        folder.write_json(
-            "split.json",
-            {
-                "seed": request.recipe.seed,
-                "validation": request.recipe.validation,
-                "labels_sha256": split.fingerprint,
-                "training_images": split.training.tolist(),
-                "validation_images": split.held_out.tolist(),
-            },
-        )
+        split.store(folder, request.recipe)
         # The last of them: a folder that holds it can be resumed.
         folder.write_json("run.json", {**request.settings(), "started": datetime.now().isoformat(timespec="seconds")})
     folder.write_json("versions.json", versions())

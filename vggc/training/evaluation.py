@@ -1,7 +1,7 @@
 """`evaluate`: how right a network is on a split of images, in torch or in onnxruntime."""
 
 import warnings as warnings_module
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
@@ -18,9 +18,10 @@ from vggc.data.fitting import names_differ
 from vggc.errors import ProductError
 from vggc.ir import Network
 from vggc.progress import Progress, silent
-from vggc.training.request import network_of
+from vggc.training.request import data_of, network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
+from vggc.training.splits import absent
 from vggc.weights.loading import load_weights
 
 BATCH_SIZE: Final = 256
@@ -123,21 +124,23 @@ def evaluate_target(
     if network is not None and (target.is_dir() or target.suffix == ".onnx"):
         raise ProductError(f"{target} holds its own spec; leave {network.name} out")
     if target.suffix == ".onnx":
+        if device != "cpu":
+            raise ProductError(f"--device {device} is for torch, and {target} is run by onnxruntime; leave it out")
         return evaluate_onnx(target, open_source(data or DEFAULT_DATA), split, progress)
     weights = target
     if target.is_dir():
         folder = RunFolder.open(target)
         network, weights = network_of(folder), folder.weights
-        data = data or folder.read_json("run.json")["data"]
         if not weights.exists():
             raise ProductError(f"{target} has finished no epoch; go on with: vggc train --resume {target}")
+        data = data or data_of(folder)
     if network is None:
         raise _without_spec(target)
     source = open_source(data or DEFAULT_DATA)
     warnings = fitting_warnings(network, source)
     forward = module_forward(load_weights(network, weights, offered=())[0], torch_device(device))
     found = evaluate(network, forward, source.images(split), device=device, progress=progress)
-    return replace(found, data=source.words, warnings=warnings)
+    return replace(found, data=source.words, warnings=(*warnings, *_unseen(found, source, split)))
 
 
 def _without_spec(target: Path) -> ProductError:
@@ -171,7 +174,12 @@ def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress =
     found = _evaluation(names, images.labels, torch.tensor(predicted), total_loss)
     difference = names_differ(path.name, names, source, "the file")
     warnings = (f"{difference}; the figures go by the numbers of the classes",) if difference else ()
-    return replace(found, data=source.words, warnings=warnings)
+    return replace(found, data=source.words, warnings=(*warnings, *_unseen(found, source, split)))
+
+
+def _unseen(found: Evaluation, source: Source, split: Split) -> Iterator[str]:
+    if names := absent(found.labels, source.classes):
+        yield f"no {split} image is of {names}, so the figures say nothing of how they are recognised"
 
 
 def fitting_warnings(network: Network, source: Source) -> tuple[str, ...]:

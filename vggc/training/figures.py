@@ -26,7 +26,9 @@ RIGHT: Final = "#228833"
 WRONG: Final = "#cc3344"
 DPI: Final = 150
 EXAMPLES: Final = (4, 8)  # rows and columns of test images
-CELL: Final = 1.18  # height of an image and its title, in widths
+CELL: Final = 1.26  # height of an image and the two lines of its title, in widths
+WIDTH: Final = 10.0  # of all columns, in inches
+TITLE: Final = 8.0  # size of the titles, in points
 MAX_NUMBERED: Final = 20  # classes up to which the cells of a confusion matrix hold numbers
 MAX_NAMED: Final = 60  # classes up to which its axes hold names; beyond, the numbers of some
 MAX_TICKS: Final = 25  # how many of them
@@ -102,8 +104,8 @@ def accuracies(history: History, test_accuracy: float) -> Figure:
         [best.epoch], [100 * test_accuracy], color=INK, marker="D", markersize=6, linestyle="none", zorder=5,
         markeredgecolor="white",
     )  # fmt: skip
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g} %")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(x[0] - 0.3, x[-1] + 0.3)
     axes.set_ylim(top=min(101.0, axes.get_ylim()[1] + 1))
     entries = [(f"{name} {values[-1]:.2f} %", color, 1.0) for name, color, values in lines]
@@ -181,9 +183,9 @@ def examples(evaluation: Evaluation, images: Images) -> Figure:
     places = torch.linspace(0, len(images) - 1, min(rows * columns, len(images))).long().tolist()
     rows = -(-len(places) // columns)
     # A cell is 1 wide and CELL high, room for its title included; an inch below the heading is an inch of cells.
-    width, heading = 10.0, 0.45
-    height = heading + rows * CELL * width / columns
-    figure = Figure(figsize=(width, height), facecolor="white")
+    heading = 0.45
+    height = heading + rows * CELL * WIDTH / columns
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
     title = "test images and their predicted classes"
     figure.text(0.006, 1 - 0.12 / height, title, va="top", color=INK, fontsize=12, fontweight="bold")
     axes = figure.add_axes((0, 0, 1, 1 - heading / height))
@@ -191,9 +193,13 @@ def examples(evaluation: Evaluation, images: Images) -> Figure:
         _example(axes, images.pixels(place), row * CELL, column)
         names = evaluation.scores.names
         predicted, true = (names[int(each[place])] for each in (evaluation.predicted, evaluation.labels))
-        text, color = (predicted, RIGHT) if predicted == true else (f"{predicted}, true: {true}", WRONG)
+        lines, color = ([predicted], RIGHT) if predicted == true else ([predicted, f"true: {true}"], WRONG)
         middle, above = column + 0.5, row * CELL + CELL - 1
-        axes.text(middle, above, _short(text), ha="center", va="bottom", fontsize=8, color=color)
+        title = "\n".join(map(_short, lines))
+        axes.text(
+            middle, above, title, ha="center", va="bottom", fontsize=TITLE, linespacing=1.05, color=color,
+            parse_math=False,
+        )  # fmt: skip
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(rows * CELL, 0)
@@ -210,4 +216,12 @@ def _example(axes: Axes, pixels: Pixels, top: float, left: float) -> None:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 24 else f"{text[:22]}..."
+    """The text, or as much of its beginning as the width of a cell has room for."""
+    from matplotlib.textpath import TextPath
+
+    room = 0.96 * 72 * WIDTH / EXAMPLES[1]
+    shown = text
+    while TextPath((0, 0), shown.replace("$", r"\$"), size=TITLE).get_extents().width > room:
+        text = text[:-1]
+        shown = f"{text}..."
+    return shown

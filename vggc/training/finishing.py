@@ -23,6 +23,8 @@ def finish(learner: "Learner", request: Request, source: Source, folder: RunFold
     history, talk = learner.history, learner.talk
     images = source.images("test")
     evaluation = test(request, folder, images, learner)
+    for warning in learner.watch.test(evaluation.scores):
+        learner.warn(warning)
     summary = summarize(request, source, history, evaluation, str(learner.fabric.device), folder)
     talk.progress("drawing", 0, 1)
     figures.draw_all(folder, history, learner.watch.chance, evaluation, images)

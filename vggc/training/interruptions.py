@@ -53,25 +53,25 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
         with as_told():
             yield
     except (KeyboardInterrupt, SystemExit):
-        _stop_others(fabric)
+        stop_others(fabric)
         if folder is None:
             raise SystemExit(INTERRUPTED) from None  # the first process speaks for all
         _write_down(folder, talk, "interrupted")
         talk.say(_way_on(folder))
         raise
     except ProductError as error:
-        _stop_others(fabric)
+        stop_others(fabric)
         _write_down(folder, talk, "failed", str(error))
         raise
     except OSError as error:
-        _stop_others(fabric)
+        stop_others(fabric)
         if folder is None:
             raise
         with suppress(OSError, ProductError):  # the disk may be full
             _write_down(folder, talk, "failed", str(error))
         raise could_not_write(folder.path, error) from error
     except (RuntimeError, ValueError) as error:
-        _stop_others(fabric)
+        stop_others(fabric)
         _write_down(folder, talk, "failed", str(error))
         if (known := _known(str(error))) is not None:
             raise ProductError(known) from error
@@ -89,7 +89,7 @@ def _write_down(folder: RunFolder | None, talk: Talk, status: str, error: str | 
     folder.write_json("summary.json", {**folder.summary(), "status": status, "error": error})
 
 
-def _stop_others(fabric: "Fabric") -> None:
+def stop_others(fabric: "Fabric") -> None:
     """End the processes that Lightning's launcher has started from this one.
 
     It forgets them, too: every few seconds it kills this process if one of them has ended, were it at its last words.

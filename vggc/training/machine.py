@@ -41,6 +41,7 @@ class Machine:
 
     def check(self, recipe: Train) -> None:
         """Raise ProductError for what this machine cannot do; before anything is launched or written."""
+        self._check_launcher()
         if recipe.batch_size < 2 * self.processes and self.processes > 1:
             raise ProductError(f"a batch of {recipe.batch_size} cannot be shared by {self.processes} processes")
         gpus = torch.cuda.device_count()
@@ -52,6 +53,17 @@ class Machine:
             raise ProductError("precision 16-mixed needs a GPU; on the CPU: --precision bf16-mixed, or 32")
         if self.strategy == "fsdp" and not self.on_gpu:
             raise ProductError("--strategy fsdp shards weights over GPUs; on the CPU: --strategy ddp")
+
+    def _check_launcher(self) -> None:
+        """More processes than this knows of would each make the whole run, in one folder."""
+        started = _number("WORLD_SIZE") or 1
+        here = _number("LOCAL_WORLD_SIZE") or started
+        if started > self.processes:
+            machines = f" --num-nodes {started // here}" if started > here else ""
+            raise ProductError(
+                f"{started} processes have been started for this run (WORLD_SIZE), and it is for {self.processes}; "
+                f"write --devices {here}{machines}"
+            )
 
     def fabric(self, precision: str) -> "Fabric":
         """Lightning's side of it; not launched yet.
@@ -73,6 +85,12 @@ class Machine:
             )
         except (ValueError, RuntimeError) as error:
             raise ProductError(f"lightning cannot set this up: {str(error).splitlines()[0]}") from error
+
+
+def _number(variable: str) -> int | None:
+    """What torchrun and its like leave in the environment."""
+    value = os.environ.get(variable, "")
+    return int(value) if value.isdecimal() else None
 
 
 def set_determinism(deterministic: bool) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from vggc.backends import load
+from vggc.data import absolute
 from vggc.diagnostics import Diagnostic, Note, Source, SpecError
 from vggc.errors import ProductError
 from vggc.frontend.recipe import Train
+from vggc.frontend.sources import read_source, stock_folder, stock_names
 from vggc.ir import Network
 from vggc.pipeline import compile_source
 from vggc.training.machine import Machine
@@ -40,17 +42,14 @@ class Request:
             SpecError: E104, it has none.
         """
         if self.network.spec.train is None:
-            note = Note(
-                "help", "for example `train: {epochs: 10, batch_size: 64, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}`"
-            )
-            message = f"{self.network.name} has no recipe to train by"
-            raise SpecError([Diagnostic("E104", message, self.network.spec.places["name"], (note,))])
+            raise SpecError([_without_recipe(self.network)])
         return self.network.spec.train
 
     def settings(self) -> dict[str, Any]:
         """What stands in `run.json`."""
         return {
             "data": self.data,
+            "data_at": absolute(self.data),
             "seed": self.recipe.seed,
             "weights": str(self.weights) if self.weights is not None else None,
             "accelerator": self.machine.accelerator,
@@ -60,6 +59,44 @@ class Request:
             "precision": self.recipe.precision,
             "deterministic": self.machine.deterministic,
         }
+
+
+def _without_recipe(network: Network) -> Diagnostic:
+    """The error, with the ways to a recipe: for this run, in a spec, or from a stock spec."""
+    place = network.spec.places["name"]
+    recipe = "`train: {epochs: 10, batch_size: 64, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}`"
+    is_stock = place.source.path is not None and place.source.path.parent == stock_folder()
+    where = f"write a spec of your own with `extends: {network.name}` and" if is_stock else "add to the spec"
+    have_one = [name for name in stock_names() if "\ntrain:" in read_source(name).text]
+    notes = (
+        Note("help", "for one run: --set train.epochs=10 --set train.batch_size=64 --set train.optimizer=adam"),
+        Note("help", f"for all: {where} {recipe}"),
+        Note("help", f"stock specs with a recipe: {', '.join(have_one)}"),
+    )
+    return Diagnostic("E104", f"{network.name} has no recipe to train by", place, notes)
+
+
+def data_of(folder: RunFolder) -> str:
+    """Words for the images of a run: as they were typed, where they mean the same from here.
+
+    Raises:
+        ProductError: the images are not where they were.
+    """
+    settings = folder.read_json("run.json")
+    typed: str = settings["data"]
+    whole: str = settings.get("data_at", absolute(typed))
+    here = absolute(typed)
+    found = next((each for each in (whole, here) if _is_there(each)), None)
+    if found is None:
+        raise ProductError(
+            f"the images that {folder.path} was trained on, {whole}, are not there; say where they are: --data SOURCE"
+        )
+    return typed if found == here else found
+
+
+def _is_there(words: str) -> bool:
+    path = words.partition(":")[2]
+    return not path or Path(path).exists()
 
 
 def spec_text(network: Network) -> str:

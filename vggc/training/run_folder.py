@@ -1,6 +1,7 @@
 """The folder of a run: what lies where, and how it comes to be there."""
 
 import json
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,9 +29,8 @@ class RunFolder:
         Raises:
             ProductError: there is something at the path already, or it cannot be made.
         """
+        cls.check_free(path)
         if path is not None:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise ProductError(f"{path} is there already; name another folder, or go on with: --resume {path}")
             return cls(_made(path))
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         parent = _made(RUNS / (name or network.stem))
@@ -41,6 +41,28 @@ class RunFolder:
         raise ProductError(f"{parent} holds {MAX_RUNS} runs of this second")
 
     @classmethod
+    def check_free(cls, path: Path | None) -> None:
+        """See that a new folder can lie there; before anything else is done for it.
+
+        Raises:
+            ProductError: there is something at the path already.
+        """
+        if path is None or not path.exists():
+            return
+        if not path.is_dir():
+            raise ProductError(f"{path} is a file, and a run is a folder of its own; name another place")
+        if cls(path).is_run():
+            raise ProductError(
+                f"{path} is there already; name another folder, or go on with: --resume {shlex.quote(str(path))}"
+            )
+        if any(path.iterdir()):
+            raise ProductError(f"{path} is there already, and is no run; name another folder, or one in it")
+
+    def is_run(self) -> bool:
+        """Whether it is the folder of a run that was begun."""
+        return self.spec.is_file() and self.settings.is_file()
+
+    @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """The folder of a run that was begun.
 
@@ -48,7 +70,7 @@ class RunFolder:
             ProductError: it is no such folder.
         """
         folder = cls(path)
-        if not folder.spec.is_file() or not folder.settings.is_file():
+        if not folder.is_run():
             raise ProductError(f"{path} is no folder of a run: it holds no spec.yaml and run.json")
         return folder
 
