@@ -118,7 +118,11 @@ def test_nothing_is_written_over_what_is_read(
         (link("s.pt", "s.yaml"), "import tiny.onnx -o s.yaml --weights-out s.pt", "-o and --weights-out both write"),
         (link("s.yaml", "s.pt"), "import tiny.onnx -o s.yaml --weights-out ./s.pt", "-o and --weights-out both write"),
         (nothing, "build tiny.yaml ./tiny.yaml", "tiny.yaml and ./tiny.yaml both write exports/tiny/tiny.py"),
-        (nothing, "new mine -o vggc.schema.json", "-o and the JSON Schema both write vggc.schema.json"),
+        (
+            link("vggc.schema.json", "s.yaml"),
+            "new mine -o s.yaml",
+            "-o and the JSON Schema both write vggc.schema.json",
+        ),
     ],
 )
 def test_no_two_things_are_written_into_one_file(

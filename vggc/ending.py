@@ -10,7 +10,6 @@ Where the main thread waits in foreign code, nothing can be raised at all: there
 
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import socket
     from sys import UnraisableHookArgs
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -72,9 +72,8 @@ def ending_tidily() -> Iterator[None]:
         return
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     before = {each: signal.getsignal(each) for each in numbers}
-    taken = [
-        each for each in numbers if before[each] not in (signal.SIG_IGN, None)
-    ]  # None: set by C code, not to be put back
+    others = (signal.SIG_IGN, None)  # to be left alone: ignored, or handled by C code and not to be put back
+    taken = [each for each in numbers if before[each] not in others]
     report = sys.unraisablehook
     _ending.received = None
     try:
@@ -130,6 +129,8 @@ def ended_while_waiting(tidy: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    import socket  # which `vggc check` need not wait for
+
     hearing, told = socket.socketpair()
     told.setblocking(False)
     left = threading.Event()
@@ -146,7 +147,7 @@ def ended_while_waiting(tidy: Callable[[], None]) -> Iterator[None]:
         hearing.close()
 
 
-def _end_while_waiting(hearing: socket.socket, left: threading.Event, tidy: Callable[[], None]) -> None:
+def _end_while_waiting(hearing: "socket.socket", left: threading.Event, tidy: Callable[[], None]) -> None:
     """Python writes the number of each signal that it has a handler for to the other end."""
     ending = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     while heard := hearing.recv(1):

@@ -12,7 +12,7 @@ from vggc.extras import require
 from vggc.frontend.recipe import Train
 from vggc.training import checkpoints
 from vggc.training.interruptions import explained, quiet_lightning
-from vggc.training.launching import launched
+from vggc.training.launching import disband, launched
 from vggc.training.machine import set_determinism, versions
 from vggc.training.request import Request, spec_text
 from vggc.training.run_folder import RunFolder
@@ -65,12 +65,13 @@ def train(request: Request, talk: Talk) -> RunFolder | None:
                 talk.say(f"warning: {warning}")
             learner = _learner(request, source, split, module, folder, fabric, talk)
             _fit(learner, folder)
-            if not fabric.is_global_zero:
-                return None
-            from vggc.training.finishing import finish
+            if fabric.is_global_zero:
+                from vggc.training.finishing import finish
 
-            finish(learner, request, source, folder)
-            return folder
+                finish(learner, request, source, folder)
+            del learner
+            disband()
+            return folder if fabric.is_global_zero else None
 
 
 # --- before the first step ---------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """How the processes of a run find each other, which may take as long as it takes to start them by hand."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from torch import distributed
 from torch.distributed import DistError
 
 from vggc.ending import ended_while_waiting
@@ -41,6 +43,17 @@ def launched(fabric: "Fabric", machine: Machine, talk: Talk) -> Iterator[None]:
     except BaseException:
         stop_others(fabric)
         raise
+
+
+def disband() -> None:
+    """Leave the group of processes, whose threads would else be there still when the process ends, and may abort it.
+
+    The models that use the group must be gone: a model that goes after the group is the last to hold it, and then waits
+    for threads that wait for Python's lock, which it has.
+    """
+    if distributed.is_available() and distributed.is_initialized():
+        gc.collect()
+        distributed.destroy_process_group()
 
 
 def _launch(fabric: "Fabric", machine: Machine, stop: Callable[[], None]) -> None:
