@@ -5,6 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -27,7 +28,8 @@ class Client:
         self.requests: list[Json] = []
         self._number = 0
         self._answers: queue.Queue[Json] = queue.Queue()
-        self._published: queue.Queue[Json] = queue.Queue()
+        self._published: dict[str, queue.Queue[list[Json]]] = {}
+        self._sending = threading.Lock()  # requests of the server are answered while others are under way
         threading.Thread(target=self._read, daemon=True).start()
         self.initialized = self.ask(
             "initialize",
@@ -54,21 +56,26 @@ class Client:
     def _send(self, message: Json) -> None:
         content = json.dumps({"jsonrpc": "2.0", **message}).encode()
         assert self.process.stdin is not None
-        self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
-        self.process.stdin.flush()
+        with self._sending:
+            self.process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
+            self.process.stdin.flush()
 
     def _read(self) -> None:
         stream = self.process.stdout
         assert stream is not None
         while (message := _message(stream)) is not None:
             if message.get("method") == "textDocument/publishDiagnostics":
-                self._published.put(message["params"])
+                self._of_text(message["params"]["uri"]).put(message["params"]["diagnostics"])
             elif "method" in message:
                 self.requests.append(message)
                 if "id" in message:
                     self._send({"id": message["id"], "result": None})
             else:
                 self._answers.put(message)
+
+    def _of_text(self, uri: str) -> "queue.Queue[list[Json]]":
+        """What is published of a text; one queue, whichever thread asks first."""
+        return self._published.setdefault(uri, queue.Queue())
 
     def ask(self, method: str, params: object) -> Any:
         """A request; its answer."""
@@ -102,16 +109,22 @@ class Client:
         self.tell("textDocument/didClose", {"textDocument": {"uri": self.uri(name)}})
 
     def diagnostics(self, name: str) -> list[Json]:
-        """The next that are published of a text."""
-        while True:
-            published = self._published.get(timeout=TIMEOUT)
-            if published["uri"] == self.uri(name):
-                found: list[Json] = published["diagnostics"]
-                return found
+        """The next that are published of a text, whatever is published of others meanwhile."""
+        return self._of_text(self.uri(name)).get(timeout=TIMEOUT)
 
-    def silent(self) -> bool:
-        """Whether nothing is published that has not been asked for by `diagnostics`."""
-        return self._published.empty()
+    def silent(self, name: str) -> bool:
+        """Whether nothing is published of a text that has not been asked for by `diagnostics`."""
+        return self._of_text(self.uri(name)).empty()
+
+    def asked(self, method: str) -> Json:
+        """The first request of the server of that name, which may be under way."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            for each in tuple(self.requests):
+                if each["method"] == method:
+                    return each
+            time.sleep(0.01)
+        raise AssertionError(f"the server never asked for {method}")
 
     def at(self, method: str, name: str, line: int, character: int) -> Any:
         """What the server says of a position."""

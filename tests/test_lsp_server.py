@@ -118,8 +118,8 @@ def test_a_parent_on_the_disk_that_changes(editor: Client) -> None:
     parent.write_text(SMALL.replace("features", "featurs"))
     editor.tell("workspace/didChangeWatchedFiles", {"changes": [{"uri": parent.as_uri(), "type": 2}]})
     assert {each["code"] for each in editor.diagnostics("heir.yaml")} == {"E101"}
-    assert any(each["method"] == "workspace/inlayHint/refresh" for each in editor.requests)
-    watched = next(each for each in editor.requests if each["method"] == "client/registerCapability")
+    editor.asked("workspace/inlayHint/refresh")
+    watched = editor.asked("client/registerCapability")
     assert watched["params"]["registrations"][0]["method"] == "workspace/didChangeWatchedFiles"
 
 
@@ -135,7 +135,7 @@ def test_other_files_are_left_alone(editor: Client) -> None:
     editor.open("workflow.yaml", "on: push\njobs: {a: [}\n")
     editor.open("fence.yaml", "vggc: [\n")
     assert editor.diagnostics("fence.yaml")[0]["code"] == "E004"
-    assert editor.silent()
+    assert editor.silent("workflow.yaml")
     assert editor.at("hover", "workflow.yaml", 0, 1) is None
     assert editor.at("completion", "workflow.yaml", 1, 2) == []
     assert editor.of("inlayHint", "workflow.yaml", range=WHOLE) == []
@@ -234,7 +234,7 @@ def test_many_keystrokes_are_read_once(editor: Client) -> None:
         editor.change("long.yaml", text + "#" * number)
     assert editor.diagnostics("long.yaml") == []
     editor.at("hover", "long.yaml", 0, 0)
-    assert editor.silent()
+    assert editor.silent("long.yaml")
 
 
 def test_without_pygls_it_says_what_to_install(
