@@ -14,8 +14,8 @@ from tests.networks import SMALL, network
 from tests.pictures import noise, save
 from vggc.passes import prepare
 from vggc.verify.embedded import embedded_weights
+from vggc.verify.quantized import quantized_span
 from vggc.verify.reading import read_model
-from vggc.verify.structure import quantized_span
 
 TELLING: Final = SMALL.replace("linear: {normal: 0.05}", "linear: kaiming_normal")
 QUANTIZED: Final = re.compile(r"classifier\.0\.weight.*_quantized")
@@ -96,11 +96,11 @@ def test_other_weights_are_a_mismatch(tmp_path: Path) -> None:
 def test_a_static_file_is_compared_within_what_it_takes(tmp_path: Path) -> None:
     """What lies outside of the range that was calibrated is cut off, and right to be."""
     model = onnx.load(str(export(tmp_path, static=True, passes=[])))
-    span = quantized_span(model)
+    span = quantized_span(model, "input")
     assert span is not None
     assert -2.1 < span[0] < -1.9
     assert 1.9 < span[1] < 2.1
-    assert quantized_span(onnx.load(str(export(tmp_path, static=False, passes=[])))) is None
+    assert quantized_span(onnx.load(str(export(tmp_path, static=False, passes=[]))), "input") is None
 
 
 def test_a_fault_in_a_static_file_is_one_on_images_alone(tmp_path: Path) -> None:

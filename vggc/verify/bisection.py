@@ -12,11 +12,12 @@ from vggc.backends.onnx_model import Lowered
 from vggc.diagnostics import Span
 from vggc.ir import ShapedLayer
 from vggc.verify.outputs import relative_l2
+from vggc.verify.quantized import stands_for
 from vggc.verify.reading import EMBEDDED
 from vggc.verify.reference import Reference
 from vggc.verify.report import Culprit, Tolerance
 from vggc.verify.sessions import Array, open_session
-from vggc.verify.structure import node_differences, stands_for, tensor_differences
+from vggc.verify.structure import node_differences, tensor_differences
 
 _LINE: Final = 60  # characters of a line that are quoted
 MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared at once

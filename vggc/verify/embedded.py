@@ -81,7 +81,7 @@ def embedded_weights(program: "Program", model: "onnx.ModelProto", file: Path) -
 
     from vggc.backends import torch_module
     from vggc.verify import reading
-    from vggc.verify.dequantizing import dequantized
+    from vggc.verify.quantized import dequantized
     from vggc.weights.loading import assign
 
     made = Making.of(model, file.name)

@@ -17,11 +17,12 @@ from vggc.ir import Network
 from vggc.passes import Program, prepare
 from vggc.progress import Progress, silent
 from vggc.verify.bisection import culprit, first_difference, first_structural_difference, layer_of
+from vggc.verify.quantized import quantized_span
 from vggc.verify.reading import data_files
 from vggc.verify.reference import Reference
 from vggc.verify.report import TOLERANCES, Check, Report, Verdict
 from vggc.verify.sessions import Array, open_session, runnable, runner
-from vggc.verify.structure import Structure, altered_tensors, opset_of, quantized_span, tensor_differences
+from vggc.verify.structure import Structure, altered_tensors, opset_of, tensor_differences
 from vggc.verify.telling import telling_weights
 from vggc.verify.trial import Trial
 
@@ -71,7 +72,7 @@ def verify(
     program = what if isinstance(what, Program) else prepare(what)
     with runnable(path.name):
         model = model if model is not None else onnx.load(str(path), load_external_data=False)
-        reference = Reference(program, module.eval(), inputs, quantized_span(model))
+        reference = Reference(program, module.eval(), inputs, quantized_span(model, program.input.name))
         return _Verification(program, path, model, reference, precision, progress).run(opset, own_weights, loosely)
 
 

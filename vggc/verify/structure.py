@@ -1,6 +1,5 @@
 """The file itself: what onnx says of it, and whether it holds what was lowered."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -129,14 +128,6 @@ class Structure:
         return Check("weights", True, "the file's own, as they were exported by their checksums")
 
 
-def stands_for(name: str, tensor: str) -> bool:
-    """Whether a tensor of a file is that of a program, or one of those that it became when it was quantised."""
-    return (
-        name == tensor
-        or re.fullmatch(rf"{re.escape(tensor)}(_Transposed)?(_quantized)?(_scale|_zero_point)?", name) is not None
-    )
-
-
 def tensor_differences(lowered: Lowered, model: onnx.ModelProto) -> dict[str, str]:
     """What differs at every initializer that was lowered and is not in the file, or has another shape there."""
     found = {each.name: tuple(each.dims) for each in model.graph.initializer}
@@ -159,18 +150,6 @@ def altered_tensors(model: onnx.ModelProto, path: Path) -> list[str] | None:
         for each in model.graph.initializer
         if onnx_writer.checksum(onnx_writer.raw(values(each, path))) != sums.get(each.name)
     ]
-
-
-def quantized_span(model: onnx.ModelProto) -> tuple[float, float] | None:
-    """The least and the greatest value that a static int8 file takes; what lies outside is cut off. None for others."""
-    tensors = {each.name: each for each in model.graph.initializer}
-    port = inputs(model)[0].name if inputs(model) else ""
-    for node in model.graph.node:
-        if node.op_type == "QuantizeLinear" and node.input[0] == port and set(node.input[1:3]) <= tensors.keys():
-            scale, zero = (onnx.numpy_helper.to_array(tensors[name]) for name in node.input[1:3])
-            ends = np.iinfo(zero.dtype)
-            return float((ends.min - float(zero)) * scale), float((ends.max - float(zero)) * scale)
-    return None
 
 
 def node_differences(expected: onnx.ModelProto, found: onnx.ModelProto) -> dict[str, str]:

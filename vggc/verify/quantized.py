@@ -1,13 +1,16 @@
-"""The weights of an int8 file as the numbers that they stand for.
+"""What an int8 file holds: its weights as the numbers that they stand for, and the values that it takes.
 
 onnxruntime's quantiser writes a tensor as three: `NAME_quantized`, `NAME_scale` and `NAME_zero_point`, the last two one
 value each, or one for every output channel. Of a bias they are `NAME_quantized_scale` and `NAME_quantized_zero_point`.
 The weight of a linear layer that is a matrix product now is `NAME_Transposed`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+import onnx
 import torch
 
 _QUANTIZED: Final = "_quantized"
@@ -42,3 +45,24 @@ def _values(tensor: torch.Tensor, scale: torch.Tensor, zero: torch.Tensor, axis:
     if scale.numel() == 1:
         return (tensor.float() - zero.float().reshape(())) * scale.reshape(())
     return (tensor.float() - zero.float().reshape(shape)) * scale.reshape(shape)
+
+
+def stands_for(name: str, tensor: str) -> bool:
+    """Whether a tensor of a file is that of a program, or one of those that it became when it was quantised."""
+    return re.fullmatch(rf"{re.escape(tensor)}(_Transposed)?(_quantized)?(_scale|_zero_point)?", name) is not None
+
+
+def quantized_span(model: onnx.ModelProto, port: str) -> tuple[float, float] | None:
+    """The least and the greatest value that a static int8 file takes; what lies outside is cut off. None for others.
+
+    Args:
+        model: the file.
+        port: the name of its input.
+    """
+    tensors = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "QuantizeLinear" and node.input[0] == port and set(node.input[1:3]) <= tensors.keys():
+            scale, zero = (onnx.numpy_helper.to_array(tensors[name]) for name in node.input[1:3])
+            ends = np.iinfo(zero.dtype)
+            return float((ends.min - float(zero)) * scale), float((ends.max - float(zero)) * scale)
+    return None
