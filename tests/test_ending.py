@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from vggc import ending
 from vggc.ending import as_told, ended_while_waiting, ending_tidily, uninterrupted
 from vggc.files.scratch import scratch_folder
 
@@ -46,8 +47,12 @@ def test_what_fails_by_itself_is_passed_on() -> None:
         raise RuntimeError("by itself")
 
 
-def test_a_signal_whose_exception_is_dropped_is_raised_again() -> None:
-    """Python prints what the callback of a weak reference raises, and would go on to the end of the work."""
+@pytest.mark.parametrize("delay", [0.01, 0.0])
+def test_a_signal_whose_exception_is_dropped_is_raised_again(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python prints what the callback of a weak reference raises, and would go on to the end of the work; and without
+    a delay, or on a busy machine, the second signal comes while Python is still at the first.
+    """
+    monkeypatch.setattr(ending, "_AGAIN", delay)
 
     class Watched:
         pass

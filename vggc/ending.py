@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -34,12 +35,14 @@ class _Ending:
         received: the number of the last signal.
         held: how many `uninterrupted` blocks the main thread is in.
         waiting: whether the signal came in one of them, and is still to be raised.
+        reporting: whether Python is just telling of an exception that it dropped.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.held = 0
         self.waiting = False
+        self.reporting = False
 
     def arrive(self, number: int, _: FrameType | None) -> None:
         self.received = number
@@ -161,9 +164,19 @@ def _report_or_raise_again(report: Callable[["UnraisableHookArgs"], object], dro
     if _ending.received is None or not isinstance(dropped.exc_value, KeyboardInterrupt | SystemExit):
         report(dropped)
         return
-    again = threading.Timer(_AGAIN, _raise_in_main_thread, [_ending.received])
-    again.daemon = True
-    again.start()
+    _ending.reporting = True
+    try:
+        again = threading.Timer(_AGAIN, _raise_again, [_ending.received])
+        again.daemon = True
+        again.start()
+    finally:
+        _ending.reporting = False
+
+
+def _raise_again(number: int) -> None:
+    while _ending.reporting:  # what is raised in there would be dropped again
+        time.sleep(_AGAIN)
+    _raise_in_main_thread(number)
 
 
 def _raise_in_main_thread(number: int) -> None:
