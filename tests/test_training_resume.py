@@ -56,7 +56,7 @@ def test_a_run_that_is_killed_and_resumed_ends_in_the_same_weights(tmp_path: Pat
     assert events(run) == events(whole.path), "the epochs of both sittings"
 
 
-def broken_off_and_resumed(spec: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def broken_off(spec: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose second checkpoint is the last thing that happens before the process is gone."""
     written = checkpoints.save
 
@@ -69,6 +69,10 @@ def broken_off_and_resumed(spec: Path, run: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SystemExit):
         train(spec, run)
     monkeypatch.setattr(checkpoints, "save", written)
+
+
+def broken_off_and_resumed(spec: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    broken_off(spec, run, monkeypatch)
     main(["train", "--resume", str(run)])
     return RunFolder(run)
 
@@ -111,17 +115,8 @@ def events(run: Path) -> dict[str, list[tuple[int, float]]]:
 def test_a_run_that_vanished_behind_its_last_epoch_has_all_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, written = write_spec(tmp_path), checkpoints.save
-
-    def save_and_vanish(*arguments: object, **options: object) -> None:
-        written(*arguments, **options)  # type: ignore[arg-type]
-        if len(arguments[2]["history"]["epochs"]) == 2:  # type: ignore[index]
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints, "save", save_and_vanish)
-    with pytest.raises(SystemExit):
-        train(spec, tmp_path / "run")
-    monkeypatch.setattr(checkpoints, "save", written)
+    spec = write_spec(tmp_path)
+    broken_off(spec, tmp_path / "run", monkeypatch)
     assert epochs_done(tmp_path / "run") == 1
     main(["train", "--resume", str(tmp_path / "run")])
     assert epochs_done(tmp_path / "run") == 2

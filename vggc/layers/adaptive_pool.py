@@ -61,14 +61,11 @@ def _static_pool(op: str, x: Shape, output_size: Size) -> tuple[OnnxNode, ...]:
     return (OnnxNode(op, ("x",), {"kernel_shape": window, "strides": window}),)
 
 
-@final
-class AdaptiveAvgPool2d(Layer):
-    """The mean over a grid of given size: `torch.nn.AdaptiveAvgPool2d`, in ONNX a static pool."""
+class AdaptivePool(Layer):
+    """A pool to a grid of given size, of whatever it takes from each window."""
 
-    kind = "adaptive_avg_pool2d"
     main = "output_size"
     group = "pool"
-    example = "adaptive_avg_pool2d: 7"
 
     output_size: OutputSize
     allow_enlarge: AllowEnlarge = False
@@ -80,7 +77,15 @@ class AdaptiveAvgPool2d(Layer):
         return _adaptive_shape(self.kind, x, self.output_size, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("AdaptiveAvgPool2d", (self.output_size,))
+        return TorchCall(type(self).__name__, (self.output_size,))
+
+
+@final
+class AdaptiveAvgPool2d(AdaptivePool):
+    """The mean over a grid of given size: `torch.nn.AdaptiveAvgPool2d`, in ONNX a static pool."""
+
+    kind = "adaptive_avg_pool2d"
+    example = "adaptive_avg_pool2d: 7"
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if _divides(x, self.output_size):
@@ -109,25 +114,11 @@ def _averaging(name: str, windows: list[tuple[int, int]], extent: int, transpose
 
 
 @final
-class AdaptiveMaxPool2d(Layer):
+class AdaptiveMaxPool2d(AdaptivePool):
     """The maximum over a grid of given size: `torch.nn.AdaptiveMaxPool2d`, in ONNX a static pool."""
 
     kind = "adaptive_max_pool2d"
-    main = "output_size"
-    group = "pool"
     example = "adaptive_max_pool2d: 3"
-
-    output_size: OutputSize
-    allow_enlarge: AllowEnlarge = False
-
-    def axes(self) -> tuple[Axis, Axis]:
-        return _adaptive_axes(self.output_size, self.allow_enlarge)
-
-    def shape(self, x: Shape) -> Shape:
-        return _adaptive_shape(self.kind, x, self.output_size, self.axes())
-
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("AdaptiveMaxPool2d", (self.output_size,))
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if _divides(x, self.output_size):
