@@ -10,7 +10,7 @@ from benchmarks.measure import Plan, in_turn, once, python, ratios, times
 from benchmarks.row import Row
 from vggc import pipeline
 from vggc.authoring import fit_specs, fitting
-from vggc.frontend.sources import stock_names
+from vggc.frontend.text.sources import stock_names
 
 DIFF = partial(python, "-m", "vggc", "diff", "vgg16", "vgg16_bn")
 COMPARE = partial(python, "-m", "vggc", "compare", *stock_names())

@@ -6,9 +6,11 @@ from random import Random
 from benchmarks import peers
 from benchmarks.measure import ROOT, Plan, in_fresh_process, in_turn, once, ratios, warm
 from benchmarks.row import Row
-from vggc import pipeline, shapes
-from vggc.diagnostics import Source
-from vggc.ir import Graph, Network
+from vggc import pipeline
+from vggc.analysis import shapes
+from vggc.base.diagnostics import Source
+from vggc.ir.graph import Graph
+from vggc.ir.network import Network
 
 LAYERS = (1_000, 10_000)
 PLAIN = "libyaml + jsonschema"

@@ -16,7 +16,7 @@ from benchmarks.check import CHECK
 from benchmarks.measure import ROOT, Plan, in_turn, python, ratios, times, warm
 from benchmarks.row import Row
 from tests.language_client import Client
-from vggc.diagnostics import Source
+from vggc.base.diagnostics import Source
 from vggc.lsp.completion import complete
 from vggc.lsp.documents import Documents
 from vggc.lsp.findings import findings
@@ -54,7 +54,8 @@ def _took(what: str, seconds: list[float]) -> str:
 
 def checking(text: str) -> Callable[[], object]:
     """What `vggc check` does, less the process."""
-    from vggc import lints, pipeline
+    from vggc import pipeline
+    from vggc.analysis import lints
 
     source = Source("vgg16.yaml", text, path=SPEC)
     return lambda: lints.check(pipeline.compile_source(source))

@@ -42,11 +42,11 @@ def _batches(pixels: "torch.Tensor") -> "Batches":
     import torch
 
     from vggc.data import Batches
-    from vggc.data.base import ArrayImages
+    from vggc.data.dataset import ArrayImages
     from vggc.pipeline import compile
 
     network = compile("vgg16_bn_cifar10")
-    recipe = network.spec.train
+    recipe = network.header.train
     assert recipe is not None
     images = ArrayImages(pixels.permute(0, 2, 3, 1).numpy(), torch.arange(IMAGES) % 10, "made-up images")
     return Batches(images, torch.arange(IMAGES), network, batch_size=128, augment=recipe.augment, shuffle=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from vggc.ir import Network
+    from vggc.ir.network import Network
 
 P = ParamSpec("P")
 T = TypeVar("T")

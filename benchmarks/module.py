@@ -6,7 +6,7 @@ from functools import partial
 from benchmarks import peers
 from benchmarks.measure import MIB, Plan, forget_peak, in_fresh_process, in_turn, once, peak, progress, ratios, resident
 from benchmarks.row import Row
-from vggc.ir import Network
+from vggc.ir.network import Network
 
 TWICE = "initialised twice, as torchvision"
 

@@ -13,7 +13,7 @@ from benchmarks.measure import ROOT, NotMeasuredError
 if TYPE_CHECKING:
     from torch import nn
 
-    from vggc.ir import Network
+    from vggc.ir.network import Network
 
 
 def yaml_and_jsonschema() -> Callable[[str], list[object]]:
@@ -53,7 +53,7 @@ def twice_initialised(network: "Network") -> "nn.Sequential":
     import torch
     from torch import nn
 
-    from vggc.backends.torch_module import construct
+    from vggc.backends.torch.torch_module import construct
 
     torch.manual_seed(0)
     module = nn.Sequential(*(construct(layer.layer.torch(layer.input)) for layer in network.layers))

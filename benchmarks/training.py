@@ -11,8 +11,8 @@ from benchmarks.row import Row
 if TYPE_CHECKING:
     import torch
 
-    from vggc.data.base import Images
-    from vggc.ir import Network
+    from vggc.data.dataset import Images
+    from vggc.ir.network import Network
 
 PEER: str = "a plain loop over a DataLoader"
 SAME: str = "a plain loop over the same batches"
@@ -64,7 +64,7 @@ def _images(network: "Network", number: int) -> "Images":
     import numpy as np
     import torch
 
-    from vggc.data.base import ArrayImages
+    from vggc.data.dataset import ArrayImages
 
     channels, height, width = network.input
     random = np.random.default_rng(0)
@@ -115,9 +115,9 @@ def _plain(module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", batche
 
 
 def _engine(network: "Network", images: "Images", batches: Any) -> Callable[[], object]:
+    from vggc.training.devices import Machine
     from vggc.training.learner import Learner
     from vggc.training.loop import run_epoch
-    from vggc.training.machine import Machine
 
     fabric = Machine(accelerator="cpu").fabric("32")
     fabric.launch()

@@ -12,7 +12,7 @@ from benchmarks.runtime import run
 if TYPE_CHECKING:
     import numpy as np
 
-    from vggc.ir import Network
+    from vggc.ir.network import Network
 
 PEER = "its float32 file, unfolded"
 EXPORTS: dict[str, dict[str, Any]] = {

@@ -24,7 +24,7 @@ from benchmarks.row import Row
 if TYPE_CHECKING:
     from torch import nn
 
-    from vggc.ir import Network
+    from vggc.ir.network import Network
 
 PASS = "a forward pass, torch + onnxruntime"
 
@@ -49,7 +49,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 def write_onnx(network: "Network", module: "nn.Module", path: Path) -> None:
     """Lower and write, as `vggc export` does before it verifies."""
-    from vggc.backends import onnx_model, onnx_writer
+    from vggc.backends.onnx import onnx_model, onnx_writer
 
     state = module.state_dict()
     onnx_writer.write(onnx_model.lower(network), lambda name: state[name].numpy(), path)
@@ -92,8 +92,8 @@ def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> It
     import torch
 
     from vggc.exporting.export import export_onnx
-    from vggc.verify.onnx_file import verify
     from vggc.verify.sessions import open_session
+    from vggc.verify.verification import verify
 
     x = torch.randn(1, *network.input)
     with TemporaryDirectory() as folder, torch.no_grad():

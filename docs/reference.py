@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vggc import pipeline, reporters
-from vggc.codes import CODES
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend import definitions, recipe, schema
-from vggc.frontend.annotations import Schema, of_field
-from vggc.frontend.initializers import INITIALIZERS
-from vggc.frontend.units import UNITS
+from vggc import pipeline
+from vggc.base.codes import CODES
+from vggc.base.diagnostics import Source, SpecError
+from vggc.base.records import Named, Record
+from vggc.cli import reporters
+from vggc.frontend.schema import definitions, json_schema
+from vggc.frontend.schema.from_fields import Schema, of_field
+from vggc.frontend.schema.units import UNITS
 from vggc.layers import KINDS
-from vggc.layers.base import MAX_DIMENSION
-from vggc.records import Named, Record
+from vggc.layers.layer import MAX_DIMENSION
+from vggc.recipe import recipe
+from vggc.recipe.initializers import INITIALIZERS
 
 HERE = Path(__file__).parent
 GROUPS = {
@@ -77,7 +79,7 @@ def _printed(text: str) -> str:
 
 
 def _keys() -> Iterator[str]:
-    yield from _properties(schema.root()["properties"])
+    yield from _properties(json_schema.root()["properties"])
 
 
 def _properties(properties: Schema) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _SERVER: Final = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["pytest", "safetensors.torch", "vggc.exporting.export", "vggc.verify.onnx_file"])
+_SERVER.set_forkserver_preload(["pytest", "safetensors.torch", "vggc.exporting.export", "vggc.verify.verification"])
 KILLED: Final = -signal.SIGKILL
 
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from tests.mutations import Mutator
-from vggc import lints, reporters
-from vggc.backends.yaml_spec import emit
-from vggc.codes import CODES
-from vggc.diagnostics import Diagnostic, Source, Span, SpecError
-from vggc.frontend.sources import read_source, stock_folder
-from vggc.ir import Network
-from vggc.pipeline import compile_source, read_graph
+from tests.networks import compile_source
+from vggc.analysis import lints
+from vggc.backends.text.yaml_spec import emit
+from vggc.base.codes import CODES
+from vggc.base.diagnostics import Diagnostic, Source, Span, SpecError
+from vggc.cli import reporters
+from vggc.frontend.text.sources import read_source, stock_folder
+from vggc.model import Network
+from vggc.pipeline import read_graph
 
 LIMIT: Final = 1.0  # seconds of the processor for one input
 GROWTH: Final = 128 * 2**20  # bytes by which the process may grow over all inputs
@@ -45,10 +47,14 @@ class Tally:
 
 def meaning(network: Network) -> object:
     """Everything that a spec says, without the places where it says it."""
-    spec = network.spec
+    header = network.header
     layers = [(each.path, each.alias, each.layer, each.input, each.output) for each in network.layers]
-    expected = {each.key: each.value for each in spec.expect}
-    return layers, expected, (spec.name, spec.input, spec.classes, spec.init, spec.preprocess, spec.train, spec.allow)
+    expected = {each.key: each.value for each in header.expect}
+    return (
+        layers,
+        expected,
+        (header.name, header.input, header.classes, header.init, header.preprocess, header.train, header.allow),
+    )
 
 
 def examine(source: Callable[[], Source], tally: Tally) -> None:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend.definitions import DEFINITIONS, definition
-from vggc.frontend.document import plain, read
-from vggc.frontend.schema import root
-from vggc.frontend.units import UNITS
+from vggc.base.diagnostics import Source, SpecError
+from vggc.frontend.schema.definitions import DEFINITIONS, definition
+from vggc.frontend.schema.json_schema import root
+from vggc.frontend.schema.units import UNITS
+from vggc.frontend.text.document import plain, read
 from vggc.layers import KINDS
 
 NUMBERS: Final = (

@@ -1,10 +1,12 @@
 """Small networks that the tests share: one of each shape of the whole, and fast."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from vggc.diagnostics import Source
-from vggc.ir import Network
-from vggc.pipeline import compile_source
+from vggc import pipeline
+from vggc.base.diagnostics import Source
+from vggc.frontend.text.document import Table
+from vggc.model import Network
 
 SMALL: Final = """\
 vggc: 1
@@ -38,6 +40,12 @@ classifier: none
 """
 
 ALL: Final = {"small": SMALL, "plain": PLAIN, "headless": HEADLESS}
+
+
+def compile_source(source: Source, overrides: Iterable[Table] = (), until: str | None = None) -> Network:
+    """Compile a source to the network that users hold."""
+    compiled = pipeline.compile_source(source, overrides, until=until)
+    return Network(compiled.graph, compiled.layers)
 
 
 def network(text: str, until: str | None = None) -> Network:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vggc.data.base import ArrayImages
-from vggc.images.decoding import Pixels
+from vggc.data.dataset import ArrayImages
+from vggc.data.images.decoding import Pixels
 
 
 def noise(*shape: int, seed: int = 0) -> Pixels:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from tests import networks
+from vggc import compile
 from vggc.cli import main
-from vggc.drawing import render
-from vggc.pipeline import compile
+from vggc.drawing.draw import render
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 VALID: Final = Path("tests/cases/valid")

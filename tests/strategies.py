@@ -11,10 +11,10 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from vggc.base.records import Limits
 from vggc.layers import KINDS
-from vggc.layers.base import Layer, Shape, ShapeError, pair
 from vggc.layers.conv import Conv2d
-from vggc.records import Limits
+from vggc.layers.layer import Layer, Shape, ShapeError, pair
 
 Fields = dict[str, Any]
 

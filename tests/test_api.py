@@ -10,7 +10,7 @@ import pytest
 
 import vggc
 from tests.networks import SMALL, network
-from vggc.frontend.sources import stock_folder, stock_names
+from vggc.frontend.text.sources import stock_folder, stock_names
 
 FRESH = """
 import sys
@@ -73,9 +73,9 @@ def test_compile_takes_paths_names_and_overrides(tmp_path: Path) -> None:
 
 def test_the_last_override_wins_and_dots_reach_inside() -> None:
     compiled = vggc.compile("vgg16_cifar10", overrides={"train.epochs": 3, "train.optimizer.sgd.lr": 0.5})
-    assert compiled.spec.train is not None
-    assert compiled.spec.train.epochs == 3
-    assert compiled.spec.train.optimizer.changed() == {"lr": 0.5, "momentum": 0.9}
+    assert compiled.header.train is not None
+    assert compiled.header.train.epochs == 3
+    assert compiled.header.train.optimizer.changed() == {"lr": 0.5, "momentum": 0.9}
 
 
 def test_errors_hold_every_diagnostic() -> None:

@@ -18,14 +18,14 @@ from onnx import TensorProto, helper
 import vggc
 from tests.networks import HEADLESS, PLAIN, SMALL, network
 from vggc import cli
+from vggc.base.progress import silent
 from vggc.benching import engines, machine
 from vggc.benching.bench import bench, default_threads, needed_memory
-from vggc.benching.figures import Cell, Measurement, Ratio, Setting, Spread, ratios
+from vggc.benching.medians import Cell, Measurement, Ratio, Setting, Spread, ratios
 from vggc.benching.rounds import FEWEST, PAUSE, Clock, Plan, measure
 from vggc.benching.subject import Subject, of_file, of_network
 from vggc.benching.tables import _number, to_csv, to_json, to_markdown, to_text
 from vggc.cli.exits import Exit
-from vggc.progress import silent
 
 ORT = Cell("onnxruntime", Setting(1, 1))
 TORCH = Cell("torch", Setting(1, 1))
@@ -327,7 +327,7 @@ def test_memory_is_checked_before_anything_is_drawn(monkeypatch: pytest.MonkeyPa
         compiled.weight_bytes + 8 * sample
     )
     monkeypatch.setattr("vggc.benching.bench.available_memory", lambda: 1000)
-    monkeypatch.setattr("vggc.backends.torch_module.materialize", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("vggc.backends.torch.torch_module.materialize", lambda *_: pytest.fail("drawn"))
     with pytest.raises(vggc.ProductError, match=r"plain needs about .* KiB of memory, and 1,?000 B can be had; take a"):
         bench(of_network(compiled), plan=QUICK)
 

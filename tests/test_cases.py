@@ -9,18 +9,20 @@ from typing import Final
 
 import pytest
 
+from tests.networks import compile_source
 from tests.regenerate_cases import INVALID, ROOT, VALID, answer, cases
-from vggc.codes import CODES
-from vggc.diagnostics import Source
-from vggc.frontend import recipe
-from vggc.frontend.initializers import INITIALIZERS
-from vggc.frontend.schema import root
-from vggc.frontend.sources import read_source
-from vggc.frontend.spec import Spec
-from vggc.ir import Network
+from vggc.base.codes import CODES
+from vggc.base.diagnostics import Source
+from vggc.base.records import Record
+from vggc.frontend.schema.json_schema import root
+from vggc.frontend.spec.spec import Spec
+from vggc.frontend.text import inherit
+from vggc.frontend.text.sources import read_source
 from vggc.layers import KINDS
-from vggc.pipeline import compile_source, read_graph
-from vggc.records import Record
+from vggc.model import Network
+from vggc.pipeline import read_graph, spec_of
+from vggc.recipe import recipe
+from vggc.recipe.initializers import INITIALIZERS
 
 OF_A_WARNING: Final = "W"
 OF_THE_COMMAND_LINE: Final = {"E012", "E302"}
@@ -80,12 +82,12 @@ def test_report_of_a_process() -> None:
 
 def meaning(network: Network) -> object:
     """Everything that a spec says, without the places where it says it."""
-    spec = network.spec
+    header = network.header
     layers = [
         (each.path, each.alias, each.layer, each.input, each.output, each.params, each.macs) for each in network.layers
     ]
-    expected = {each.key: each.value for each in spec.expect}
-    kept = (spec.name, spec.input, spec.classes, spec.init, spec.preprocess, spec.train, spec.allow)
+    expected = {each.key: each.value for each in header.expect}
+    kept = (header.name, header.input, header.classes, header.init, header.preprocess, header.train, header.allow)
     return layers, expected, kept
 
 
@@ -104,7 +106,7 @@ def test_expansion_means_the_same(spec: Path) -> None:
 
 
 def answer_of_expansion(expansion: Source) -> str:
-    from vggc.backends.yaml_spec import emit
+    from vggc.backends.text.yaml_spec import emit
 
     return emit(read_graph(expansion))
 
@@ -113,7 +115,7 @@ def answer_of_expansion(expansion: Source) -> str:
 
 
 def graphs() -> list[Spec]:
-    return [read_graph(read_source(ROOT / spec)).spec for spec in cases(VALID)]
+    return [spec_of(inherit.load(read_source(ROOT / spec))) for spec in cases(VALID)]
 
 
 def test_every_kind_has_a_case() -> None:

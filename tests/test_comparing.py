@@ -14,14 +14,14 @@ import vggc
 from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
 from tests.test_cli import run
 from vggc.authoring import comparing, scatter_svg
-from vggc.authoring.axes import Axis, amount
 from vggc.authoring.comparing import COLUMNS, Row, compare
-from vggc.authoring.figures import FIGURES
+from vggc.authoring.network_figures import FIGURES
 from vggc.authoring.scatter import HEIGHT, WIDTH, lay_out, overlap
-from vggc.backends.network_json import data
+from vggc.backends.text.network_json import data
 from vggc.cli.exits import Exit
-from vggc.frontend.sources import stock_names
-from vggc.ir import Network
+from vggc.drawing.axes import Axis, amount
+from vggc.frontend.text.sources import stock_names
+from vggc.model import Network
 
 GOLDEN = Path(__file__).parent / "cases" / "authoring"
 SVG = "{http://www.w3.org/2000/svg}"

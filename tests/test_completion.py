@@ -14,10 +14,10 @@ import pytest
 from docs import console
 from tests.networks import SMALL
 from tests.test_cli import run
+from vggc.base.codes import CODES, WARNINGS
 from vggc.cli import COMMANDS
 from vggc.cli.exits import Exit
-from vggc.codes import CODES, WARNINGS
-from vggc.frontend.sources import stock_names
+from vggc.frontend.text.sources import stock_names
 
 
 @pytest.fixture

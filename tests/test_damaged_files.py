@@ -13,8 +13,8 @@ import vggc
 from tests.networks import PLAIN
 from tests.test_faults import TINY, export, export_in_two
 from vggc import cli
+from vggc.base.errors import ProductError, VerificationError
 from vggc.cli.exits import Exit
-from vggc.errors import ProductError, VerificationError
 
 
 def verify_by_command(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vggc.base.errors import ProductError
 from vggc.data.augmentation import (
     ERASED_AREA,
     ERASED_RATIO,
@@ -19,8 +20,7 @@ from vggc.data.augmentation import (
     random_erasing,
     random_horizontal_flip,
 )
-from vggc.errors import ProductError
-from vggc.frontend.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
+from vggc.recipe.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

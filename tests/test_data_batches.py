@@ -9,12 +9,12 @@ import torch
 
 from tests.networks import network
 from tests.pictures import in_memory, noise
+from vggc.base.errors import ProductError
 from vggc.data import Batches, Images
+from vggc.data.images.decoding import Pixels
 from vggc.data.stores import MAX_IN_MEMORY
-from vggc.errors import ProductError
-from vggc.frontend.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
-from vggc.images.decoding import Pixels
-from vggc.ir import Network
+from vggc.model import Network
+from vggc.recipe.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

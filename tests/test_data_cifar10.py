@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.pictures import noise
+from vggc.base.errors import ProductError
 from vggc.data import Source, open_source
 from vggc.data import cifar10 as format
-from vggc.errors import ProductError
 
 ROWS = 4
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.pictures import noise, save
+from vggc.base.errors import ProductError
 from vggc.data import open_source
-from vggc.errors import ProductError
 
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:

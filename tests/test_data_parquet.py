@@ -13,8 +13,8 @@ from pyarrow import parquet
 
 from tests.networks import network
 from tests.pictures import encoded, noise, picture
+from vggc.base.errors import ProductError
 from vggc.data import Batches, check_complete, open_source
-from vggc.errors import ProductError
 
 NAMES = ["ant", "bee", "cow"]
 FITTING = network("vggc: 1\nname: s\ninput: [3, 6, 8]\nclasses: 3\nfeatures: [2]\nclassifier: [{linear: classes}]\n")

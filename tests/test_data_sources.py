@@ -8,15 +8,14 @@ import torch
 from sklearn.datasets import load_digits
 
 import vggc
-from tests.networks import network
+from tests.networks import compile_source, network
 from vggc import cli
+from vggc.base.diagnostics import Source as Text
+from vggc.base.errors import ProductError
 from vggc.data import Source, check_fits, open_source
 from vggc.data.sources import SOURCES
-from vggc.diagnostics import Source as Text
-from vggc.errors import ProductError
-from vggc.frontend import inherit
-from vggc.ir import Network
-from vggc.pipeline import compile_source
+from vggc.frontend.text import inherit
+from vggc.model import Network
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +150,8 @@ def test_the_assignments_in_the_messages_work(digits: Source) -> None:
     words = ["input=[1,8,8]", 'classes=["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]', "preprocess.resize=8"]
     fitted = compile_source(Text("s.yaml", text), [inherit.from_words(each) for each in words])
     check_fits(fitted, digits)
-    assert fitted.spec.classes is not None
-    assert fitted.spec.classes.names == digits.classes
+    assert fitted.header.classes is not None
+    assert fitted.header.classes.names == digits.classes
 
 
 def test_a_mean_for_other_channels_is_part_of_the_way_out(digits: Source) -> None:

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.pictures import encoded, noise, picture, save
-from vggc.errors import ProductError
-from vggc.images.decoding import image_files, read_pixels, read_size
+from vggc.base.errors import ProductError
+from vggc.data.images.decoding import image_files, read_pixels, read_size
 
 RGB = picture(noise(6, 9, 3))
 GREY = picture(noise(6, 9, 1))

@@ -14,7 +14,7 @@ from tests.test_cli import run
 from vggc.authoring import diff_json, diff_markdown, diff_text
 from vggc.authoring.diffing import Difference
 from vggc.cli.exits import Exit
-from vggc.frontend.sources import stock_names
+from vggc.frontend.text.sources import stock_names
 
 
 def difference(before: str, after: str) -> Difference:

@@ -9,15 +9,15 @@ import pytest
 
 import docs.console as console
 import docs.reference as reference
-from vggc import cli
+from tests.networks import compile_source
+from vggc import cli, compile
 from vggc.authoring import scatter_svg
 from vggc.authoring.comparing import compare
-from vggc.codes import CODES
-from vggc.diagnostics import Source
-from vggc.frontend.sources import stock_names
-from vggc.ir import Network
-from vggc.pipeline import compile, compile_source
-from vggc.weights.matching import read_key_map
+from vggc.base.codes import CODES
+from vggc.base.diagnostics import Source
+from vggc.frontend.text.sources import stock_names
+from vggc.model import Network
+from vggc.weights.key_matching import read_key_map
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vggc.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError
-from vggc.frontend import document, scalars
-from vggc.frontend.document import Document, Items, Leaf, Table, Value, plain, read
+from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError
+from vggc.frontend.text import document, scalars
+from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, plain, read
 
 
 def value_of(text: str) -> object:

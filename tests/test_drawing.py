@@ -16,14 +16,13 @@ import pytest
 
 from tests import networks
 from tests.regenerate_cases import DRAWINGS, drawings
-from vggc import drawing
-from vggc.backends import graphviz_dot, mermaid_diagram, outline, svg_layers
-from vggc.backends.svg_theme import COLOURS, text_length, text_on
+from vggc import compile
+from vggc.base.errors import ProductError
 from vggc.cli import main
-from vggc.drawing import Style, Theme, render
-from vggc.errors import ProductError
-from vggc.ir import Network
-from vggc.pipeline import compile
+from vggc.drawing import draw, graphviz_dot, mermaid_diagram, outline, svg_layers
+from vggc.drawing.draw import Style, Theme, render
+from vggc.drawing.svg_theme import COLOURS, text_length, text_on
+from vggc.model import Network
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 TEXTS: Final = (".svg", ".html", ".mmd", ".dot")
@@ -37,8 +36,8 @@ def small() -> Network:
 def nasty() -> Network:
     """A network whose name no spec could have, and a program could give."""
     found = small()
-    spec = replace(found.spec, name=NASTY)
-    return Network(replace(found.graph, spec=spec), found.layers)
+    header = replace(found.header, name=NASTY)
+    return Network(replace(found.graph, header=header), found.layers)
 
 
 def deep(layers: str, times: int) -> Network:
@@ -408,7 +407,7 @@ def test_a_png_is_the_picture(style: Style, theme: Theme, corner: tuple[int, int
     network = compile("vgg11")
     with Image.open(io.BytesIO(render(network, ".png", style, theme))) as image:
         width = float(ElementTree.fromstring(render(network, ".svg", style)).attrib["width"])
-        assert image.width == round(drawing.SCALE * width)
+        assert image.width == round(draw.SCALE * width)
         pixels = image.convert("RGB")
         assert pixels.getpixel((0, 0)) == corner
         colours = {colour for _, colour in pixels.getcolors(2**24) or ()}
@@ -423,10 +422,10 @@ def test_a_pdf_has_the_size_of_the_picture() -> None:
 
 
 def test_without_the_converter_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vggc.drawing.find_spec", lambda _: None)
+    monkeypatch.setattr("vggc.drawing.draw.find_spec", lambda _: None)
     with pytest.raises(ProductError, match=r"pip install 'vggc\[draw\]'"):
-        drawing.draw(small(), tmp_path / "a.png")
-    drawing.draw(small(), tmp_path / "a.svg")
+        draw.draw(small(), tmp_path / "a.png")
+    draw.draw(small(), tmp_path / "a.svg")
     assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]
 
 
@@ -473,7 +472,7 @@ def test_wrong_wishes(
 
 
 def test_drawing_never_imports_torch() -> None:
-    code = "import sys, vggc; from vggc.drawing import render\n"
+    code = "import sys, vggc; from vggc.drawing.draw.draw import render\n"
     code += f"for suffix in {TEXTS}: render(vggc.compile('vgg11'), suffix)\n"
     code += "print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

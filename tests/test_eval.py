@@ -15,13 +15,13 @@ from sklearn import metrics
 import vggc
 from tests.pictures import noise
 from tests.training_runs import fails, train, write_spec
+from vggc.base.errors import ProductError
 from vggc.cli import main
 from vggc.data import Batches, open_source
-from vggc.data.base import ArrayImages
-from vggc.errors import ProductError
+from vggc.data.dataset import ArrayImages
 from vggc.training.evaluation import Evaluation, evaluate_target
-from vggc.training.figures import accuracies, confusion, examples, running_mean
 from vggc.training.history import Epoch, History
+from vggc.training.plots import accuracies, confusion, examples, running_mean
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
 from vggc.weights.loading import load_weights

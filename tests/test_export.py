@@ -15,9 +15,9 @@ import torch
 
 import vggc
 from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
-from vggc.backends import onnx_model, onnx_writer, protobuf_stream, yaml_spec
-from vggc.ir import Network
-from vggc.unroll import unroll
+from vggc.backends.onnx import onnx_model, onnx_writer, protobuf_stream
+from vggc.backends.text import yaml_spec
+from vggc.model import Network
 from vggc.verify.sessions import newest_opset
 
 
@@ -86,7 +86,7 @@ def test_the_metadata_says_where_it_comes_from(tmp_path: Path) -> None:
     compiled = network(SMALL)
     model = onnx.load(str(vggc.export_onnx(compiled, tmp_path / "x.onnx").path))
     metadata = {each.key: each.value for each in model.metadata_props}
-    assert metadata["vggc.spec"] == yaml_spec.emit(unroll(compiled.spec))
+    assert metadata["vggc.spec"] == yaml_spec.emit(compiled.graph)
     assert json.loads(metadata["vggc.classes"]) == ["ant", "bee", "cow", "dog", "eel"]
     assert json.loads(metadata["vggc.preprocess"])["crop"] == 16
     assert len(metadata["vggc.spec_sha256"]) == 64

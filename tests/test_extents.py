@@ -11,18 +11,19 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.networks import compile_source
 from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
-from vggc.diagnostics import Source, SpecError
-from vggc.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
-from vggc.ir import Network
+from vggc.base.diagnostics import Source, SpecError
+from vggc.ir.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
-from vggc.layers.base import Layer
 from vggc.layers.conv import Conv2d
 from vggc.layers.extent import AffineFloor, Axis, Extent, least_through, window_axis
+from vggc.layers.layer import Layer
 from vggc.layers.padding import ZeroPad2d
 from vggc.layers.pool import AvgPool2d, MaxPool2d
 from vggc.layers.reshape import Upsample
-from vggc.pipeline import compile_source, read_graph
+from vggc.model import Network
+from vggc.pipeline import read_graph
 
 # Said once a process by torch, about the speed of `padding="same"` with an even kernel.
 even_kernel = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")

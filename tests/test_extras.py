@@ -8,8 +8,8 @@ import pytest
 
 from tests.networks import SMALL
 from tests.pictures import noise, save
-from vggc.errors import ProductError
-from vggc.extras import require
+from vggc.base.errors import ProductError
+from vggc.base.extras import require
 
 EXTRAS = ("lightning", "matplotlib", "PIL", "pyarrow", "sklearn", "tensorboard", "torchmetrics")
 

@@ -22,8 +22,8 @@ import pytest
 import vggc
 from tests.children import KILLED, Steps, die, in_child, start
 from tests.networks import SMALL, network
-from vggc.errors import ProductError
-from vggc.files.staging import staging, write_text
+from vggc.base.errors import ProductError
+from vggc.base.staging import staging, write_text
 from vggc.weights.loading import save_weights
 
 TINY: Final = """\

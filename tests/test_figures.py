@@ -3,7 +3,7 @@
 import pytest
 
 import vggc
-from vggc import geometry
+from vggc.ir import geometry
 
 # name: params, MACs (torchvision's weights metadata; arXiv:1409.1556, table 2, for A-LRN and C)
 FIGURES = {

@@ -10,20 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vggc
-from tests.networks import PLAIN, SMALL, network
+from tests.networks import PLAIN, SMALL, compile_source
 from tests.test_cli import run
 from vggc.authoring import fit_specs, fitting
 from vggc.authoring.adapting import Changes
 from vggc.authoring.budget import STEP, Budget, Variant, ranked
 from vggc.authoring.counting import Counter, Counts
 from vggc.authoring.depths import Stages, depths, flat_items, group_of_item
-from vggc.authoring.figures import FIGURES
+from vggc.authoring.network_figures import FIGURES
+from vggc.base.diagnostics import Source
 from vggc.cli.exits import Exit
-from vggc.diagnostics import Source
-from vggc.frontend.sources import stock_names
-from vggc.ir import Network
-from vggc.pipeline import compile_source, read_graph
-from vggc.unroll import flat, placed
+from vggc.frontend.spec.unroll import flat
+from vggc.frontend.text import inherit
+from vggc.frontend.text.sources import stock_names
+from vggc.ir.naming import Placed
+from vggc.model import Network
+from vggc.pipeline import spec_of
 
 DEPTHWISE = """\
 vggc: 1
@@ -103,13 +105,14 @@ def test_stock_specs_fit_into_small_budgets(name: str, folder: Path) -> None:
         compiled = compile_source(Source("x", ready.text, path=folder / "x.yaml"))
         assert compiled.params <= 2_000_000
         assert compiled.macs <= 300_000_000
-        assert {each.key for each in compiled.spec.expect} >= {"max_params", "max_macs"}
+        assert {each.key for each in compiled.header.expect} >= {"max_params", "max_macs"}
 
 
 @pytest.mark.parametrize("name", stock_names())
 def test_counted_is_what_the_network_has(name: str) -> None:
     compiled = vggc.compile(name)
-    counts = Counter().count(placed(compiled.spec), compiled.input)
+    layers = [Placed(node.section, node.layer, node.origin) for node in compiled.graph.nodes]
+    counts = Counter().count(layers, compiled.input)
     assert counts is not None
     assert counts._asdict() == {key: FIGURES[key].of(compiled) for key in counts._fields}
 
@@ -196,7 +199,7 @@ def test_depths_take_from_the_end_of_a_stage_and_add_there() -> None:
 @pytest.mark.parametrize("text", [*PARENTS.values()])
 def test_the_layers_and_the_items_of_a_spec_have_the_same_stages(text: str) -> None:
     """What is counted is what is printed: at every depth, compiled from the items."""
-    spec = read_graph(Source("x.yaml", text)).spec
+    spec = spec_of(inherit.load(Source("x.yaml", text)))
     layers = Stages.of(list(flat(spec.features)), lambda each: each.layer.group)
     items = Stages.of(list(flat_items(yaml.safe_load(text)["features"])), group_of_item)
     assert layers.depth == items.depth
@@ -205,12 +208,13 @@ def test_the_layers_and_the_items_of_a_spec_have_the_same_stages(text: str) -> N
     assert (1,) * len(layers.depth) in tried
     for depth in tried:
         respelt = yaml.safe_load(text) | {"features": items.at(depth)}
-        printed = read_graph(Source("x.yaml", json.dumps(respelt))).spec
+        printed = spec_of(inherit.load(Source("x.yaml", json.dumps(respelt))))
         assert [each.layer for each in layers.at(depth)] == [each.layer for each in flat(printed.features)]
 
 
 def test_a_convolution_with_a_stride_is_not_repeated() -> None:
-    spec = network(DEPTHWISE.replace("M, 32, 32, M]", "M, {conv: {out_channels: 8, stride: 2, padding: 1}}]")).spec
+    text = DEPTHWISE.replace("M, 32, 32, M]", "M, {conv: {out_channels: 8, stride: 2, padding: 1}}]")
+    spec = spec_of(inherit.load(Source("x.yaml", text)))
     stages = Stages.of(list(flat(spec.features)), lambda each: each.layer.group)
     assert {depth[1] for depth in depths(stages, 100)} == {1}
 
@@ -244,8 +248,8 @@ def test_settings_are_part_of_every_variant(capsys: pytest.CaptureFixture[str]) 
                "train.epochs=3", "--vary", "input,width", "--top", "1") == Exit.FINE  # fmt: skip
     (network,) = pasted(capsys.readouterr().out)
     assert (network.output, network.weight_bytes <= 2**22, network.peak_activation_bytes <= 2**20) == ((2,), True, True)
-    assert network.spec.train is not None
-    assert network.spec.train.epochs == 3
+    assert network.header.train is not None
+    assert network.header.train.epochs == 3
 
 
 def test_files_are_written_and_not_overwritten(

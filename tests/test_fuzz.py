@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from tests import fuzzing
 from tests.mutations import Mutator
+from tests.networks import compile_source
 from tests.strategies import ADAPTIVE, SPATIAL, stacks, written
-from vggc.backends.yaml_spec import emit
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend.document import plain, read
-from vggc.frontend.inherit import from_mapping, from_words
-from vggc.frontend.sources import stock_folder
-from vggc.geometry import smallest_input
-from vggc.ir import Network
+from vggc.backends.text.yaml_spec import emit
+from vggc.base.diagnostics import Source, SpecError
+from vggc.frontend.text.document import plain, read
+from vggc.frontend.text.inherit import from_mapping, from_words
+from vggc.frontend.text.sources import stock_folder
+from vggc.ir.geometry import smallest_input
 from vggc.layers import of_group
-from vggc.pipeline import compile_source, read_graph
+from vggc.model import Network
+from vggc.pipeline import read_graph
 
 COUNT: Final = int(os.environ.get("VGGC_FUZZ", "1600"))
 SHARES: Final = 8  # so that the processes of a run can share the work

@@ -13,17 +13,18 @@ import pytest
 
 import vggc
 from tests.networks import ALL, SMALL, network
-from vggc.backends import html_table, svg_diagram, text_summary
+from vggc.backends.text import text_summary
 from vggc.cli import main
-from vggc.frontend.sources import stock_names
-from vggc.ir import Network
+from vggc.drawing import notebook_html, svg_diagram
+from vggc.frontend.text.sources import stock_names
+from vggc.model import Network
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def parsed(compiled: Network) -> ET.Element:
     """Stricter than a browser: the text is XML as well."""
-    return ET.fromstring(html_table.emit(compiled))
+    return ET.fromstring(notebook_html.emit(compiled))
 
 
 def texts(root: ET.Element, tag: str) -> list[str]:
@@ -42,7 +43,7 @@ def test_it_says_what_the_text_says(name: str) -> None:
 
 
 def test_a_notebook_asks_for_it() -> None:
-    assert network(SMALL)._repr_html_() == html_table.emit(network(SMALL))
+    assert network(SMALL)._repr_html_() == notebook_html.emit(network(SMALL))
 
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn_cifar10"])
@@ -65,7 +66,7 @@ def test_the_table_alone_has_no_picture_in_a_notebook() -> None:
 
 
 def test_it_is_self_contained_and_runs_nothing() -> None:
-    text = html_table.emit(vggc.compile("vgg16"))
+    text = notebook_html.emit(vggc.compile("vgg16"))
     root = ET.fromstring(text)
     attributes = [key for each in root.iter() for key in each.attrib]
     assert not {"script", "link", "img", "iframe"} & {each.tag for each in root.iter()}
@@ -138,7 +139,7 @@ def test_it_takes_the_colours_of_the_page(page: str, system: str, tmp_path: Path
 
 
 def test_two_on_a_page_share_no_id() -> None:
-    root = ET.fromstring(f"<div>{2 * html_table.emit(network(SMALL))}</div>")
+    root = ET.fromstring(f"<div>{2 * notebook_html.emit(network(SMALL))}</div>")
     ids = [each.attrib["id"] for each in root.iter() if "id" in each.attrib]
     assert len(ids) == len(set(ids))
     references = " ".join(each.attrib.get("aria-labelledby", "") for each in root.iter()).split()
@@ -168,7 +169,7 @@ def test_of_a_very_deep_network_the_middle_is_left_out() -> None:
     assert (
         paths[1], paths[100], paths[102], paths[201],
     ) == ("features.0", "features.99", "features.3900", "features.3999")  # fmt: skip
-    assert len(html_table.emit(deep)) < 200_000
+    assert len(notebook_html.emit(deep)) < 200_000
 
 
 def test_it_needs_no_torch() -> None:

@@ -16,22 +16,23 @@ import vggc
 from tests.networks import ALL, PLAIN, SMALL, network
 from tests.strategies import fitted
 from tests.test_random_networks import specs
-from vggc.backends import onnx_model, onnx_writer, torch_module, yaml_spec
-from vggc.diagnostics import Source
+from vggc.backends.onnx import onnx_model, onnx_writer
+from vggc.backends.text import yaml_spec
+from vggc.backends.torch import torch_module
+from vggc.base.diagnostics import Source
 from vggc.importing import onnx_import
-from vggc.importing.chain import Chain, read_chain
-from vggc.importing.embedded import embedded
-from vggc.importing.recovery import Found, recover
-from vggc.importing.values import original
-from vggc.ir import Network
+from vggc.importing.normal_form.chain import Chain, read_chain
+from vggc.importing.reading.embedded_spec import embedded
+from vggc.importing.reading.graph_values import original
+from vggc.importing.recognition.recovery import Found, recover
 from vggc.layers import KINDS
-from vggc.layers.base import Layer, Shape
+from vggc.layers.layer import Layer, Shape
+from vggc.model import Network
 from vggc.pipeline import read_graph
-from vggc.unroll import unroll
 from vggc.verify.outputs import relative_l2
 from vggc.verify.report import Report
+from vggc.verify.revealing_weights import telling_weights
 from vggc.verify.sessions import Array, newest_opset
-from vggc.verify.telling import telling_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -124,7 +125,7 @@ def outputs(module: torch.nn.Module, state: Mapping[str, torch.Tensor], x: torch
 
 
 def expanded(text: str) -> str:
-    return yaml_spec.emit(unroll(read_graph(Source("test.yaml", text)).spec))
+    return yaml_spec.emit(read_graph(Source("test.yaml", text)))
 
 
 def believed(network: Network, module: torch.nn.Sequential, *arguments: object) -> None:
@@ -173,7 +174,7 @@ def test_all_stock_specs_come_back_from_their_metadata() -> None:
             model.graph.initializer.add(name=layer.name, dims=layer.shape, data_type=1)
         found = embedded(model)
         assert found.network is not None, found.note
-        assert found.network.spec.name == name
+        assert found.network.header.name == name
 
 
 def test_a_network_that_was_cut_stands_alone(tmp_path: Path) -> None:
@@ -269,7 +270,7 @@ def test_a_file_that_was_changed_by_passes_gives_back_the_spec_before_them(
     file = tmp_path / "x.onnx"
     vggc.export_onnx(compiled, file, weights=tmp_path / "w.pt", passes=passes, precision=precision)  # type: ignore[arg-type]
     imported = vggc.import_onnx(file)
-    assert expanded(imported.text) == yaml_spec.emit(unroll(compiled.spec))
+    assert expanded(imported.text) == yaml_spec.emit(compiled.graph)
     assert imported.report.verdict == "verified"
 
 
@@ -277,7 +278,7 @@ def test_float16_without_weights_is_run_in_float32(tmp_path: Path) -> None:
     compiled = network("vggc: 1\nname: nothing\ninput: [3, 8, 8]\nfeatures: [identity]\nclassifier: none\n")
     vggc.export_onnx(compiled, tmp_path / "x.onnx", precision="float16")
     imported = vggc.import_onnx(tmp_path / "x.onnx")
-    assert expanded(imported.text) == yaml_spec.emit(unroll(compiled.spec))
+    assert expanded(imported.text) == yaml_spec.emit(compiled.graph)
     assert any(each.summary.startswith("float16 in the file: ") for each in imported.report.notes)
 
 

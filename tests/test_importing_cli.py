@@ -17,9 +17,9 @@ from tests.networks import SMALL, network
 from tests.test_cli import run
 from vggc.cli.exits import Exit
 from vggc.importing import onnx_import
-from vggc.importing.embedded import Embedded
-from vggc.importing.values import Constant
-from vggc.weights.reading import read_state
+from vggc.importing.reading.embedded_spec import Embedded
+from vggc.importing.reading.graph_values import Constant
+from vggc.weights.state_dict_files import read_state
 
 MODELS = """\
 from torch import nn

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import vggc
 from tests.foreign import model, node, positive, save, weights
-from vggc.backends.yaml_spec import braced
+from vggc.backends.text.yaml_spec import braced
 from vggc.importing.result import Imported
 
 pytestmark = pytest.mark.usefixtures("one_thread")

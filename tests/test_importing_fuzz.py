@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import vggc
 from tests.networks import SMALL, network
-from vggc.backends import onnx_model, onnx_writer
-from vggc.importing.ways import WAYS
-from vggc.verify.telling import telling_weights
+from vggc.backends.onnx import onnx_model, onnx_writer
+from vggc.importing.recognition.candidates import WAYS
+from vggc.verify.revealing_weights import telling_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

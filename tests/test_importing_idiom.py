@@ -10,23 +10,22 @@ import vggc
 from tests.networks import network
 from tests.strategies import layers
 from tests.test_random_networks import specs
-from vggc.backends import yaml_spec
-from vggc.diagnostics import Source
-from vggc.importing.idiom import emit
-from vggc.importing.repeats import folded
-from vggc.importing.sections import graph_of, legal_name, worded
-from vggc.ir import Graph
+from vggc.backends.text import yaml_spec
+from vggc.base.diagnostics import Source
+from vggc.importing.writing.idiom import emit
+from vggc.importing.writing.repeats import folded
+from vggc.importing.writing.sections import graph_of, legal_name, worded
+from vggc.ir.graph import Graph
 from vggc.layers import KINDS
 from vggc.layers.activation import ReLU
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
-from vggc.layers.base import Layer
 from vggc.layers.conv import Conv2d
 from vggc.layers.dropout import Dropout
+from vggc.layers.layer import Layer
 from vggc.layers.linear import Linear
 from vggc.layers.pool import AvgPool2d, MaxPool2d
 from vggc.layers.reshape import Flatten
 from vggc.pipeline import read_graph
-from vggc.unroll import unroll
 
 CASES = sorted(Path(__file__).parent.glob("cases/valid/*.yaml"))
 STOCK = sorted((Path(__file__).parents[1] / "specs").glob("*.yaml"))
@@ -38,7 +37,7 @@ def graph(path: Path) -> Graph:
 
 
 def expanded(text: str) -> str:
-    return yaml_spec.emit(unroll(read_graph(Source("test.yaml", text)).spec))
+    return yaml_spec.emit(read_graph(Source("test.yaml", text)))
 
 
 @given(specs())

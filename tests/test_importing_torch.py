@@ -15,8 +15,8 @@ from torch import nn
 
 import vggc
 from tests.strategies import fitted
-from vggc.backends import torch_module
-from vggc.importing.torch_modules import read_modules
+from vggc.backends.torch import torch_module
+from vggc.importing.recognition.torch_modules import read_modules
 from vggc.layers import KINDS
 
 pytestmark = pytest.mark.usefixtures("one_thread")

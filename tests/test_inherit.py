@@ -5,13 +5,14 @@ from typing import Final
 
 import pytest
 
+from tests.networks import compile_source
 from tests.regenerate_cases import ROOT
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend import inherit
-from vggc.frontend.document import MAX_BYTES, Table, plain, read
-from vggc.frontend.inherit import MAX_ANCESTORS, from_mapping, from_words, load, merge, overridden
-from vggc.frontend.sources import read_source, stock_names
-from vggc.pipeline import compile, compile_source
+from vggc import compile
+from vggc.base.diagnostics import Source, SpecError
+from vggc.frontend.text import inherit
+from vggc.frontend.text.document import MAX_BYTES, Table, plain, read
+from vggc.frontend.text.inherit import MAX_ANCESTORS, from_mapping, from_words, load, merge, overridden
+from vggc.frontend.text.sources import read_source, stock_names
 
 HEAD: Final = "vggc: 1\nname: {name}\n"
 FULL: Final = "vggc: 1\nname: parent\ninput: [3, 8, 8]\nclasses: 2\nfeatures: [8, M]\nclassifier: [{linear: classes}]\n"

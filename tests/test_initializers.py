@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from tests.networks import network
-from vggc.diagnostics import SpecError
-from vggc.frontend.initializers import INITIALIZERS
+from vggc.base.diagnostics import SpecError
+from vggc.recipe.initializers import INITIALIZERS
 
 SPEC = """\
 vggc: 1

@@ -96,7 +96,7 @@ def test_it_is_no_kind_of_another_group(run: Run, tmp_path: Path) -> None:
 def test_editors_offer_it(run: Run) -> None:
     """As an item, as the activation of a unit, and nowhere else."""
     program = """
-from vggc.diagnostics import Source
+from vggc.base.diagnostics import Source
 from vggc.lsp.completion import complete
 from vggc.lsp.positions import Positions
 from lsprotocol.types import PositionEncodingKind

@@ -35,9 +35,9 @@ from tests.strategies import (
     nearly_fitting,
     refusal,
 )
-from vggc.diagnostics import Source
+from vggc.base.diagnostics import Source
 from vggc.layers import BUILT_IN, KINDS, all_kinds
-from vggc.layers.base import Layer, OnnxNode, Shape, TorchCall
+from vggc.layers.layer import Layer, OnnxNode, Shape, TorchCall
 from vggc.pipeline import read_graph
 
 TOLERANCE: Final = 1e-5

@@ -4,9 +4,9 @@ import pytest
 
 import vggc
 from tests.networks import network
-from vggc import lints
-from vggc.codes import CODES
-from vggc.frontend.sources import stock_names
+from vggc.analysis import lints
+from vggc.base.codes import CODES
+from vggc.frontend.text.sources import stock_names
 
 HEAD = "vggc: 1\nname: net\ninput: [3, 64, 64]\nclasses: 10\n"
 DEEP = HEAD + "features: [{repeat: {times: 10, layers: [8]}}, M]\nclassifier: [{linear: classes}]\n"

@@ -11,8 +11,8 @@ from tests import fuzzing
 from tests.mutations import Mutator
 from tests.networks import SMALL
 from vggc import pipeline
-from vggc.diagnostics import Source
-from vggc.frontend.sources import stock_folder, stock_names
+from vggc.base.diagnostics import Source
+from vggc.frontend.text.sources import stock_folder, stock_names
 from vggc.layers import KINDS
 from vggc.lsp import vocabulary
 from vggc.lsp.analysis import Analysis

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from tests.fuzzing import corpus
-from vggc.diagnostics import Source, Span, SpecError
-from vggc.frontend.document import Items, Leaf, Table, Value, read
+from vggc.base.diagnostics import Source, Span, SpecError
+from vggc.frontend.text.document import Items, Leaf, Table, Value, read
 from vggc.lsp.context import Cursor, cursor_at
 from vggc.lsp.positions import Positions
 

@@ -14,7 +14,7 @@ import pytest
 from tests.language_client import Client, Json
 from tests.networks import SMALL
 from vggc.cli import main
-from vggc.frontend.sources import stock_folder
+from vggc.frontend.text.sources import stock_folder
 from vggc.lsp.occurrences import by
 
 WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}

@@ -10,10 +10,10 @@ import torch
 import vggc
 from tests.networks import SMALL, network
 from tests.test_cli import run
+from vggc.base.errors import ProductError
 from vggc.cli.exits import Exit
-from vggc.errors import ProductError
+from vggc.weights.key_matching import Match, Matching, matched, read_key_map
 from vggc.weights.loading import WeightsReport, load_weights
-from vggc.weights.matching import Match, Matching, matched, read_key_map
 
 State = dict[str, torch.Tensor]
 

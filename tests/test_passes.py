@@ -15,7 +15,7 @@ from torch.nn import functional
 
 import vggc
 from tests.networks import HEADLESS, PLAIN, SMALL, network
-from vggc.ir import Network
+from vggc.model import Network
 from vggc.passes import PASSES, prepare
 from vggc.verify.outputs import relative_l2
 from vggc.verify.sessions import newest_opset
@@ -45,7 +45,7 @@ def exported(compiled: Network, folder: Path, *passes: str, **options: object) -
 
 def weights(compiled: Network) -> dict[str, torch.Tensor]:
     """Weights under which no batch norm is the identity and every layer shows."""
-    from vggc.verify.telling import telling_weights
+    from vggc.verify.revealing_weights import telling_weights
 
     return telling_weights(compiled, seed=5)
 

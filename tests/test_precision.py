@@ -14,12 +14,12 @@ from tests.networks import SMALL, network
 from tests.pictures import noise, save
 from vggc.data import calibration
 from vggc.layers import BUILT_IN, KINDS
-from vggc.layers.base import Layer
+from vggc.layers.layer import Layer
 from vggc.passes import PASSES, prepare
 from vggc.verify.outputs import relative_l2
 from vggc.verify.report import TOLERANCES
+from vggc.verify.revealing_weights import telling_weights
 from vggc.verify.sessions import newest_opset
-from vggc.verify.telling import telling_weights
 
 TELLING = SMALL.replace("linear: {normal: 0.05}", "linear: kaiming_normal")
 

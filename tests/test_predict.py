@@ -18,13 +18,13 @@ from tests.networks import HEADLESS, PLAIN, SMALL, network
 from tests.pictures import in_memory, noise, save
 from tests.test_extras import WITHOUT
 from vggc import cli
-from vggc.backends import onnx_model, onnx_writer
+from vggc.backends.onnx import onnx_model, onnx_writer
+from vggc.base.errors import ProductError
 from vggc.cli.exits import Exit
 from vggc.data import Batches
-from vggc.errors import ProductError
+from vggc.data.images.predict import Classifier
 from vggc.exporting.export import export_onnx
-from vggc.images.predict import Classifier
-from vggc.ir import Network
+from vggc.model import Network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

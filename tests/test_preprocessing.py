@@ -9,11 +9,11 @@ from PIL import Image
 
 from tests.networks import network
 from tests.pictures import in_memory, noise
+from vggc.base.errors import ProductError
 from vggc.data.batches import Batches
+from vggc.data.images.preprocessing import preprocessed
 from vggc.data.preparation import prepare
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Preprocess
-from vggc.images.preprocessing import preprocessed
+from vggc.recipe.recipe import Preprocess
 
 SPEC = """\
 vggc: 1
@@ -47,8 +47,8 @@ def test_numpy_and_torch_agree(
     pixels = noise(*size, channels, seed=seed)
     text = SPEC.format(channels=channels, input=f"{crop[0]}, {crop[1]}", preprocess=steps)
     compiled = network(text)
-    assert compiled.spec.preprocess is not None
-    found = preprocessed(pixels, compiled.spec.preprocess, "x", "small", crop)
+    assert compiled.header.preprocess is not None
+    found = preprocessed(pixels, compiled.header.preprocess, "x", "small", crop)
     assert found.dtype == np.float32
     assert found.shape == (channels, *crop)
     np.testing.assert_allclose(found, in_torch(pixels, text).numpy(), atol=2e-5)
@@ -113,7 +113,7 @@ def test_a_batch_is_its_images(sizes: tuple[int, int]) -> None:
     assert (preparation.resize_batch is None) == (sizes == (30, 30))
     assert preparation.image_bytes == (8 * 8 * 3 if sizes == (8, 8) else 8 * 10 * 3 * 4)
     ((inputs, _, _),) = Batches(in_memory(pixels), torch.arange(7), compiled, batch_size=7)
-    assert compiled.spec.preprocess is not None
+    assert compiled.header.preprocess is not None
     for image, one in zip(inputs, pixels, strict=True):
-        expected = preprocessed(one, compiled.spec.preprocess, "x", "small", (8, 10))
+        expected = preprocessed(one, compiled.header.preprocess, "x", "small", (8, 10))
         np.testing.assert_allclose(image.numpy(), expected, atol=2e-5)

@@ -10,14 +10,13 @@ from torch import nn
 
 import vggc
 from tests.networks import ALL, SMALL, network
-from vggc import backends
-from vggc.frontend.sources import stock_names
-from vggc.ir import Network
+from vggc.backends.torch import python_source
+from vggc.frontend.text.sources import stock_names
+from vggc.model import Network
 
 
 def source(compiled: Network) -> str:
-    text: str = backends.load("python_source").emit(compiled)
-    return text
+    return python_source.emit(compiled)
 
 
 def build(compiled: Network) -> nn.Sequential:

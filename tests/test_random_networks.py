@@ -12,20 +12,20 @@ from torch import nn
 
 from tests.networks import network
 from tests.strategies import layers
-from vggc.backends import onnx_model, onnx_writer, yaml_spec
-from vggc.backends.torch_module import without_hints
-from vggc.errors import ProductError
-from vggc.ir import Network
+from vggc.backends.onnx import onnx_model, onnx_writer
+from vggc.backends.text import yaml_spec
+from vggc.backends.torch.torch_module import without_hints
+from vggc.base.errors import ProductError
 from vggc.layers import KINDS
-from vggc.layers.base import Layer, Shape, ShapeError
+from vggc.layers.layer import Layer, Shape, ShapeError
+from vggc.model import Network
 from vggc.passes import prepare
-from vggc.unroll import unroll
-from vggc.verify.module import check_module
+from vggc.verify.module_check import check_module
 from vggc.verify.outputs import relative_l2
 from vggc.verify.reference import Reference
+from vggc.verify.revealing_weights import telling_weights
 from vggc.verify.sessions import Array, newest_opset, open_session
 from vggc.verify.structure import _inferred_shapes
-from vggc.verify.telling import telling_weights
 
 MAX_VALUES = 100_000  # of a map, so that a chain of enlargements stays fast
 FEATURES = [kind for kind in KINDS if kind not in ("linear", "flatten")]
@@ -74,12 +74,12 @@ def test_shapes_and_counts_are_torchs(text: str) -> None:
 @given(specs())
 def test_expanding_changes_nothing(text: str) -> None:
     compiled = network(text)
-    expanded = yaml_spec.emit(unroll(compiled.spec))
+    expanded = yaml_spec.emit(compiled.graph)
     again = network(expanded)
     assert [(each.path, each.layer, each.output) for each in again.layers] == [
         (each.path, each.layer, each.output) for each in compiled.layers
     ]
-    assert yaml_spec.emit(unroll(again.spec)) == expanded
+    assert yaml_spec.emit(again.graph) == expanded
 
 
 @given(specs(), st.integers(13, newest_opset()))

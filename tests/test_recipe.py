@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import vggc
-from vggc.frontend.optimizers import OPTIMIZERS, Optimizer
-from vggc.frontend.schedules import SCHEDULES, Schedule
-from vggc.records import Named
+from vggc.base.records import Named
+from vggc.recipe.optimizers import OPTIMIZERS, Optimizer
+from vggc.recipe.schedules import SCHEDULES, Schedule
 
 IMPLEMENTATION: Final = {"foreach", "maximize", "capturable", "differentiable", "fused"}
 CANNOT_TRAIN: Final = {"SparseAdam", "LBFGS", "Muon", "Optimizer"}
@@ -93,7 +93,7 @@ def test_words_that_cannot_train_are_refused(word: str) -> None:
 
 def test_the_recipe_of_the_lecture() -> None:
     """As in the notebook L14/1.1-vgg16 of STAT 453: every number of it."""
-    recipe = vggc.compile("vgg16_cifar10").spec.train
+    recipe = vggc.compile("vgg16_cifar10").header.train
     assert recipe is not None
     assert (recipe.epochs, recipe.batch_size, recipe.seed, recipe.validation) == (50, 256, 123, 0.1)
     assert repr(recipe.optimizer) == "SGD(lr=0.01, momentum=0.9)"
@@ -106,8 +106,6 @@ def test_a_spec_without_a_recipe_does_not_import_one() -> None:
     import subprocess
     import sys
 
-    program = (
-        "import sys, vggc; vggc.compile('vgg16'); print([m for m in sys.modules if 'recipe' in m or 'optim' in m])"
-    )
+    program = "import sys, vggc; vggc.compile('vgg16'); print([m for m in sys.modules if m == 'vggc.recipe.recipe' or 'optim' in m])"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

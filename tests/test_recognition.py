@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from tests.networks import SMALL
-from vggc.frontend.recognition import is_spec, is_spec_file
-from vggc.frontend.sources import specs_below
+from vggc.frontend.text.detection import is_spec, is_spec_file
+from vggc.frontend.text.sources import specs_below
 
 SPECS: Final = [
     "vggc: 1\n",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vggc.codes import CODES
-from vggc.diagnostics import (
+from vggc.base.codes import CODES
+from vggc.base.diagnostics import (
     Diagnostic,
     Note,
     Source,
@@ -22,7 +22,7 @@ from vggc.diagnostics import (
     printable,
     quoted,
 )
-from vggc.reporters import FORMATS, MAX_WIDTH, github, report, sarif, text, to_json
+from vggc.cli.reporters import FORMATS, MAX_WIDTH, github, report, sarif, text, to_json
 
 PARENT: Final = Source("specs/parent.yaml", "vggc: 1\nfeatures: [64, m]\n")
 CHILD: Final = Source("specs/a child, 100%.yaml", "vggc: 1\nextends: parent.yaml\n# x\n")

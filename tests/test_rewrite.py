@@ -6,7 +6,7 @@ import pytest
 
 import vggc
 from tests.networks import network
-from vggc.diagnostics import SpecError
+from vggc.base.diagnostics import SpecError
 
 PARENT = """\
 vggc: 1
@@ -116,10 +116,9 @@ def test_an_error_in_a_rewritten_layer_names_both_lines(tmp_path: Path) -> None:
 
 
 def test_expand_shows_the_result() -> None:
-    from vggc import backends
-    from vggc.unroll import unroll
+    from vggc.backends.text import yaml_spec
 
-    text = backends.load("yaml_spec").emit(unroll(network(PARENT + "rewrite: [{remove: dropout}]\n").spec))
+    text = yaml_spec.emit(network(PARENT + "rewrite: [{remove: dropout}]\n").graph)
     assert "rewrite" not in text
     assert "dropout" not in text
 

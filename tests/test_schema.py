@@ -13,15 +13,15 @@ import pytest
 from tests.fuzzing import corpus
 from tests.mutations import Mutator
 from tests.regenerate_cases import INVALID, ROOT, VALID, cases
-from vggc.diagnostics import Source
-from vggc.frontend import schema
-from vggc.frontend.definitions import AMOUNT, DEFINITIONS, PRINTABLE
-from vggc.frontend.document import plain, read
-from vggc.frontend.schema import NAME, published, published_text
-from vggc.frontend.sources import read_source, stock_names
-from vggc.frontend.units import UNITS
-from vggc.frontend.validation import violations
-from vggc.frontend.wording import expected
+from vggc.base.diagnostics import Source
+from vggc.frontend.schema import json_schema
+from vggc.frontend.schema.definitions import AMOUNT, DEFINITIONS, PRINTABLE
+from vggc.frontend.schema.json_schema import NAME, published, published_text
+from vggc.frontend.schema.units import UNITS
+from vggc.frontend.schema.validation import violations
+from vggc.frontend.schema.wording import expected
+from vggc.frontend.text.document import plain, read
+from vggc.frontend.text.sources import read_source, stock_names
 from vggc.layers import KINDS
 
 PUBLISHED: Final = published()
@@ -158,7 +158,7 @@ def test_an_editor_and_vggc_agree(seed: int) -> None:
 def unions() -> list[list[dict[str, Any]]]:
     parts = [each for each in subschemas(PUBLISHED) if isinstance(each.get("anyOf"), list)]
     return [
-        list(schema.branches(each))
+        list(json_schema.branches(each))
         for each in parts
         if all("required" not in branch or "type" in branch for branch in each["anyOf"])
     ]

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vggc.diagnostics import Diagnostic, Source, SpecError
-from vggc.frontend.definitions import MAX_ITEMS, MAX_REPEAT, MAX_WIDTH
-from vggc.ir import Network
-from vggc.layers.base import MAX_DIMENSION, Layer
-from vggc.pipeline import compile_source
-from vggc.unroll import MAX_LAYERS
+from tests.networks import compile_source
+from vggc.base.diagnostics import Diagnostic, Source, SpecError
+from vggc.frontend.schema.definitions import MAX_ITEMS, MAX_REPEAT, MAX_WIDTH
+from vggc.frontend.spec.unroll import MAX_LAYERS
+from vggc.layers.layer import MAX_DIMENSION, Layer
+from vggc.model import Network
 
 HEAD: Final = "vggc: 1\nname: test\n"
 

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vggc
-from tests.networks import SMALL
+from tests.networks import SMALL, compile_source
 from tests.test_cli import run
-from vggc import lints
+from vggc.analysis import lints
 from vggc.authoring import starting
+from vggc.base.diagnostics import Source, SpecError
 from vggc.cli.exits import Exit
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend.schema import published_text
-from vggc.frontend.sources import read_source, stock_names
-from vggc.geometry import smallest_input
-from vggc.ir import Graph, Network
-from vggc.layers.base import Shape
-from vggc.pipeline import compile_source
+from vggc.frontend.schema.json_schema import published_text
+from vggc.frontend.text.sources import read_source, stock_names
+from vggc.ir.geometry import smallest_input
+from vggc.ir.walk import without
+from vggc.layers.layer import Shape
+from vggc.model import Network
 
 TARGET = Path("mine.yaml")
 
@@ -45,7 +45,7 @@ def test_it_compiles_for_every_parent_and_every_input_that_its_features_take_wit
 ) -> None:
     graph = vggc.compile(parent).graph
     layers = [node for node in graph.nodes if node.section == "features" and not node.layer.kind.startswith("max_pool")]
-    least = smallest_input(Graph(graph.spec, tuple(layers)), "features")
+    least = smallest_input(without(graph.section("features"), {n.path for n in graph.nodes if n not in layers}))
     assert least is not None
     if height < least[0] or width < least[1]:
         with pytest.raises(SpecError, match="E203"):
@@ -143,7 +143,7 @@ def test_a_window_that_does_not_fit_is_not_said_to_enlarge(folder: Path) -> None
 
 def test_what_belongs_to_the_input_follows_it() -> None:
     network = begin("vgg16_cifar10", (1, 32, 96)).network
-    preprocess, train = network.spec.preprocess, network.spec.train
+    preprocess, train = network.header.preprocess, network.header.train
     assert preprocess is not None
     assert train is not None
     assert (preprocess.resize, preprocess.crop) == ((35, 105), (32, 96))
@@ -155,7 +155,7 @@ def test_what_a_parent_expects_is_stated_again(tmp_path: Path) -> None:
     parent = tmp_path / "parent.yaml"
     parent.write_text(SMALL + "expect: {params: 2285, max_macs: 130K, flatten: 64}\n")
     child = starting.start("mine", read_source(parent), "parent.yaml", tmp_path / "mine.yaml", input=(3, 32, 32))
-    assert {each.key: each.value for each in child.network.spec.expect} == {
+    assert {each.key: each.value for each in child.network.header.expect} == {
         "params": 2285, "max_macs": child.network.macs, "flatten": 64, "macs": child.network.macs, "output": (5,),
     }  # fmt: skip
     same = starting.start("mine", read_source(parent), "parent.yaml", tmp_path / "mine.yaml", classes=5)

@@ -16,7 +16,7 @@ from tests.pictures import in_memory, noise, save
 from vggc import cli
 from vggc.cli.exits import Exit
 from vggc.data import Images, Source, open_source
-from vggc.data.base import Split
+from vggc.data.dataset import Split
 from vggc.data.statistics import Sums, measure, sums_of
 
 
@@ -153,7 +153,7 @@ def test_what_is_pasted_compiles(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("vgg11_digits") == Exit.FINE
     pasted = capsys.readouterr().out.splitlines()[-1]
     text = "vggc: 1\nname: x\ninput: [1, 32, 32]\nclasses: 10\nfeatures: [2]\nclassifier: [{linear: classes}]\n"
-    steps = network(text + pasted).spec.preprocess
+    steps = network(text + pasted).header.preprocess
     assert steps is not None
     assert (steps.resize, steps.crop) == (32, None)
 

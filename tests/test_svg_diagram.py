@@ -11,9 +11,12 @@ from typing import Final, TypeVar
 
 import pytest
 
-from vggc.backends.svg_blocks import MAX_BLOCKS, TIMES, Block, Scale, blocks
-from vggc.backends.svg_diagram import emit
-from vggc.backends.svg_layout import (
+from tests.networks import compile_source
+from vggc import compile
+from vggc.base.diagnostics import Source
+from vggc.drawing.svg_blocks import MAX_BLOCKS, TIMES, Block, Scale, blocks
+from vggc.drawing.svg_diagram import emit
+from vggc.drawing.svg_layout import (
     FONT,
     LEGEND,
     ROW,
@@ -27,9 +30,7 @@ from vggc.backends.svg_layout import (
     lay_out,
     text_width,
 )
-from vggc.diagnostics import Source
-from vggc.ir import Network
-from vggc.pipeline import compile, compile_source
+from vggc.model import Network
 
 M = TypeVar("M")
 
@@ -397,14 +398,14 @@ def run(code: str, **environment: str) -> str:
 
 
 def test_the_text_does_not_depend_on_the_process() -> None:
-    code = "import sys; from vggc.pipeline import compile; from vggc.backends.svg_diagram import emit\n"
+    code = "import sys; from vggc.pipeline import compile; from vggc.drawing.svg_diagram import emit\n"
     code += "sys.stdout.reconfigure(encoding='utf-8'); print(emit(compile('vgg16')), end='')"
     first, second = (run(code, PYTHONHASHSEED=seed) for seed in ("1", "2"))
     assert first == second == emit(network("vgg16"))
 
 
 def test_neither_torch_nor_onnx_is_imported() -> None:
-    code = "import sys; from vggc import backends; backends.load('svg_diagram')\n"
+    code = "import sys; import vggc.drawing.svg_diagram\n"
     assert run(code + "print(sorted({'torch', 'onnx', 'onnxruntime', 'numpy'} & sys.modules.keys()))") == "[]\n"
 
 
@@ -420,7 +421,7 @@ def test_it_needs_nothing_but_itself_and_knows_dark_mode(name: str) -> None:
 def test_a_hostile_name_stays_a_text() -> None:
     net = network("tiny")
     name = "</title><script>\"'&"
-    hostile = replace(net, graph=replace(net.graph, spec=replace(net.spec, name=name)))
+    hostile = replace(net, graph=replace(net.graph, header=replace(net.header, name=name)))
     root = ElementTree.fromstring(emit(hostile))
     assert root[0].text == name
     assert name in [element.text for element in root.iter(f"{SVG}text")]
@@ -430,7 +431,7 @@ def test_a_hostile_name_stays_a_text() -> None:
 def test_a_long_name_is_cut_in_the_title_line_only() -> None:
     net = network("tiny")
     name = "x" * 300
-    long = replace(net, graph=replace(net.graph, spec=replace(net.spec, name=name)))
+    long = replace(net, graph=replace(net.graph, header=replace(net.header, name=name)))
     root = ElementTree.fromstring(emit(long))
     assert root[0].text == name
     assert name not in [element.text for element in root.iter(f"{SVG}text")]

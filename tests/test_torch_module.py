@@ -10,10 +10,10 @@ from torch import nn
 
 import vggc
 from tests.networks import ALL, PLAIN, SMALL, network
-from vggc.errors import InternalError
-from vggc.frontend.sources import stock_names
-from vggc.ir import Network
-from vggc.verify.module import check_module
+from vggc.base.errors import InternalError
+from vggc.frontend.text.sources import stock_names
+from vggc.model import Network
+from vggc.verify.module_check import check_module
 
 
 def torchvision_keys(configuration: str, batch_norm: bool) -> dict[str, tuple[int, ...]]:

@@ -57,8 +57,8 @@ def test_the_files(run: RunFolder) -> None:
 
 def test_the_spec_is_the_network(run: RunFolder) -> None:
     again = vggc.compile(run.spec)
-    assert again.spec.train is not None
-    assert again.spec.train.epochs == 3
+    assert again.header.train is not None
+    assert again.header.train.epochs == 3
     assert {key: tuple(tensor.shape) for key, tensor in weights(run).items()} == {
         key: tuple(tensor.shape) for key, tensor in again.module(init=False).state_dict().items()
     }

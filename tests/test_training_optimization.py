@@ -11,9 +11,9 @@ from torch import nn
 import vggc
 from tests.training_runs import PLAIN, train, weights, write_spec
 from vggc.data import Batches, open_source, split_indices
-from vggc.frontend.optimizers import OPTIMIZERS
-from vggc.frontend.recipe import Train
-from vggc.ir import Network
+from vggc.model import Network
+from vggc.recipe.optimizers import OPTIMIZERS
+from vggc.recipe.recipe import Train
 from vggc.training.optimization import LearningRate, make_optimizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -23,7 +23,7 @@ STEPS: Final = 3  # of an epoch
 
 def recipe(epochs: int, **train: object) -> Train:
     overrides = {"train": {"epochs": epochs, "batch_size": 8, **train}}
-    found = vggc.compile("vgg11", overrides={**overrides, "input": [3, 32, 32], "pool": 1}).spec.train
+    found = vggc.compile("vgg11", overrides={**overrides, "input": [3, 32, 32], "pool": 1}).header.train
     assert found is not None
     return found
 
@@ -172,7 +172,7 @@ def test_a_run_is_the_loop_that_one_would_write(kind: str, tmp_path: Path) -> No
 
 
 def _by_hand(network: Network, make: Any) -> nn.Module:
-    found = network.spec.train
+    found = network.header.train
     assert found is not None
     images = open_source("digits").images("train")
     indices, _ = split_indices(images.labels, 0.0, 3)

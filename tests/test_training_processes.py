@@ -17,16 +17,16 @@ from lightning.fabric.strategies.launchers.subprocess_script import _ChildProces
 from torch.distributed import DistStoreError
 
 from tests.training_runs import PLAIN, ROOT, end, epochs_done, fails, start, train, until, weights, write_spec
+from vggc.base.errors import ProductError
 from vggc.data import open_source
-from vggc.data.base import Subset
-from vggc.errors import ProductError
+from vggc.data.dataset import Subset
+from vggc.training.devices import Machine
 from vggc.training.evaluation import evaluate, module_forward
 from vggc.training.interruptions import explained
 from vggc.training.launching import launched
-from vggc.training.machine import Machine
 from vggc.training.request import network_of
 from vggc.training.run_folder import RunFolder
-from vggc.training.talk import Talk
+from vggc.training.run_output import Talk
 from vggc.weights.loading import load_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -18,7 +18,7 @@ from tests.pictures import noise, save
 from tests.training_runs import NETWORK, ROOT, end, epochs_done, fails, same, start, train, until, weights, write_spec
 from vggc.cli import main
 from vggc.training import checkpoints
-from vggc.training.machine import Machine
+from vggc.training.devices import Machine
 from vggc.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("one_thread")

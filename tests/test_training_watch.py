@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.training_runs import PLAIN, fails, train, write_spec
-from vggc.errors import ProductError
-from vggc.ir import Network
+from vggc.base.errors import ProductError
+from vggc.model import Network
 from vggc.training.history import Epoch, History
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
@@ -76,9 +76,9 @@ def test_a_loss_that_grows_is_called_diverging(tmp_path: Path, capsys: pytest.Ca
 
 
 def network(text: str = PLAIN, **train: object) -> Network:
-    from vggc.diagnostics import Source
-    from vggc.frontend.inherit import from_mapping
-    from vggc.pipeline import compile_source
+    from tests.networks import compile_source
+    from vggc.base.diagnostics import Source
+    from vggc.frontend.text.inherit import from_mapping
 
     overrides = from_mapping({"train": {"epochs": 5, "batch_size": 64, "optimizer": "sgd", **train}})
     return compile_source(Source("spec", text), [overrides])
@@ -86,9 +86,9 @@ def network(text: str = PLAIN, **train: object) -> Network:
 
 def watch(text: str = PLAIN, labels: torch.Tensor | None = None, warm_steps: int = 0, **train: object) -> Watch:
     found = network(text, **train)
-    assert found.spec.train is not None
+    assert found.header.train is not None
     even = torch.arange(1000) % 10
-    return Watch(found, found.spec.train, labels if labels is not None else even, warm_steps)
+    return Watch(found, found.header.train, labels if labels is not None else even, warm_steps)
 
 
 def test_chance_is_the_entropy_of_the_labels() -> None:

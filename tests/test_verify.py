@@ -14,10 +14,10 @@ from torch.nn import functional
 
 import vggc
 from tests.networks import PLAIN, SMALL, network
-from vggc.errors import VerificationError
+from vggc.base.errors import VerificationError
 from vggc.verify.outputs import compare, perturbed, relative_l2
 from vggc.verify.report import FLOAT32
-from vggc.verify.telling import telling_weights
+from vggc.verify.revealing_weights import telling_weights
 from vggc.weights.loading import save_weights
 
 RELATIVE_L2 = FLOAT32.relative_l2

@@ -13,9 +13,9 @@ import vggc
 from tests.networks import SMALL, network
 from tests.pictures import noise, save
 from vggc.passes import prepare
-from vggc.verify.embedded import embedded_weights
-from vggc.verify.quantized import quantized_span
-from vggc.verify.reading import read_model
+from vggc.verify.file_origin import embedded_weights
+from vggc.verify.int8_tensors import quantized_span
+from vggc.verify.model_file import read_model
 
 TELLING: Final = SMALL.replace("linear: {normal: 0.05}", "linear: kaiming_normal")
 QUANTIZED: Final = re.compile(r"classifier\.0\.weight.*_quantized")

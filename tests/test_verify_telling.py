@@ -11,7 +11,7 @@ import vggc
 from tests.networks import network
 from vggc.verify.outputs import perturbed, relative_l2
 from vggc.verify.report import TOLERANCES
-from vggc.verify.telling import balanced, telling_weights
+from vggc.verify.revealing_weights import balanced, telling_weights
 
 HEAD: Final = "vggc: 1\nname: x\ninput: [3, 16, 16]\nclasses: 5\n"
 ACTIVATIONS: Final = ["relu", "sigmoid", "tanh", "gelu", "hardsigmoid", "softplus", "selu"]

@@ -11,9 +11,9 @@ import safetensors.torch
 import torch
 
 from tests.networks import SMALL, network
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
 from vggc.weights.loading import load_weights, save_state, save_weights
-from vggc.weights.reading import read_state
+from vggc.weights.state_dict_files import read_state
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hatchling.builders.wheel import WheelBuilder
 
-from vggc.frontend.sources import stock_names
-from vggc.version import __version__
+from vggc.base.version import __version__
+from vggc.frontend.text.sources import stock_names
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +22,9 @@ def test_the_wheel_works_where_it_is_unpacked(tmp_path: Path) -> None:
     assert {"vggc/py.typed", "vggc/specs/vggc.schema.json", f"vggc-{__version__}.dist-info/licenses/LICENSE"} <= set(
         names
     )
-    code = "import vggc; from vggc.frontend.sources import stock_names; print(vggc.__file__); print(*stock_names())"
+    code = (
+        "import vggc; from vggc.frontend.text.sources import stock_names; print(vggc.__file__); print(*stock_names())"
+    )
     # Standing above the package does not make its specs the author's, as where .venv lies in the working folder.
     code += "; print(vggc.compile('vgg16_bn').layers[0].node.span)"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}

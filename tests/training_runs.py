@@ -13,7 +13,7 @@ import torch
 
 from vggc.cli import main
 from vggc.training.run_folder import RunFolder
-from vggc.weights.reading import read_state
+from vggc.weights.state_dict_files import read_state
 
 ROOT: Final = Path(__file__).parents[1]
 

@@ -29,39 +29,39 @@ Reading order, which is the way of the data:
     files       how all of them write: whole or not at all
 """
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
-from vggc.version import __version__
+from vggc.base.version import __version__
 
 if TYPE_CHECKING:
-    from vggc.diagnostics import Diagnostic, SpecError
-    from vggc.errors import InternalError, ProductError, VerificationError
+    from vggc.base.diagnostics import Diagnostic, SpecError
+    from vggc.base.errors import InternalError, ProductError, VerificationError
     from vggc.exporting.export import Export, export_onnx
     from vggc.importing.onnx_import import import_onnx
     from vggc.importing.result import Imported
     from vggc.importing.torch_import import import_torch
-    from vggc.ir import Network, ShapedLayer
-    from vggc.pipeline import compile
-    from vggc.verify.verifying import verify_onnx
-    from vggc.weights.matching import Matching
+    from vggc.ir.network import ShapedLayer
+    from vggc.model import Network, compile
+    from vggc.verify.verify_file import verify_onnx
+    from vggc.weights.key_matching import Matching
 
 _HOMES = {
-    "Diagnostic": "diagnostics",
-    "Export": "exporting.export",
-    "Imported": "importing.result",
-    "InternalError": "errors",
-    "Matching": "weights.matching",
-    "Network": "ir",
-    "ProductError": "errors",
-    "ShapedLayer": "ir",
-    "SpecError": "diagnostics",
-    "VerificationError": "errors",
-    "compile": "pipeline",
-    "export_onnx": "exporting.export",
-    "import_onnx": "importing.onnx_import",
-    "import_torch": "importing.torch_import",
-    "verify_onnx": "verify.verifying",
+    "Diagnostic": "vggc.base.diagnostics:Diagnostic",
+    "Export": "vggc.exporting.export:Export",
+    "Imported": "vggc.importing.result:Imported",
+    "InternalError": "vggc.base.errors:InternalError",
+    "Matching": "vggc.weights.key_matching:Matching",
+    "Network": "vggc.model:Network",
+    "ProductError": "vggc.base.errors:ProductError",
+    "ShapedLayer": "vggc.ir.network:ShapedLayer",
+    "SpecError": "vggc.base.diagnostics:SpecError",
+    "VerificationError": "vggc.base.errors:VerificationError",
+    "compile": "vggc.model:compile",
+    "export_onnx": "vggc.exporting.export:export_onnx",
+    "import_onnx": "vggc.importing.onnx_import:import_onnx",
+    "import_torch": "vggc.importing.torch_import:import_torch",
+    "verify_onnx": "vggc.verify.verify_file:verify_onnx",
 }
 
 __all__ = [
@@ -88,7 +88,7 @@ def __getattr__(name: str) -> object:
     """Import what is asked for: `vggc check` takes no longer for what it does not need."""
     if name not in _HOMES:
         raise AttributeError(f"module `vggc` has no attribute `{name}`")
-    return getattr(import_module(f"vggc.{_HOMES[name]}"), name)
+    return resolve_name(_HOMES[name])
 
 
 def __dir__() -> list[str]:

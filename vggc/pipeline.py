@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterable, Mapping
 
-from vggc import expectations, shapes, unroll
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend import complaints, inherit, spec
-from vggc.frontend.document import Document, Table
-from vggc.frontend.sources import read_source
-from vggc.ir import Graph, Network
+from vggc.analysis import expectations, shapes
+from vggc.base.diagnostics import Source, SpecError
+from vggc.frontend.schema import messages
+from vggc.frontend.spec import spec, unroll
+from vggc.frontend.text import inherit
+from vggc.frontend.text.document import Document, Table
+from vggc.frontend.text.sources import read_source
+from vggc.ir.graph import Graph
+from vggc.ir.network import Network
 
 
 def compile(
@@ -18,13 +21,7 @@ def compile(
     until: str | None = None,
     max_memory: int = shapes.MAX_MEMORY,
 ) -> Network:
-    """Compile the spec at a path, or the stock spec of that name.
-
-    Args:
-        path_or_name: the file, or a name such as `vgg16`.
-        overrides: values laid over the spec's, such as `{"classes": 10, "input": [3, 64, 64]}`; keys may be dotted.
-        until: the alias or path of the layer after which the network ends, such as `relu3_3`.
-        max_memory: the bytes that the weights may take.
+    """Compile the spec at a path, or the stock spec of that name; the arguments are those of `vggc.compile`.
 
     Raises:
         SpecError: the spec is wrong; the error holds every diagnostic, with its place.
@@ -62,10 +59,19 @@ def graph_of(document: Document, *, until: str | None = None) -> Graph:
     Raises:
         SpecError: the spec is wrong.
     """
-    if found := complaints.check(document):
+    graph = unroll.unroll(spec_of(document))
+    return graph if until is None else unroll.cut(graph, until)
+
+
+def spec_of(document: Document) -> spec.Spec:
+    """The spec that a document says: its items as they are written, with the short forms expanded.
+
+    Raises:
+        SpecError: the spec is wrong.
+    """
+    if found := messages.check(document):
         raise SpecError(found)
     typed, found = spec.build(document)
     if found:
         raise SpecError(found)
-    graph = unroll.unroll(typed)
-    return graph if until is None else unroll.cut(graph, until)
+    return typed

@@ -6,15 +6,18 @@ from functools import reduce
 from itertools import groupby
 from typing import Any
 
-from vggc import expectations, shapes
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend import inherit, recipe
-from vggc.frontend.document import Table, plain
-from vggc.ir import Graph, Network, Node
+from vggc.analysis import expectations, shapes
+from vggc.base.diagnostics import Source, SpecError
+from vggc.base.records import Named
+from vggc.frontend.text import inherit
+from vggc.frontend.text.document import Table, plain
+from vggc.ir.graph import Graph, Node
+from vggc.ir.network import Network
+from vggc.ir.walk import without
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.base import Shape, ShapeError, pair
+from vggc.layers.layer import Shape, ShapeError, pair
 from vggc.pipeline import read_graph
-from vggc.records import Named
+from vggc.recipe import recipe
 
 Changes = dict[str, Any]  # keys of a spec and their values, as YAML has them
 
@@ -26,11 +29,11 @@ def adapted(source: Source, input: Shape, overrides: Iterable[Table] = ()) -> Ch
         SpecError: the spec is wrong, or its features do not take the input.
     """
     tables = [*overrides]
-    spec = read_graph(source, tables).spec
+    header = read_graph(source, tables).header
     changes: Changes = {"input": list(input)}
-    if spec.preprocess is not None and (preprocess := _preprocess(spec.preprocess, input)):
+    if header.preprocess is not None and (preprocess := _preprocess(header.preprocess, input)):
         changes["preprocess"] = preprocess
-    if spec.train is not None and (augment := _augment(spec.train.augment, spec.input, input)):
+    if header.train is not None and (augment := _augment(header.train.augment, header.input, input)):
         changes["train"] = {"augment": augment}
     pool = _pool(read_graph(source, [*tables, inherit.from_mapping(changes)]))
     return changes if pool is None else {**changes, "pool": pool}
@@ -45,11 +48,11 @@ def without_pools(source: Source, input: Shape) -> Changes:
         SpecError: the spec is wrong.
     """
     graph = read_graph(source)
-    spec, pools = replace(graph.spec, input=input), _pools(graph)
+    header, pools = replace(graph.header, input=input), _pools(graph)
     for number in range(len(pools) + 1):
         gone = pools[len(pools) - number :]
         try:
-            features(Graph(spec, tuple(node for node in graph.nodes if node not in [pool for _, pool in gone])))
+            features(Graph(header, without(graph.nodes, {pool.path for _, pool in gone})))
         except SpecError:
             continue
         return {"rewrite": _removing([(stage, pool.layer.kind) for stage, pool in gone])} if gone else {}
@@ -95,7 +98,7 @@ def features(graph: Graph) -> Network:
     Raises:
         SpecError: they do not take the input.
     """
-    return shapes.infer(Graph(graph.spec, tuple(node for node in graph.nodes if node.section == "features")))
+    return shapes.infer(Graph(graph.header, graph.section("features")))
 
 
 def _pool(graph: Graph) -> Any:

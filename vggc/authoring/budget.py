@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
+from vggc.analysis.shapes import MAX_MEMORY
 from vggc.authoring.adapting import Changes
 from vggc.authoring.counting import Counts
-from vggc.shapes import MAX_MEMORY
 
 STEP: Final = 0.05  # in which the uses of a budget are told apart
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from vggc.backends.yaml_spec import value_text
+from vggc.backends.text.yaml_spec import value_text
 
 WIDTH: Final = 120  # of a line
 

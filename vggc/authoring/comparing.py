@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vggc.authoring.diff_markdown import code, table
-from vggc.authoring.figures import FIGURES, Figure, Value, file_of
-from vggc.backends.text_summary import aligned
-from vggc.ir import Network
+from vggc.authoring.network_figures import FIGURES, Figure, Value, file_of
+from vggc.backends.text.text_summary import aligned
+from vggc.ir.network import Network
 
 COLUMNS: Final = (
     "params",

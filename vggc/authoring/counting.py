@@ -1,12 +1,11 @@
 """Counting many networks that share most of their layers: what a layer costs for a shape is worked out once."""
 
 from collections.abc import Iterable
+from math import prod
 from typing import NamedTuple
 
-from vggc.frontend.items import Written
-from vggc.ir import Node, Section, ShapedLayer
-from vggc.layers.base import Layer, Shape, ShapeError
-from vggc.unroll import Placed
+from vggc.ir.naming import Placed
+from vggc.layers.layer import Layer, Shape, ShapeError
 
 
 class Counts(NamedTuple):
@@ -29,10 +28,10 @@ class Counter:
         """The figures of layers in a row for an input (C, H, W); None where one cannot take what it is given."""
         params = macs = weight_bytes = peak = 0
         shape = input
-        for section, written in layers:
-            key = id(written.layer), shape
+        for _, layer, _ in layers:
+            key = id(layer), shape
             if key not in self.known:
-                self.known[key] = written.layer, _counted(section, written, shape)
+                self.known[key] = layer, _counted(layer, shape)
             found = self.known[key][1]
             if found is None:
                 return None
@@ -44,9 +43,10 @@ class Counter:
         return Counts(params, macs, weight_bytes, peak)
 
 
-def _counted(section: Section, written: Written, input: Shape) -> tuple[Shape, Counts] | None:
+def _counted(layer: Layer, x: Shape) -> tuple[Shape, Counts] | None:
     try:
-        shaped = ShapedLayer(Node("", "", section, written), input, written.layer.shape(input))
+        output = layer.shape(x)
     except ShapeError:
         return None
-    return shaped.output, Counts(shaped.params, shaped.macs, shaped.weight_bytes, shaped.moved_bytes)
+    moved = 4 * (prod(x) + prod(output))
+    return output, Counts(layer.params(x), layer.macs(x), layer.weight_bytes(x), moved)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from vggc.frontend.items import Written
+from vggc.frontend.spec.items import LayerItem
 from vggc.layers import find
-from vggc.layers.base import pair
+from vggc.layers.layer import pair
 
 MAX_ITEMS: Final = 500  # of a list that is varied
 
@@ -74,7 +74,7 @@ class Stages(Generic[T]):
         return found
 
 
-def depths(stages: Stages[Written], limit: int) -> list[Depth]:
+def depths(stages: Stages[LayerItem], limit: int) -> list[Depth]:
     """The depths to try: as it is, then those that differ by the fewest blocks, so many that there are `limit`.
 
     The least of all is among them. A stage has at most one block more, and none more where its last convolution has a
@@ -98,7 +98,7 @@ def _neighbours(depth: Depth, most: Sequence[int]) -> Iterator[Depth]:
                 yield (*depth[:stage], other, *depth[stage + 1 :])
 
 
-def _keeps_size(written: Written) -> bool:
+def _keeps_size(written: LayerItem) -> bool:
     return pair(getattr(written.layer, "stride", 1)) == (1, 1)
 
 

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from vggc.authoring.diffing import Difference, Pair
-from vggc.authoring.figures import file_of
-from vggc.backends.network_json import described
-from vggc.ir import Network
+from vggc.authoring.network_figures import file_of
+from vggc.backends.text.network_json import described
+from vggc.ir.network import Network
 
 
 def emit(difference: Difference) -> str:

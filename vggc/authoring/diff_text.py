@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from vggc.authoring.diffing import Difference, Pair, State
-from vggc.authoring.figures import file_of
-from vggc.backends import yaml_spec
-from vggc.backends.text_summary import aligned, by, title
-from vggc.ir import Network
+from vggc.authoring.network_figures import file_of
+from vggc.backends.text import yaml_spec
+from vggc.backends.text.text_summary import aligned, by, title
+from vggc.ir.network import Network
 
 SIGNS: Final[dict[State, str]] = {"inserted": "+", "removed": "-", "changed": "~"}
 MAX_GROUPS: Final = 6

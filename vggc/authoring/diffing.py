@@ -11,12 +11,12 @@ from itertools import groupby
 from typing import Final, Literal, NamedTuple
 
 from vggc.authoring.alignment import align
-from vggc.authoring.figures import FIGURES, Figure, Value
-from vggc.backends import yaml_spec
-from vggc.frontend.spec import Spec
-from vggc.ir import Network, ShapedLayer
-from vggc.layers.base import Layer
-from vggc.records import Named
+from vggc.authoring.network_figures import FIGURES, Figure, Value
+from vggc.backends.text import yaml_spec
+from vggc.base.records import Named
+from vggc.ir.header import Header
+from vggc.ir.network import Network, ShapedLayer
+from vggc.layers.layer import Layer
 
 Said = str | Named  # the value of a key: as YAML, or a kind with its options
 State = Literal["same", "changed", "inserted", "removed"]
@@ -128,8 +128,8 @@ class Difference:
     @cached_property
     def keys(self) -> tuple[KeyChange, ...]:
         """The keys that differ."""
-        before = _keys(self.before.spec, beside=self.after.spec)
-        after = _keys(self.after.spec, beside=self.before.spec)
+        before = _keys(self.before.header, beside=self.after.header)
+        after = _keys(self.after.header, beside=self.before.header)
         found = (KeyChange(key, *_texts(before.get(key), after.get(key))) for key in (before | after))
         return tuple(each for each in found if each.before != each.after)
 
@@ -201,23 +201,23 @@ def _text(value: Said | None, beside: Said | None) -> str | None:
     return f"{{{value.kind}: {yaml_spec.value_text(options)}}}" if options else value.kind
 
 
-def _keys(spec: Spec, beside: Spec) -> dict[str, Said]:
+def _keys(header: Header, beside: Header) -> dict[str, Said]:
     """What a spec says besides its name and its layers, by dotted keys; defaults where the other spec says others."""
-    found: dict[str, Said] = {"input": yaml_spec.value_text(spec.input)}
-    if spec.classes is not None:
-        found["classes"] = yaml_spec.classes_text(spec.classes)
-    found |= {f"init.{key}": scheme for key, scheme in spec.init.items()}
-    for each in spec.expect:
+    found: dict[str, Said] = {"input": yaml_spec.value_text(header.input)}
+    if header.classes is not None:
+        found["classes"] = yaml_spec.classes_text(header.classes)
+    found |= {f"init.{key}": scheme for key, scheme in header.init.items()}
+    for each in header.expect:
         key, _, value = yaml_spec.expectation_text(each).partition(": ")
         found[f"expect.{key}"] = value
     for section in ("preprocess", "train"):
-        record, other = getattr(spec, section), getattr(beside, section)
+        record, other = getattr(header, section), getattr(beside, section)
         if record is not None:
             said, shown = record.changed(), {} if other is None else other.changed()
             values = {key: getattr(record, key) for key in record.field_names() if key in said or key in shown}
             found |= {
                 f"{section}.{key}": _field(value) for key, value in values.items() if key in said or value is not None
             }
-    if spec.allow:
-        found["allow"] = yaml_spec.value_text(sorted(spec.allow))
+    if header.allow:
+        found["allow"] = yaml_spec.value_text(sorted(header.allow))
     return found

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vggc import shapes
+from vggc.analysis import shapes
 from vggc.authoring.adapting import Changes, restated
-from vggc.authoring.axes import amount
 from vggc.authoring.budget import Budget, Variant
 from vggc.authoring.child_text import keys
-from vggc.authoring.figures import FIGURES
 from vggc.authoring.fitting import Search
-from vggc.diagnostics import Source, joined
-from vggc.errors import InternalError, ProductError
-from vggc.ir import Network
+from vggc.authoring.network_figures import FIGURES
+from vggc.base.diagnostics import Source, joined
+from vggc.base.errors import InternalError, ProductError
+from vggc.drawing.axes import amount
+from vggc.ir.network import Network
 from vggc.pipeline import compile_source, read_graph
 
 # The limits by the figure that they limit: as the command line calls them, and as `expect` does.

@@ -14,20 +14,20 @@ from itertools import product
 from math import log2, prod
 from typing import Final
 
-from vggc import unroll
 from vggc.authoring.adapting import Changes, adapted
 from vggc.authoring.budget import Budget, Variant, fits, ranked, use
 from vggc.authoring.counting import Counter, Counts
 from vggc.authoring.depths import MAX_ITEMS, Depth, Stages, depths, flat_items, group_of_item
-from vggc.diagnostics import Source, SpecError
-from vggc.errors import ProductError
-from vggc.frontend import inherit, spec
-from vggc.frontend.document import Document, Entry, Leaf, Table, plain
-from vggc.frontend.items import Written
-from vggc.frontend.spec import Spec
-from vggc.geometry import receptive_fields
+from vggc.base.diagnostics import Source, SpecError
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.frontend.spec import spec, unroll
+from vggc.frontend.spec.items import LayerItem
+from vggc.frontend.spec.spec import Spec
+from vggc.frontend.text import inherit
+from vggc.frontend.text.document import Document, Entry, Leaf, Table, plain
+from vggc.ir.geometry import receptive_fields
 from vggc.pipeline import compile_source
-from vggc.progress import Progress, silent
 
 VARIED: Final = ("width", "depth", "input")
 WIDTHS: Final = (*(i / 1000 for i in range(10, 100)), *(i / 100 for i in range(10, 401)))
@@ -82,7 +82,7 @@ class _Variants:
         self.counter = Counter()
         self.tried = 0
         self.least: Counts | None = None
-        self.specs: dict[tuple[str, float], tuple[Spec, Stages[Written]] | None] = {}
+        self.specs: dict[tuple[str, float], tuple[Spec, Stages[LayerItem]] | None] = {}
 
     def found(self, progress: Progress) -> Iterator[Variant]:
         inputs = list(self._inputs())
@@ -202,7 +202,7 @@ class _Variants:
             self.least = counts if self.least is None else Counts(*map(min, self.least, counts))
         return counts
 
-    def _stages(self, changes: Changes, width: float) -> tuple[Spec, Stages[Written]] | None:
+    def _stages(self, changes: Changes, width: float) -> tuple[Spec, Stages[LayerItem]] | None:
         """The spec at a width, and its features by stage; None where it contradicts itself there."""
         key = str(changes.get("pool")), width
         if key not in self.specs:

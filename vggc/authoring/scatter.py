@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Final
 
-from vggc.authoring.axes import Axis
 from vggc.authoring.comparing import Row
-from vggc.backends.svg_layout import FONT, LINE, Box, text_width
+from vggc.drawing.axes import Axis
+from vggc.drawing.svg_layout import FONT, LINE, Box, text_width
 
 WIDTH: Final = 860.0
 HEIGHT: Final = 560.0

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 from xml.sax.saxutils import escape
 
-from vggc.authoring.axes import amount
 from vggc.authoring.comparing import Comparison
 from vggc.authoring.scatter import FRAME, HEIGHT, RADIUS, WIDTH, Label, Point, Scatter, lay_out
-from vggc.backends.svg_diagram import BASELINE
-from vggc.backends.svg_layout import FONT, LINE, MARGIN
-from vggc.backends.svg_theme import COLOURS, style
+from vggc.drawing.axes import amount
+from vggc.drawing.svg_diagram import BASELINE
+from vggc.drawing.svg_layout import FONT, LINE, MARGIN
+from vggc.drawing.svg_theme import COLOURS, style
 
 GRID: Final = 'stroke="#808080" stroke-opacity=".25"'
 LINK: Final = 'class="vggc-arrow" stroke="#59636e" stroke-opacity=".6" stroke-width=".8"'

@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from vggc import shapes
+from vggc.analysis import shapes
 from vggc.authoring.adapting import Changes, adapted, features, restated, without_pools
 from vggc.authoring.child_text import WIDTH, key_lines, keys
-from vggc.backends.text_summary import by
-from vggc.backends.yaml_spec import layer_text, value_text
-from vggc.diagnostics import Source, SpecError
-from vggc.frontend import inherit
-from vggc.frontend.document import plain
-from vggc.frontend.sources import stock_folder
-from vggc.ir import Graph, Network
+from vggc.backends.text.text_summary import by
+from vggc.backends.text.yaml_spec import layer_text, value_text
+from vggc.base.diagnostics import Source, SpecError
+from vggc.frontend.text import inherit
+from vggc.frontend.text.document import plain
+from vggc.frontend.text.sources import stock_folder
+from vggc.ir.graph import Graph
+from vggc.ir.network import Network
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.base import Shape
+from vggc.layers.layer import Shape
 from vggc.pipeline import compile_source, read_graph
 
 SCHEMA: Final = "vggc.schema.json"
@@ -138,8 +139,8 @@ class _Child:
         for key, value in self.head.items():
             yield f"{key}: {value_text(value)}"
         for key in ("input", "classes"):
-            if key not in self.changes and key in self.parent.spec.places:
-                inherited = {"input": self.parent.spec.input, "classes": _classes(self.parent)}[key]
+            if key not in self.changes and key in self.parent.header.places:
+                inherited = {"input": self.parent.header.input, "classes": _classes(self.parent)}[key]
                 yield _shortened(f"# {key}: {value_text(inherited)}  # inherited", f"# {key}: inherited")
         for key in ("input", "classes", "rewrite", "pool", "preprocess", "train"):
             if key in self.changes:
@@ -215,7 +216,7 @@ class _Child:
 
 
 def _classes(graph: Graph) -> object:
-    classes = graph.spec.classes
+    classes = graph.header.classes
     return None if classes is None else classes.names or classes.count
 
 

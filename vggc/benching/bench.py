@@ -9,14 +9,14 @@ from typing import Final
 
 import numpy as np
 
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.base.words import in_bytes
 from vggc.benching.engines import OnnxruntimeEngine, TorchEngine, random_values, threads_restored
-from vggc.benching.figures import ENGINES, Cell, Engine, Measurement, Ratio, Setting, ratios
 from vggc.benching.machine import Machine, available_memory, cores, this_machine
+from vggc.benching.medians import ENGINES, Cell, Engine, Measurement, Ratio, Setting, ratios
 from vggc.benching.rounds import Plan, Run, measure
 from vggc.benching.subject import Subject
-from vggc.errors import ProductError
-from vggc.progress import Progress, silent
-from vggc.quantities import in_bytes
 from vggc.verify.outputs import relative_l2
 
 DISAGREEMENT: Final = 1e-2  # relative L2, above which the engines surely do not compute the same

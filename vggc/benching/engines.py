@@ -10,9 +10,9 @@ import onnxruntime
 import torch
 from torch import nn
 
-from vggc.backends.torch_module import without_hints
+from vggc.backends.torch.torch_module import without_hints
+from vggc.base.errors import ProductError
 from vggc.benching.rounds import Run
-from vggc.errors import ProductError
 from vggc.verify.sessions import FAILURES, Array
 
 Feed = Mapping[str, Array]

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from vggc.version import __version__
+from vggc.base.version import __version__
 
 _CGROUP: Final = Path("/sys/fs/cgroup")
 

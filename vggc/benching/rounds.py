@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from vggc.benching.figures import Cell, Measurement, Setting
-from vggc.progress import Progress, silent
+from vggc.base.progress import Progress, silent
+from vggc.benching.medians import Cell, Measurement, Setting
 
 FEWEST: Final = 5  # rounds, where a single run takes longer than its share
 PAUSE: Final = 0.01  # seconds before a turn, in which the threads of the engine before it stop waiting for more work

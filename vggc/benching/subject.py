@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import onnx
 
-from vggc.backends import onnx_model, onnx_writer
-from vggc.benching.figures import ENGINES, Engine
-from vggc.errors import ProductError
-from vggc.ir import Network
-from vggc.progress import Progress
-from vggc.verify.embedded import Making, embedded_network, embedded_program, embedded_weights
-from vggc.verify.reading import data_files, read_model
+from vggc.backends.onnx import onnx_model, onnx_writer
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress
+from vggc.benching.medians import ENGINES, Engine
+from vggc.ir.network import Network
+from vggc.verify.file_origin import Making, embedded_network, embedded_program, embedded_weights
+from vggc.verify.model_file import data_files, read_model
 from vggc.verify.structure import inputs as inputs_of
+from vggc.weights.key_matching import Matching
 from vggc.weights.loading import load_weights
-from vggc.weights.matching import Matching
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +60,7 @@ class _Spec:
         return path, made if module else None
 
     def _module(self, progress: Progress) -> "nn.Sequential":
-        from vggc.backends import torch_module
+        from vggc.backends.torch import torch_module
 
         if self.weights is not None:
             return load_weights(self.network, self.weights, self.matching, self.seed, progress)[0]

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from vggc.benching.bench import Result
-from vggc.benching.figures import Measurement, Ratio, Setting, Spread
+from vggc.benching.medians import Measurement, Ratio, Setting, Spread
 
 _HEADINGS: Final = ("batch", "threads", "engine", "ms a batch", "images/s", "GMAC/s", "torch/onnxruntime", "rounds")
 _LEFT: Final = ("engine",)

@@ -2,41 +2,41 @@
 
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Final
 
 import click
 
+from vggc.base.diagnostics import SpecError, help_word, quoted
+from vggc.base.errors import ProductError, VerificationError
+from vggc.base.signals import ending_tidily
+from vggc.base.version import __version__
 from vggc.cli.exits import Exit
-from vggc.diagnostics import SpecError, help_word, quoted
-from vggc.ending import ending_tidily
-from vggc.errors import ProductError, VerificationError
-from vggc.version import __version__
 
 # Where each command lives, in the order of `vggc --help`; a module is imported when one of its commands is asked for.
 COMMANDS: Final = {
-    "check": "reading:check",
-    "shapes": "reading:shapes",
-    "expand": "reading:expand",
-    "new": "authoring:new",
-    "diff": "authoring:diff",
-    "compare": "choosing:compare",
-    "fit": "choosing:fit",
-    "draw": "editing:draw",
-    "build": "making:build",
-    "train": "training:train",
-    "eval": "training:evaluate",
-    "export": "exporting:export",
-    "verify": "exporting:verify",
-    "stats": "images:stats",
-    "predict": "images:predict",
-    "bench": "benching:bench",
-    "import": "importing:import_",
-    "list": "reading:list_stock",
-    "schema": "reading:schema",
-    "explain": "reading:explain",
-    "completion": "completion:completion",
-    "lsp": "editing:lsp",
+    "check": "vggc.cli.inspecting:check",
+    "shapes": "vggc.cli.inspecting:shapes",
+    "expand": "vggc.cli.inspecting:expand",
+    "new": "vggc.cli.authoring:new",
+    "diff": "vggc.cli.authoring:diff",
+    "compare": "vggc.cli.choosing:compare",
+    "fit": "vggc.cli.choosing:fit",
+    "draw": "vggc.cli.editing:draw",
+    "build": "vggc.cli.making:build",
+    "train": "vggc.cli.training:train",
+    "eval": "vggc.cli.training:evaluate",
+    "export": "vggc.cli.exporting:export",
+    "verify": "vggc.cli.exporting:verify",
+    "stats": "vggc.cli.images:stats",
+    "predict": "vggc.cli.images:predict",
+    "bench": "vggc.cli.benching:bench",
+    "import": "vggc.cli.importing:import_",
+    "list": "vggc.cli.inspecting:list_stock",
+    "schema": "vggc.cli.inspecting:schema",
+    "explain": "vggc.cli.inspecting:explain",
+    "completion": "vggc.cli.completion:completion",
+    "lsp": "vggc.cli.editing:lsp",
 }
 
 
@@ -49,8 +49,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(f"vggc.cli.{module}"), name)
+        command = resolve_name(COMMANDS[cmd_name])
         assert isinstance(command, click.Command)
         return command
 

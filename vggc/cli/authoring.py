@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from vggc import pipeline
+from vggc.base.errors import ProductError
 from vggc.cli.common import SPEC, file_of_spec, limits, overrides, source_of, summary, until_layer
 from vggc.cli.exits import Exit
 from vggc.cli.places import check_places, files_of_specs
-from vggc.errors import ProductError
-from vggc.frontend import inherit
-from vggc.frontend.sources import find_spec, is_stock, read_source
+from vggc.frontend.text import inherit
+from vggc.frontend.text.sources import find_spec, is_stock, read_source
 
 
 class _Input(click.ParamType[tuple[int, ...]]):
@@ -47,7 +47,7 @@ def new(
     The JSON Schema is put beside it for editors, unless it lies there or in a folder above already.
     """
     from vggc.authoring import starting
-    from vggc.files.staging import write_text
+    from vggc.base.staging import write_text
 
     _check_name(name)
     _check_output(name, output)
@@ -70,7 +70,7 @@ def new(
 
 def _check_name(name: str) -> None:
     """Before anything is read: a name that is a path is the likeliest mistake."""
-    from vggc.frontend.schema import NAME
+    from vggc.frontend.schema.json_schema import NAME
 
     if name.endswith((".yaml", ".yml")) or "/" in name:
         stem = Path(name).stem
@@ -95,8 +95,8 @@ def _classes(said: str | None) -> int | list[str] | None:
 
 def _provide(schema: Path) -> None:
     """Write the schema where there is none; one of another version is the user's to renew."""
-    from vggc.files.staging import write_text
-    from vggc.frontend.schema import published_text
+    from vggc.base.staging import write_text
+    from vggc.frontend.schema.json_schema import published_text
 
     if not schema.exists():
         write_text(schema, published_text())

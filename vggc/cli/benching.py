@@ -15,7 +15,7 @@ from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
     from vggc.benching.subject import Subject
-    from vggc.weights.matching import Matching
+    from vggc.weights.key_matching import Matching
 
 
 class _Numbers(click.ParamType[tuple[int, ...]]):
@@ -116,7 +116,7 @@ def _written_to(output: Path | None) -> Iterator[Callable[[str], None]]:
     if output is None:
         yield partial(click.echo, nl=False)
         return
-    from vggc.files.staging import move_into_place, staging
+    from vggc.base.staging import move_into_place, staging
 
     with staging(output) as folder:
         staged = folder / output.name

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vggc.base.diagnostics import Diagnostic, SpecError
+from vggc.base.errors import ProductError
 from vggc.cli import completion
 from vggc.cli.common import (
     SPEC,
@@ -24,10 +26,8 @@ from vggc.cli.common import (
 )
 from vggc.cli.exits import Exit
 from vggc.cli.places import check_places, check_suffix, files_of_specs
-from vggc.diagnostics import Diagnostic, SpecError
-from vggc.errors import ProductError
-from vggc.frontend.sources import read_source
-from vggc.ir import Network
+from vggc.frontend.text.sources import read_source
+from vggc.ir.network import Network
 
 if TYPE_CHECKING:
     from vggc.authoring.comparing import Comparison
@@ -93,8 +93,8 @@ def compare(
 
 
 def _check_columns(keys: Iterable[str | None]) -> None:
-    from vggc.authoring.figures import FIGURES
-    from vggc.diagnostics import help_word
+    from vggc.authoring.network_figures import FIGURES
+    from vggc.base.diagnostics import help_word
 
     for key in keys:
         if key not in FIGURES:
@@ -105,7 +105,7 @@ def _check_columns(keys: Iterable[str | None]) -> None:
 
 def _draw(comparison: "Comparison", file: Path) -> None:
     from vggc.authoring import scatter_svg
-    from vggc.files.staging import write_text
+    from vggc.base.staging import write_text
 
     write_text(file, scatter_svg.emit(comparison))
     click.echo(f"wrote {file}", err=True)
@@ -188,7 +188,7 @@ def fit(
 
 def _varied(words: str) -> list[str]:
     from vggc.authoring.fitting import VARIED
-    from vggc.diagnostics import help_word
+    from vggc.base.diagnostics import help_word
 
     varied = [word.strip() for word in words.split(",")]
     for word in varied:
@@ -199,7 +199,7 @@ def _varied(words: str) -> list[str]:
 
 def _write_all(texts: Mapping[Path, str], force: bool) -> None:
     """Write all files, or none if one of them is there."""
-    from vggc.files.staging import write_text
+    from vggc.base.staging import write_text
 
     there = [str(path) for path in texts if path.exists()]
     if there and not force:

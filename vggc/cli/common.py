@@ -9,13 +9,13 @@ from typing import Any, Final, TypeVar
 import click
 
 from vggc import pipeline
+from vggc.analysis.shapes import MAX_MEMORY
+from vggc.base.diagnostics import Diagnostic, Source
+from vggc.base.progress import Progress, silent
 from vggc.cli import completion
-from vggc.diagnostics import Diagnostic, Source
-from vggc.frontend import inherit
-from vggc.frontend.sources import read_source, read_stream, specs_below
-from vggc.ir import Network
-from vggc.progress import Progress, silent
-from vggc.shapes import MAX_MEMORY
+from vggc.frontend.text import inherit
+from vggc.frontend.text.sources import read_source, read_stream, specs_below
+from vggc.ir.network import Network
 
 STDIN: Final = "-"
 FORMATS: Final = ("text", "json", "sarif", "github")
@@ -159,7 +159,7 @@ def report(found: Sequence[Diagnostic], style: str) -> None:
     """Print diagnostics: for people to stderr, for programs to stdout."""
     if style in ("text", "github") and not found:
         return
-    from vggc import reporters
+    from vggc.cli import reporters
 
     if style != "text":
         click.echo(reporters.FORMATS[style](found))

@@ -26,9 +26,8 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from vggc.cli import cli
-
     found = get_completion_class(shell)
+    cli = click.get_current_context().find_root().command
     assert found is not None  # click knows all three
     script = found(cli, {}, "vggc", VARIABLE).source()
     # Bash puts a backslash before the spaces of what it completes when it is told that these are files.
@@ -40,7 +39,7 @@ def specs(incomplete: str) -> Items:
     # Folders are left to the shell, which adds no space behind them. They come first: bash forgets what is before.
     from click.shell_completion import CompletionItem
 
-    from vggc.frontend.sources import stock_names
+    from vggc.frontend.text.sources import stock_names
 
     stock = _beginning(incomplete, ((name, "stock spec") for name in stock_names()))
     return [CompletionItem(incomplete, type="dir"), *stock, *map(CompletionItem, _files(incomplete))]
@@ -60,9 +59,9 @@ def _files(incomplete: str) -> Iterator[str]:
 def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
     """The aliases of the layers of the spec that the command line names; none where it names none that can be read."""
     from vggc import pipeline
-    from vggc.diagnostics import SpecError
-    from vggc.frontend import inherit
-    from vggc.frontend.sources import read_source
+    from vggc.base.diagnostics import SpecError
+    from vggc.frontend.text import inherit
+    from vggc.frontend.text.sources import read_source
 
     named = _named(ctx)
     if named is None:
@@ -86,21 +85,21 @@ def _named(ctx: click.Context) -> str | None:
 
 def codes(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The codes of errors and warnings."""
-    from vggc.codes import CODES
+    from vggc.base.codes import CODES
 
     return _beginning(incomplete.upper(), ((code, found.title) for code, found in CODES.items()))
 
 
 def warnings(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The names of warnings."""
-    from vggc.codes import CODES
+    from vggc.base.codes import CODES
 
     return _beginning(incomplete, ((found.name, found.title) for found in CODES.values() if found.name))
 
 
 def figures(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The columns of a comparison; the last one of a list that is being written."""
-    from vggc.authoring.figures import FIGURES
+    from vggc.authoring.network_figures import FIGURES
 
     return _listed(incomplete, ((key, figure.label) for key, figure in FIGURES.items()))
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vggc.base.errors import ProductError
 from vggc.cli.common import SPEC, compiled, limits, overrides, until_layer
 from vggc.cli.places import check_places, files_of_specs
-from vggc.errors import ProductError
 
 if TYPE_CHECKING:
-    from vggc.backends.svg_theme import Theme
-    from vggc.drawing import Style
+    from vggc.drawing.draw import Style
+    from vggc.drawing.svg_theme import Theme
 
 
 @click.command(short_help="Answer an editor over the Language Server Protocol.")
@@ -66,17 +66,17 @@ def draw(
     A .png or .pdf is light where --theme does not say otherwise. Mermaid (.mmd) and Graphviz (.dot) have looks of their
     own.
     """
-    from vggc import drawing
+    from vggc.drawing import draw
 
     if output is not None:
-        formats = (*drawing.PICTURES, *drawing.GRAPHS)
+        formats = (*draw.PICTURES, *draw.GRAPHS)
         if output.suffix.lower() not in formats:
             raise click.UsageError(f"{output}: a network is drawn as {', '.join(formats)}")
-        drawing.check_format(output)
-        if output.suffix.lower() in drawing.GRAPHS and (style or theme):
-            raise click.UsageError(f"--style and --theme are for {', '.join(drawing.PICTURES)}")
+        draw.check_format(output)
+        if output.suffix.lower() in draw.GRAPHS and (style or theme):
+            raise click.UsageError(f"--style and --theme are for {', '.join(draw.PICTURES)}")
     network = compiled(spec, assignments, until, max_memory)
     path = output or Path(f"{network.stem}.svg")
     check_places({"-o": [path]}, {"spec": files_of_specs(spec)})
-    drawing.draw(network, path, style or "paper", theme or "auto")
+    draw.draw(network, path, style or "paper", theme or "auto")
     click.echo(f"wrote {path}")

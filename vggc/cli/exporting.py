@@ -10,7 +10,7 @@ from vggc.cli.places import check_places, files_of_specs
 from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
-    from vggc.weights.matching import Matching
+    from vggc.weights.key_matching import Matching
 
 
 def passes(command: Command) -> Command:
@@ -85,8 +85,8 @@ def export(
     if spec is None:
         click.echo("no spec named: exporting the stock vgg16")
     network = compiled(spec or "vgg16", assignments, until, max_memory)
+    from vggc.backends.onnx.publishing import report_path
     from vggc.exporting.export import default_path, export_onnx
-    from vggc.files.publishing import report_path
 
     target = output or default_path(network)
     read = {"spec": files_of_specs(spec or "vgg16"), "weights": [weights], "map of keys": [matching.key_map_file]}
@@ -143,7 +143,7 @@ def verify(
     if matching.allow_missing:
         raise click.UsageError("not supported: --allow-missing: a file is verified against weights that are known")
     network = compiled(spec, assignments, until, max_memory) if spec is not None else None
-    from vggc.verify.verifying import verify_onnx
+    from vggc.verify.verify_file import verify_onnx
 
     with progress_bars() as progress:
         report = verify_onnx(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vggc.base.progress import Progress
 from vggc.cli.common import SPEC, compiled, data_source, overrides, progress_bars
-from vggc.progress import Progress
 
 if TYPE_CHECKING:
-    from vggc.data.base import Split
-    from vggc.images.decoding import Pixels
-    from vggc.images.predict import Candidate
+    from vggc.data.dataset import Split
+    from vggc.data.images.decoding import Pixels
+    from vggc.data.images.predict import Candidate
 
 
 @click.command(short_help="Count images; print their mean and std.")
@@ -51,7 +51,7 @@ def predict(file: Path, images: tuple[str, ...], top: int, as_json: bool) -> Non
     An IMAGE is a file, a folder, which stands for the images in it and below it, or - for an image on standard input.
     Neither torch nor onnx is needed.
     """
-    from vggc.images.predict import Classifier
+    from vggc.data.images.predict import Classifier
 
     classifier = Classifier(file)
     if classifier.preprocess is None and not classifier.form.raw:
@@ -66,7 +66,7 @@ def predict(file: Path, images: tuple[str, ...], top: int, as_json: bool) -> Non
 
 def _places(images: Sequence[str]) -> list[str]:
     """The files that are meant."""
-    from vggc.images.decoding import image_files
+    from vggc.data.images.decoding import image_files
 
     places: list[str] = []
     for image in images:
@@ -78,7 +78,7 @@ def _places(images: Sequence[str]) -> list[str]:
 
 
 def _decoded(places: Sequence[str], progress: Progress) -> "Iterator[tuple[str, Pixels]]":
-    from vggc.images.decoding import read_pixels
+    from vggc.data.images.decoding import read_pixels
 
     for done, place in enumerate(places):
         progress("classifying", done, len(places))

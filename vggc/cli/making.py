@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
+from vggc.base.errors import ProductError
 from vggc.cli.common import SPEC, compiled, limits, overrides, progress_bars, until_layer
 from vggc.cli.places import check_places, files_of_specs
-from vggc.errors import ProductError
-from vggc.ir import Network
+from vggc.ir.network import Network
 
 
 @click.command(short_help="Compile to PyTorch; write source, picture, table.")
@@ -49,7 +49,7 @@ def build(
 
 
 def _check_places(networks: Mapping[str, Network], output: Path | None, save: Path | None) -> None:
-    from vggc import build as building
+    from vggc.exporting import build as building
 
     places = {spec: building.places(network, output) for spec, network in networks.items()}
     check_places(places, {})
@@ -58,7 +58,7 @@ def _check_places(networks: Mapping[str, Network], output: Path | None, save: Pa
 
 
 def _build(network: Network, output: Path | None) -> None:
-    from vggc import build as building
+    from vggc.exporting import build as building
 
     click.echo(building.torchinfo_summary(network, building.cross_check(network)))
     for product in building.products(network, output):
@@ -68,7 +68,7 @@ def _build(network: Network, output: Path | None) -> None:
 
 
 def _save(network: Network, path: Path, seed: int) -> None:
-    from vggc.backends import torch_module
+    from vggc.backends.torch import torch_module
     from vggc.weights.loading import save_weights
 
     with progress_bars() as progress:
@@ -77,7 +77,7 @@ def _save(network: Network, path: Path, seed: int) -> None:
 
 
 def _fail_when_stale(networks: Mapping[str, Network], output: Path | None) -> None:
-    from vggc import build as building
+    from vggc.exporting import build as building
 
     stale: dict[str, list[str]] = {}
     for spec, network in networks.items():

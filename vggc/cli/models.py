@@ -11,6 +11,6 @@ def files_of_model(path: Path) -> Iterator[Path]:
         ProductError: it cannot be read.
     """
     yield path
-    from vggc.verify.reading import data_files, read_model
+    from vggc.verify.model_file import data_files, read_model
 
     yield from data_files(path, read_model(path))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from vggc.diagnostics import SpecError
-from vggc.frontend import inherit
-from vggc.frontend.sources import read_source
+from vggc.base.diagnostics import SpecError
+from vggc.frontend.text import inherit
+from vggc.frontend.text.sources import read_source
 
 Places = Mapping[str, Iterable[Path | None]]  # by an option, or by a word for what lies there; None: nothing does
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vggc.base.extras import require
 from vggc.cli.common import SPEC, compiled, overrides, progress_bars
 from vggc.cli.models import files_of_model
 from vggc.cli.places import check_places, check_suffix, files_of_specs
 from vggc.cli.weights import weights_file
-from vggc.extras import require
 
 if TYPE_CHECKING:
-    from vggc.data.base import Split
-    from vggc.ir import Network
+    from vggc.data.dataset import Split
+    from vggc.ir.network import Network
     from vggc.training.request import Request
     from vggc.training.run_folder import RunFolder
-    from vggc.training.talk import Talk
-    from vggc.weights.matching import Matching
+    from vggc.training.run_output import Talk
+    from vggc.weights.key_matching import Matching
 
 PRECISIONS = ("32", "16-mixed", "bf16-mixed")
 
@@ -95,7 +95,7 @@ def _request(
 ) -> "Request":
     """What is asked for; a run that is resumed says itself what is left open."""
     network = compiled(spec, assignments) if spec is not None else None
-    from vggc.training.machine import Machine
+    from vggc.training.devices import Machine
     from vggc.training.request import Request, check_resumable, data_of
     from vggc.training.run_folder import RunFolder
 
@@ -114,7 +114,7 @@ def _request(
 @contextmanager
 def _terminal() -> "Iterator[Talk]":
     """Lines to stdout and, on a terminal, a bar for the epoch below them."""
-    from vggc.training.talk import Talk
+    from vggc.training.run_output import Talk
 
     if not sys.stderr.isatty():
         yield Talk(_show)
@@ -212,9 +212,9 @@ def evaluate(
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     if png is not None:
-        from vggc.training import figures
+        from vggc.training import plots
 
-        figures.save(figures.confusion(found.scores, f"confusion on the {split} images"), png)
+        plots.save(plots.confusion(found.scores, f"confusion on the {split} images"), png)
     if as_json:
         click.echo(json.dumps({"data": found.data, "split": split, **found.scores.to_json()}, ensure_ascii=False))
     else:

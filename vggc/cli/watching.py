@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from vggc.frontend.sources import find_spec, stock_folder
+from vggc.frontend.text.sources import find_spec, stock_folder
 
 
 def until_interrupted(files: Sequence[Path], run: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ import click
 from vggc.cli.common import Command
 
 if TYPE_CHECKING:
-    from vggc.weights.matching import Matching
+    from vggc.weights.key_matching import Matching
 
 _OPTIONS = (
     click.option(
@@ -58,7 +58,7 @@ def weights_file(command: Command) -> Command:
 def _matching(
     match: str, key_map: Path | None, allow_missing: tuple[str, ...], allow_left_over: tuple[str, ...]
 ) -> "Matching":
-    from vggc.weights.matching import Matching, read_key_map
+    from vggc.weights.key_matching import Matching, read_key_map
 
     rules = read_key_map(key_map) if key_map is not None else {}
     return Matching("shape" if match == "shape" else "name", rules, allow_missing, allow_left_over, key_map)

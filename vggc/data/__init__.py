@@ -10,8 +10,8 @@ stores          in memory, or streamed by worker processes
 batches         all of it put together
 """
 
-from vggc.data.base import Images, Source
 from vggc.data.batches import Batches
+from vggc.data.dataset import Images, Source
 from vggc.data.fitting import check_complete, check_fits
 from vggc.data.sources import absolute, open_source
 from vggc.data.splitting import split_indices

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from vggc.errors import ProductError
-from vggc.frontend.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
-from vggc.layers.base import pair
-from vggc.records import Named
+from vggc.base.errors import ProductError
+from vggc.base.records import Named
+from vggc.layers.layer import pair
+from vggc.recipe.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
 
 # Share of the image and height over width of an erased rectangle: Zhong et al., arXiv:1708.04896, and torchvision.
 ERASED_AREA: Final = (0.02, 0.33)

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import torch
 
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.base.records import Named
 from vggc.data import augmentation
 from vggc.data.augmentation import Augmentation
-from vggc.data.base import Images
+from vggc.data.dataset import Images
 from vggc.data.preparation import prepare
 from vggc.data.stores import MAX_IN_MEMORY, InMemory, Store, Streaming, default_workers
-from vggc.errors import ProductError
-from vggc.ir import Network
-from vggc.progress import Progress, silent
-from vggc.records import Named
+from vggc.ir.network import Network
 
 
 class Batches:

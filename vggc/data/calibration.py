@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Preprocess
-from vggc.images.decoding import Pixels, coloured, image_files, read_pixels
-from vggc.images.preprocessing import preprocessed
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.data.images.decoding import Pixels, coloured, image_files, read_pixels
+from vggc.data.images.preprocessing import preprocessed
 from vggc.passes.program import Array, Program
-from vggc.progress import Progress, silent
+from vggc.recipe.recipe import Preprocess
 
 MOST_IMAGES: Final = 256  # more hardly move the ranges that are found
 
@@ -73,6 +73,6 @@ def _input(program: Program, place: str, pixels: Pixels) -> Array:
         raise ProductError(
             f"{place} is {coloured(pixels.shape[2])}, and {network.name} takes {coloured(channels)}; convert it first"
         )
-    steps = network.spec.preprocess or Preprocess()
+    steps = network.header.preprocess or Preprocess()
     x = preprocessed(pixels, steps, place, network.name, (height, width))  # also of raw images: whether they fit
     return pixels if program.input.dtype == "uint8" else x

@@ -18,8 +18,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from vggc.data.base import ArrayImages, Images, Pixels, Source, Split
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
+from vggc.data.dataset import ArrayImages, Images, Pixels, Source, Split
 
 ROWS: Final = 10_000  # images in a batch file
 SHAPE: Final = (3, 32, 32)

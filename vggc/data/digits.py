@@ -7,10 +7,10 @@ image of a class, by a fixed draw, is the test split.
 import numpy as np
 import torch
 
-from vggc.data.base import ArrayImages, Images, Source, Split
+from vggc.base.errors import ProductError
+from vggc.base.extras import require
+from vggc.data.dataset import ArrayImages, Images, Source, Split
 from vggc.data.splitting import TEST_SEED, TEST_SHARE, split_indices
-from vggc.errors import ProductError
-from vggc.extras import require
 
 
 class Digits(Source):

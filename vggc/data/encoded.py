@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from vggc.data.base import Images, Pixels, Split, Subset
+from vggc.base.errors import ProductError
+from vggc.data.dataset import Images, Pixels, Split, Subset
+from vggc.data.images.decoding import coloured, read_pixels, read_size
 from vggc.data.splitting import TEST_SEED, TEST_SHARE, split_indices
-from vggc.errors import ProductError
-from vggc.images.decoding import coloured, read_pixels, read_size
 
 
 class EncodedImages(Images):

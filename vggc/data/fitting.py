@@ -7,15 +7,15 @@ from typing import Final
 
 import torch
 
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
 from vggc.data import parallel
-from vggc.data.base import Images, Source, Split
+from vggc.data.dataset import Images, Source, Split
+from vggc.data.images.decoding import coloured
 from vggc.data.preparation import prepare, too_small_or_large
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Preprocess
-from vggc.images.decoding import coloured
-from vggc.ir import Network
-from vggc.layers.base import pair
-from vggc.progress import Progress, silent
+from vggc.ir.network import Network
+from vggc.layers.layer import pair
+from vggc.recipe.recipe import Preprocess
 
 _MAX_NAMES: Final = 100  # in a message
 
@@ -80,14 +80,14 @@ def check_channels(network: Network, source: Source) -> None:
 
 def _and_their_mean(network: Network, source: Source) -> str:
     """Mean and standard deviation have a value for each channel too."""
-    steps = network.spec.preprocess
+    steps = network.header.preprocess
     if steps is None or (steps.mean is None and steps.std is None):
         return ""
     return f", and the mean and std that `vggc stats --data {shlex.quote(source.words)}` prints"
 
 
 def _check_classes(network: Network, source: Source) -> None:
-    classes, count = network.spec.classes, len(source.classes)
+    classes, count = network.header.classes, len(source.classes)
     if classes is None:
         raise ProductError(f"{network.name} has no classes; add `classes: {count}` and a classifier to train it")
     if classes.count != count:
@@ -126,7 +126,7 @@ def _assignment(names: tuple[str, ...]) -> str:
 
 def _check_size(network: Network, images: Images) -> None:
     """The first image stands for all here; every other one is held against it when it is decoded."""
-    steps = network.spec.preprocess or Preprocess()
+    steps = network.header.preprocess or Preprocess()
     if steps.resize is not None or not len(images):
         return
     wanted = network.input[1], network.input[2]

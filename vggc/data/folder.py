@@ -14,10 +14,10 @@ from typing import Final
 
 import torch
 
-from vggc.data.base import Images, Source, Split
+from vggc.base.errors import ProductError
+from vggc.data.dataset import Images, Source, Split
 from vggc.data.encoded import EncodedImages, held_out, held_out_note
-from vggc.errors import ProductError
-from vggc.images.decoding import SUFFIXES, entries, image_files, read_pixels
+from vggc.data.images.decoding import SUFFIXES, entries, image_files, read_pixels
 
 _TRAINS: Final = ("train", "training")
 _TESTS: Final = ("test", "testing", "val", "valid", "validation")

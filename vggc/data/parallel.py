@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 import torch
 
-from vggc.progress import Progress
+from vggc.base.progress import Progress
 
 _CHUNK: Final = 256  # images between two reports of progress
 

@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from vggc.data.base import Images, Source, Split
+from vggc.base.errors import ProductError
+from vggc.base.extras import require
+from vggc.data.dataset import Images, Source, Split
 from vggc.data.encoded import EncodedImages, held_out, held_out_note
-from vggc.errors import ProductError
-from vggc.extras import require
-from vggc.images.decoding import entries, read_pixels
+from vggc.data.images.decoding import entries, read_pixels
 
 _IMAGES: Final = ("img", "image")
 _LABELS: Final = ("label", "fine_label", "labels")

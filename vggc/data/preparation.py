@@ -1,6 +1,6 @@
 """`preprocess` in torch: a part that is done to each image when it is decoded, and a part that is done to a batch.
 
-The same steps in numpy, for one image, are `vggc.images.preprocessing`.
+The same steps in numpy, for one image, are `vggc.data.images.preprocessing`.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from typing import Final
 import torch
 from torch import nn
 
-from vggc.data.base import Images, Pixels
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Preprocess
-from vggc.images.preprocessing import Extent, unfit
-from vggc.ir import Network
-from vggc.layers.base import pair
-from vggc.progress import Progress, silent
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.data.dataset import Images, Pixels
+from vggc.data.images.preprocessing import Extent, unfit
+from vggc.ir.network import Network
+from vggc.layers.layer import pair
+from vggc.recipe.recipe import Preprocess
 
 _FLOAT_BYTES: Final = 4
 
@@ -96,7 +96,7 @@ def prepare(
     Raises:
         ProductError: an image cannot be read.
     """
-    steps = network.spec.preprocess or Preprocess()
+    steps = network.header.preprocess or Preprocess()
     resize = pair(steps.resize) if steps.resize is not None else None
     crop = pair(steps.crop) if steps.crop is not None and centre else None
     common = None if resize is None else _common_size(images, indices, progress)

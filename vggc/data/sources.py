@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 from typing import Final
 
-from vggc.data.base import Source
+from vggc.base.diagnostics import nearest
+from vggc.base.errors import ProductError
 from vggc.data.cifar10 import Cifar10
+from vggc.data.dataset import Source
 from vggc.data.digits import Digits
 from vggc.data.folder import Folder
 from vggc.data.parquet import Parquet
-from vggc.diagnostics import nearest
-from vggc.errors import ProductError
 
 SOURCES: Final[dict[str, type[Source]]] = {each.prefix: each for each in (Digits, Cifar10, Parquet, Folder)}
 

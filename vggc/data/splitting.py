@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
 
 TEST_SHARE: Final = 0.2  # of the images of a source that has no test split of its own
 TEST_SEED: Final = 0

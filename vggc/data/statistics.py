@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
 from vggc.data import parallel
-from vggc.data.base import Images, Source, Split
+from vggc.data.dataset import Images, Source, Split
 from vggc.data.fitting import check_channels
 from vggc.data.preparation import Preparation, prepare
-from vggc.errors import ProductError
-from vggc.ir import Network
-from vggc.progress import Progress, silent
+from vggc.ir.network import Network
 
 
 @dataclass

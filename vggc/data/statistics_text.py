@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import Final
 
-from vggc.data.base import Source, Split
+from vggc.data.dataset import Source, Split
 from vggc.data.statistics import Statistics, Sums
-from vggc.ir import Network
+from vggc.ir.network import Network
 
 CHANNELS: Final = {1: ("grey",), 3: ("red", "green", "blue")}
 MAX_LINES: Final = 20  # of classes and of sizes
@@ -47,7 +47,7 @@ def _to_paste(network: Network | None, sums: Sums) -> list[str]:
     mean, std = ([float(f"{value:.4f}") for value in values] for values in (sums.mean, sums.std))
     if not all(std):
         return ["a channel hardly varies: there is no standard deviation to divide by"]
-    steps = {} if network is None or network.spec.preprocess is None else network.spec.preprocess.changed()
+    steps = {} if network is None or network.header.preprocess is None else network.header.preprocess.changed()
     kept = "".join(
         f"{key}: {list(steps[key]) if isinstance(steps[key], tuple) else steps[key]}, "
         for key in ("resize", "crop")

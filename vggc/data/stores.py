@@ -8,11 +8,11 @@ from typing import Any, Final, Protocol
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress
 from vggc.data import parallel
-from vggc.data.base import Images
+from vggc.data.dataset import Images
 from vggc.data.preparation import Preparation
-from vggc.errors import ProductError
-from vggc.progress import Progress
 
 MAX_IN_MEMORY: Final = 2 * 2**30  # bytes of stored images
 _MAX_WORKERS: Final = 8

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from vggc.build import EXPORTS
-from vggc.errors import ProductError, VerificationError
-from vggc.files.publishing import check_target, publish, report_path
-from vggc.files.staging import final, staging
-from vggc.ir import Network
-from vggc.layers.base import LoweringError
+from vggc.backends.onnx.publishing import check_target, publish, report_path
+from vggc.base.errors import ProductError, VerificationError
+from vggc.base.progress import Progress, silent
+from vggc.base.staging import final, staging
+from vggc.exporting.build import EXPORTS
+from vggc.ir.network import Network
+from vggc.layers.layer import LoweringError
 from vggc.pipeline import compile
-from vggc.progress import Progress, silent
-from vggc.verify.verifying import held
+from vggc.verify.verify_file import held
+from vggc.weights.key_matching import Matching
 from vggc.weights.loading import WeightsReport, load_weights
-from vggc.weights.matching import Matching
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from vggc.backends.onnx_model import Lowered
+    from vggc.backends.onnx.onnx_model import Lowered
     from vggc.passes import Program
     from vggc.passes.program import Array
-    from vggc.verify.onnx_file import Precision
     from vggc.verify.report import Report
+    from vggc.verify.verification import Precision
 
 DEFAULT_OPSET: Final = 17
 TORCHS_OPSET: Final = 20  # what torch.onnx.export writes best; it turns older ones into others
@@ -107,7 +107,7 @@ def _module(
     seed: int,
     progress: Progress,
 ) -> "tuple[nn.Sequential, WeightsReport | None]":
-    from vggc.backends import torch_module
+    from vggc.backends.torch import torch_module
 
     if weights is not None:
         return load_weights(network, Path(weights), matching, seed, progress)
@@ -128,7 +128,7 @@ class _Making:
         exporter: Exporter,
         progress: Progress,
     ) -> None:
-        from vggc.backends import onnx_model, onnx_writer
+        from vggc.backends.onnx import onnx_model, onnx_writer
         from vggc.passes import least_opset, prepare
 
         self.program: Program = prepare(network, passes)
@@ -171,14 +171,14 @@ class _Making:
         return report, data
 
     def _by_torch(self, module: "nn.Sequential", path: Path) -> "Report":
-        from vggc.backends import torch_exporter
+        from vggc.backends.onnx import torch_exporter
 
         torch_exporter.export(self.program, module, path, self.opset)
         return held(self.program, path, module, opset=self.opset, loosely=True, progress=self.progress)
 
     def _write(self, module: "nn.Sequential", path: Path) -> Path | None:
         """Write vggc's own file; the file with its weights, where they have one of their own."""
-        from vggc.backends import onnx_writer
+        from vggc.backends.onnx import onnx_writer
 
         state = module.state_dict()
         try:
@@ -215,7 +215,7 @@ class _Making:
 
 
 def _check_opset(opset: int) -> None:
-    from vggc.backends import onnx_model
+    from vggc.backends.onnx import onnx_model
     from vggc.verify.sessions import newest_opset
 
     newest = newest_opset()

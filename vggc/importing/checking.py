@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from vggc.base.progress import Progress
 from vggc.passes import Program
-from vggc.progress import Progress
 from vggc.verify.reference import Reference
 from vggc.verify.report import Measurement
 from vggc.verify.trial import Run, Trial

@@ -17,34 +17,35 @@ import onnx
 import torch
 from onnx import numpy_helper
 
-from vggc.backends import onnx_model
-from vggc.backends.protobuf_stream import MAX_FILE
-from vggc.errors import ProductError
-from vggc.importing.arrangements import CHANNELS_FIRST, CHANNELS_LAST
-from vggc.importing.chain import Chain, read_chain
+from vggc.analysis.shapes import MAX_MEMORY
+from vggc.backends.onnx import onnx_model
+from vggc.backends.onnx.protobuf_stream import MAX_FILE
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.base.words import in_bytes
 from vggc.importing.checking import check
-from vggc.importing.embedded import Embedded, embedded, standing_alone
-from vggc.importing.interface import OLDEST_OPSET, Interface, interface
-from vggc.importing.preparing import Prepared, prepare
-from vggc.importing.recovery import Found, recover
+from vggc.importing.normal_form.chain import Chain, read_chain
+from vggc.importing.reading.arrangements import CHANNELS_FIRST, CHANNELS_LAST
+from vggc.importing.reading.embedded_spec import Embedded, embedded, standing_alone
+from vggc.importing.reading.graph_values import Constant, original
+from vggc.importing.reading.interface import OLDEST_OPSET, Interface, interface
+from vggc.importing.reading.preparing import Prepared, prepare
+from vggc.importing.recognition.recovery import Found, recover
 from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.reweighing import Reweighed
-from vggc.importing.sections import graph_of, legal_name, worded
-from vggc.importing.values import Constant, original
-from vggc.ir import Graph, Network
-from vggc.layers.base import Shape
+from vggc.importing.writing.sections import graph_of, legal_name, worded
+from vggc.ir.graph import Graph
+from vggc.ir.network import Network
+from vggc.layers.layer import Shape
 from vggc.layers.reshape import Flatten, Identity
 from vggc.passes.program import Note
-from vggc.progress import Progress, silent
-from vggc.quantities import in_bytes
-from vggc.shapes import MAX_MEMORY
-from vggc.verify.onnx_file import sha256_of
-from vggc.verify.reading import read_model
+from vggc.verify.model_file import read_model
 from vggc.verify.reference import SEEDS_AND_BATCHES
 from vggc.verify.report import Report
 from vggc.verify.sessions import FAILURES, open_session, runner
 from vggc.verify.structure import opset_of
 from vggc.verify.trial import Run
+from vggc.verify.verification import sha256_of
 
 _CHANNELS_LAST: Final = (
     "the file takes images as (batch, height, width, channels), and the network (batch, channels, height, width): "

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vggc.backends import torch_module
-from vggc.diagnostics import Source, SpecError
-from vggc.errors import ProductError, VerificationError
-from vggc.files.staging import move_into_place, staging
-from vggc.importing.idiom import emit
-from vggc.ir import Graph, Network
+from vggc.backends.torch import torch_module
+from vggc.base.diagnostics import Source, SpecError
+from vggc.base.errors import ProductError, VerificationError
+from vggc.base.staging import move_into_place, staging
+from vggc.importing.writing.idiom import emit
+from vggc.ir.graph import Graph
+from vggc.model import Network
 from vggc.pipeline import compile_source
 from vggc.verify.report import Measurement
 from vggc.weights.loading import assign, save_weights
@@ -47,7 +48,8 @@ def compiled(graph: Graph, source: str) -> tuple[str, Network]:
     """
     try:
         text = f"{MODELINE}\n# Imported from {_printable(source)}.\n{emit(graph)}"
-        return text, compile_source(Source(f"{graph.spec.name}.yaml", text))
+        network = compile_source(Source(f"{graph.header.name}.yaml", text))
+        return text, Network(network.graph, network.layers)
     except SpecError as error:
         raise ProductError(f"{source} cannot be written as a spec: {error}") from error
 

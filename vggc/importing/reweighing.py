@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 
 from vggc.importing.checking import Weights
-from vggc.importing.values import Array, Constant
+from vggc.importing.reading.graph_values import Array, Constant
 from vggc.verify.sessions import open_session, runner
 from vggc.verify.trial import Run
 

@@ -11,17 +11,17 @@ from contextlib import redirect_stdout
 import torch
 from torch import nn
 
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
 from vggc.importing.checking import Weights, check
+from vggc.importing.recognition.torch_modules import MORE, Placed, read_modules
 from vggc.importing.result import Imported, compiled, loaded, passed
-from vggc.importing.sections import graph_of, legal_name, worded
-from vggc.importing.torch_modules import MORE, Placed, read_modules
-from vggc.ir import Network
-from vggc.layers.base import Shape
+from vggc.importing.writing.sections import graph_of, legal_name, worded
+from vggc.ir.network import Network
+from vggc.layers.layer import Shape
 from vggc.layers.reshape import Flatten, Identity
 from vggc.passes import program
 from vggc.passes.program import Note
-from vggc.progress import Progress, silent
 from vggc.verify.report import Measurement
 from vggc.verify.sessions import Array
 from vggc.verify.trial import Run

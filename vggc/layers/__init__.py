@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final
 
 from vggc.layers import activation, adaptive_pool, conv, dropout, linear, norm, padding, pool, reshape
-from vggc.layers.base import Layer
+from vggc.layers.layer import Layer
 
 BUILT_IN: Final[tuple[type[Layer], ...]] = (
     conv.Conv2d,

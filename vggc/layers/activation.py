@@ -4,7 +4,7 @@ from abc import abstractmethod
 from math import pi, sqrt
 from typing import Annotated, ClassVar, Literal, final
 
-from vggc.layers.base import Layer, OnnxNode, Positive, PositiveNumber, Shape, ShapeError, TorchCall, constant
+from vggc.layers.layer import Layer, OnnxNode, Positive, PositiveNumber, Shape, ShapeError, TorchCall, constant
 
 Inplace = Annotated[bool, "whether the input is overwritten, which saves memory in training"]
 

@@ -2,7 +2,8 @@
 
 from typing import Annotated, final
 
-from vggc.layers.base import (
+from vggc.layers.extent import AffineFloor, Axis
+from vggc.layers.layer import (
     Layer,
     OnnxNode,
     Shape,
@@ -13,7 +14,6 @@ from vggc.layers.base import (
     image,
     pair,
 )
-from vggc.layers.extent import AffineFloor, Axis
 
 OutputSize = Annotated[Size, "height and width of the output"]
 AllowEnlarge = Annotated[

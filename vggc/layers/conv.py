@@ -3,7 +3,8 @@
 from math import prod
 from typing import Annotated, Literal, final
 
-from vggc.layers.base import (
+from vggc.layers.extent import Axis, window_axis
+from vggc.layers.layer import (
     Count,
     InChannels,
     Layer,
@@ -20,7 +21,6 @@ from vggc.layers.base import (
     slide,
     written,
 )
-from vggc.layers.extent import Axis, window_axis
 from vggc.layers.padding import ONNX_PAD_MODES, Borders, pad_nodes
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]

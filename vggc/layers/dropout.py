@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, final
 
-from vggc.layers.base import Layer, OnnxNode, Probability, Shape, TorchCall, image
+from vggc.layers.layer import Layer, OnnxNode, Probability, Shape, TorchCall, image
 
 Chance = Annotated[Probability, "the probability with which a value is dropped in training"]
 Inplace = Annotated[bool, "whether the input is overwritten"]

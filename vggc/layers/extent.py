@@ -10,7 +10,6 @@ would start in the right padding, that is, it takes at most ceil((n + p) / s). B
 some c, and the smaller of two such maps is the one with the smaller c.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -136,19 +135,6 @@ def window_axis(kernel: int, stride: int, before: int, after: int, dilation: int
     # At least one element of padded input under the window; in ceil mode torch lets the last window hang over.
     minimum = max(1, AffineFloor(1, add, stride).least(1) or 1)
     return Axis(AffineFloor(1, add, stride), minimum, window)
-
-
-def least_input(axes: Iterable[Axis]) -> int | None:
-    """The smallest extent that passes through all axes, first to last; None where none does."""
-    through = Extent()
-    needed = 1
-    for axis in axes:
-        lower = least_through(through, axis.minimum)
-        if lower is None:
-            return None
-        needed = max(needed, lower)
-        through = through.then(axis.map)
-    return needed
 
 
 def least_through(maps: Extent, extent: int) -> int | None:

@@ -3,7 +3,7 @@
 from math import prod
 from typing import Annotated, final
 
-from vggc.layers.base import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, written
+from vggc.layers.layer import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, written
 
 
 @final
@@ -23,6 +23,9 @@ class Linear(Layer):
 
     def axes(self) -> None:
         return None
+
+    def fixes_size(self) -> bool:
+        return True
 
     def shape(self, x: Shape) -> Shape:
         if len(x) == 3:

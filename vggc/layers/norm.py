@@ -5,7 +5,7 @@ from math import prod
 from typing import Annotated, final
 
 from vggc.layers.adaptive_pool import reduce_nodes
-from vggc.layers.base import (
+from vggc.layers.layer import (
     Layer,
     OnnxNode,
     Positive,

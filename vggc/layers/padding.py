@@ -2,8 +2,8 @@
 
 from typing import Annotated, Final, final
 
-from vggc.layers.base import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, slide
 from vggc.layers.extent import AffineFloor, Axis
+from vggc.layers.layer import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, slide
 
 Borders = tuple[int, int, int, int]  # top, bottom, left, right
 

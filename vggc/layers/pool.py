@@ -3,7 +3,8 @@
 from math import inf
 from typing import Annotated, final
 
-from vggc.layers.base import (
+from vggc.layers.extent import Axis, window_axis
+from vggc.layers.layer import (
     Layer,
     OnnxNode,
     OnnxValue,
@@ -17,7 +18,6 @@ from vggc.layers.base import (
     pair,
     slide,
 )
-from vggc.layers.extent import Axis, window_axis
 
 Window = Annotated[Size, "height and width of the window"]
 Stride = Annotated[Size | None, "distance between two windows; the size of the window if left out"]

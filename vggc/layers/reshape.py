@@ -3,7 +3,8 @@
 from math import prod
 from typing import Annotated, Literal, final
 
-from vggc.layers.base import (
+from vggc.layers.extent import SAME, AffineFloor, Axis
+from vggc.layers.layer import (
     Layer,
     OnnxNode,
     OnnxValue,
@@ -17,7 +18,6 @@ from vggc.layers.base import (
     pair,
     slide,
 )
-from vggc.layers.extent import SAME, AffineFloor, Axis
 
 
 @final
@@ -26,6 +26,7 @@ class Flatten(Layer):
 
     kind = "flatten"
     group = "shape"
+    flattens = True
     example = "flatten"
 
     def axes(self) -> None:

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from vggc import expectations, lints, pipeline, shapes
-from vggc.diagnostics import Diagnostic, Source, Span, SpecError
-from vggc.frontend import inherit
-from vggc.frontend.document import Document, Table, read
-from vggc.frontend.recognition import is_spec
-from vggc.ir import Network, ShapedLayer
+from vggc import pipeline
+from vggc.analysis import expectations, lints, shapes
+from vggc.base.diagnostics import Diagnostic, Source, Span, SpecError
+from vggc.frontend.text import inherit
+from vggc.frontend.text.detection import is_spec
+from vggc.frontend.text.document import Document, Table, read
+from vggc.ir.network import Network, ShapedLayer
 
 _MODELINE: Final = re.compile(r"^\ufeff?#\s*yaml-language-server:\s*\$schema=\S*vggc\.schema\.json\s*$", re.MULTILINE)
 
@@ -53,7 +54,7 @@ class Analysis:
     @cached_property
     def _placed(self) -> list[tuple[Place, int]]:
         """Where the layers of this very text are written, in the order of the text, and their positions."""
-        own = ((layer.node.span, position) for position, layer in enumerate(self.layers))
+        own = ((span_of(layer), position) for position, layer in enumerate(self.layers))
         return sorted(((s.line, s.column), position) for s, position in own if s.source is self.source)
 
     def layers_between(self, start: Place, end: Place) -> list[ShapedLayer]:
@@ -72,6 +73,12 @@ def _read(source: Source) -> Table | None:
         return read(source).table
     except SpecError:
         return None
+
+
+def span_of(layer: ShapedLayer) -> Span:
+    """The item that a layer comes from; in an editor every layer comes from a text."""
+    assert layer.node.span is not None
+    return layer.node.span
 
 
 def analyse(source: Source, fetch: inherit.Fetch) -> Analysis:

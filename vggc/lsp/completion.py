@@ -8,13 +8,13 @@ from typing import Final
 
 from lsprotocol import types
 
-from vggc.diagnostics import Source
-from vggc.frontend.annotations import Schema
-from vggc.frontend.recognition import is_spec_file
-from vggc.frontend.shown import in_flow
-from vggc.frontend.sources import stock_names
-from vggc.frontend.wording import is_choice
-from vggc.ir import Network
+from vggc.base.diagnostics import Source
+from vggc.frontend.schema.from_fields import Schema
+from vggc.frontend.schema.wording import is_choice
+from vggc.frontend.text.detection import is_spec_file
+from vggc.frontend.text.sources import stock_names
+from vggc.frontend.text.values import in_flow
+from vggc.ir.network import Network
 from vggc.lsp import vocabulary
 from vggc.lsp.analysis import Analysis
 from vggc.lsp.context import Cursor, cursor_at

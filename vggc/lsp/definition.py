@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from vggc.diagnostics import Source, Span
+from vggc.base.diagnostics import Source, Span
 from vggc.lsp.analysis import Analysis
 from vggc.lsp.context import cursor_at
 

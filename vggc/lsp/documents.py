@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vggc.diagnostics import Source, Span
-from vggc.frontend.sources import read_source, shown_path
+from vggc.base.diagnostics import Source, Span
+from vggc.frontend.text.sources import read_source, shown_path
 from vggc.lsp.analysis import Analysis, analyse, is_meant
 
 

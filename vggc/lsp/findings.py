@@ -6,7 +6,7 @@ from typing import Final
 
 from lsprotocol import types
 
-from vggc.diagnostics import Diagnostic, Note, Span
+from vggc.base.diagnostics import Diagnostic, Note, Span
 from vggc.lsp.analysis import Analysis
 from vggc.lsp.positions import Positions
 

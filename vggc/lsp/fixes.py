@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vggc.codes import CODES
-from vggc.diagnostics import Diagnostic, Span
-from vggc.frontend.document import Entry, Items, Table, Value
-from vggc.frontend.shown import in_flow
-from vggc.ir import Network
+from vggc.base.codes import CODES
+from vggc.base.diagnostics import Diagnostic, Span
+from vggc.frontend.text.document import Entry, Items, Table, Value
+from vggc.frontend.text.values import in_flow
+from vggc.ir.network import Network
 from vggc.lsp.analysis import Analysis
 
 # The notes that say what to write instead; `tests/test_lsp_answers.py` holds them against what the messages say.
@@ -125,7 +125,7 @@ def _from_lines(entries: Sequence[Entry], position: int, title: str) -> Iterator
 
 def _figure(network: Network, span: Span) -> Iterator[Fix]:
     """What the network has in the place of what was expected; a limit is left to its author."""
-    for each in network.spec.expect:
+    for each in network.header.expect:
         actual = None if each.key.startswith("max_") else getattr(network, each.key)
         if each.span == span and actual is not None:
             text = in_flow(list(actual)) if isinstance(actual, tuple) else str(actual)
@@ -145,7 +145,7 @@ def _silence(analysis: Analysis, name: str) -> Fix:
         block = lines[last.line][: last.column].lstrip() == "- "
         text = f"\n{lines[last.line][: last.column]}{name}" if block else f", {name}"
         return Fix(title, (last.end_line, last.end_column), (last.end_line, last.end_column), text)
-    inherited = analysis.network.spec.allow if analysis.network is not None else ()  # which a list here replaces
+    inherited = analysis.network.header.allow if analysis.network is not None else ()  # which a list here replaces
     filled = max((line for line, text in enumerate(lines) if text.strip() and not _END.match(text)), default=0)
     end = (filled, len(lines[filled]))
     return Fix(title, end, end, f"\nallow: [{', '.join([*inherited, name])}]")

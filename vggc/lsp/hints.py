@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
-from vggc.frontend.document import Table
-from vggc.ir import Network, ShapedLayer
-from vggc.lsp.analysis import Analysis
+from vggc.frontend.text.document import Table
+from vggc.ir.network import Network, ShapedLayer
+from vggc.lsp.analysis import Analysis, span_of
 from vggc.lsp.occurrences import TIMES, by, counted
 
 ARROW = " \N{RIGHTWARDS ARROW} "
@@ -61,37 +61,37 @@ def _entries(analysis: Analysis) -> dict[str, int]:
 def _classifier(analysis: Analysis) -> Iterator[tuple[int, str]]:
     """On the classifier's line what enters it, unless the list does not begin there, and what it learns."""
     network, line = analysis.network, _entries(analysis).get("classifier")
-    if network is None or line is None or network.spec.classifier is None:
+    if network is None or line is None or not network.graph.section("classifier"):
         return
     layers = [layer for layer in network.layers if layer.node.section == "classifier"]
-    begins_here = any(layer.node.span.line == line and _own(analysis, layer) for layer in layers)
+    begins_here = any(span_of(layer).line == line and _own(analysis, layer) for layer in layers)
     if not begins_here:
         yield line, _flattened(network)
     yield line, counted(layers)
 
 
 def _flattened(network: Network) -> str:
-    flatten = next((layer for layer in network.layers if layer.kind == "flatten"), None)
+    flatten = network.flatten_layer
     return f"{by(flatten.input)} = {flatten.output[0]} features" if flatten is not None else by(network.output)
 
 
 def _own(analysis: Analysis, layer: ShapedLayer) -> bool:
-    return layer.node.span.source is analysis.source and layer.node.section != "flatten"
+    return span_of(layer).source is analysis.source and layer.node.section != "flatten"
 
 
 def _lines(analysis: Analysis) -> Iterator[tuple[int, str]]:
     own = [layer for layer in analysis.layers if _own(analysis, layer)]
-    own.sort(key=lambda layer: layer.node.span.line)  # stable: the layers of a line stay in the order of the data
-    for line, group in groupby(own, key=lambda layer: layer.node.span.line):
+    own.sort(key=lambda layer: span_of(layer).line)  # stable: the layers of a line stay in the order of the data
+    for line, group in groupby(own, key=lambda layer: span_of(layer).line):
         layers = list(group)
-        items = {(layer.node.span.column, layer.node.span.end_column) for layer in layers}
+        items = {(span_of(layer).column, span_of(layer).end_column) for layer in layers}
         yield line, _way(layers) if len(items) > 1 else _item(layers)
 
 
 def _item(layers: Sequence[ShapedLayer]) -> str:
     """What leaves an item, each time that it is repeated."""
-    last = layers[-1].node.written
-    outputs = [layer.output for layer in layers if layer.node.written is last]
+    last = layers[-1].node.origin
+    outputs = [layer.output for layer in layers if layer.node.origin is last]
     if len(outputs) == 1:
         return by(outputs[0])
     if len(set(outputs)) == 1:

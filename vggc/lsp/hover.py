@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vggc.backends.text_summary import by as words_of
-from vggc.frontend.annotations import Schema
-from vggc.ir import Network
+from vggc.backends.text.text_summary import by as words_of
+from vggc.frontend.schema.from_fields import Schema
+from vggc.ir.network import Network
 from vggc.lsp import vocabulary
 from vggc.lsp.analysis import Analysis
 from vggc.lsp.context import Cursor, cursor_at

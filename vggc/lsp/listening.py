@@ -11,7 +11,7 @@ from typing import Final
 from pygls.io_ import run_async
 from pygls.lsp.server import LanguageServer
 
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
 
 HOST: Final = "127.0.0.1"
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from vggc.backends.text_summary import aligned, seen
-from vggc.diagnostics import Span
-from vggc.frontend.document import Items, Table, Value
-from vggc.geometry import ReceptiveField, receptive_fields
-from vggc.ir import Network, ShapedLayer
-from vggc.layers.base import Shape
+from vggc.backends.text.text_summary import aligned, seen
+from vggc.base.diagnostics import Span
+from vggc.frontend.text.document import Items, Table, Value
+from vggc.ir.geometry import ReceptiveField, receptive_fields
+from vggc.ir.network import Network, ShapedLayer
+from vggc.layers.layer import Shape
 from vggc.lsp.analysis import Analysis
 
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -75,8 +75,8 @@ def layers_of(analysis: Analysis, path: Path) -> list[ShapedLayer]:
 
 def _own_places(layer: ShapedLayer, analysis: Analysis) -> Iterator[Span]:
     """Where this text says what the layer is."""
-    written = layer.node.written
-    for place in (*written.options.values(), written.origin):
+    origin = layer.node.origin
+    for place in (*origin.options.values(), origin.part):
         if place is not None and place.source is analysis.source:
             yield place
 

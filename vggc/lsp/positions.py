@@ -5,7 +5,7 @@ from typing import Final
 
 from lsprotocol import types
 
-from vggc.diagnostics import Span
+from vggc.base.diagnostics import Span
 
 # The codec of each encoding, and how many of its bytes are one unit.
 _CODECS: Final = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}

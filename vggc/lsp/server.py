@@ -14,7 +14,8 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from vggc.diagnostics import Source
+from vggc.base.diagnostics import Source
+from vggc.base.version import __version__
 from vggc.lsp import completion, fixes, hints, symbols
 from vggc.lsp.analysis import Analysis
 from vggc.lsp.definition import definition
@@ -22,7 +23,6 @@ from vggc.lsp.documents import Documents
 from vggc.lsp.findings import findings, location_of, own_place
 from vggc.lsp.hover import hover
 from vggc.lsp.positions import Positions
-from vggc.version import __version__
 
 WATCHED: Final = "**/*.{yaml,yml}"
 BEGINNING: Final = "vggc: 1"

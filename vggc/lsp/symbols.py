@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from lsprotocol import types
 
-from vggc.diagnostics import Span
-from vggc.frontend.document import Entry, Items, Leaf, Table, Value
-from vggc.ir import ShapedLayer
+from vggc.base.diagnostics import Span
+from vggc.frontend.text.document import Entry, Items, Leaf, Table, Value
+from vggc.ir.network import ShapedLayer
 from vggc.lsp.analysis import Analysis
 from vggc.lsp.occurrences import by, layers_of
 from vggc.lsp.positions import Positions

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from vggc.frontend.annotations import Schema
-from vggc.frontend.definitions import all_from_elsewhere, definition, example, from_elsewhere, stand_alone
-from vggc.frontend.initializers import INITIALIZERS
-from vggc.frontend.recipe import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
-from vggc.frontend.schema import branches, root
-from vggc.frontend.units import UNITS
-from vggc.frontend.wording import expected, is_choice
+from vggc.frontend.schema.definitions import all_from_elsewhere, definition, example, from_elsewhere, stand_alone
+from vggc.frontend.schema.from_fields import Schema
+from vggc.frontend.schema.json_schema import branches, root
+from vggc.frontend.schema.units import UNITS
+from vggc.frontend.schema.wording import expected, is_choice
 from vggc.layers import find
+from vggc.recipe.initializers import INITIALIZERS
+from vggc.recipe.recipe import AUGMENTATIONS, OPTIMIZERS, SCHEDULES
 
 Path = Sequence[str | int]
 

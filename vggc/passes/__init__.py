@@ -9,7 +9,7 @@ says in its docstring what it computes instead, and verification holds the file 
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from vggc.ir import Network
+from vggc.ir.network import Network
 from vggc.passes.dynamic_hw import check_sizes, dynamic_hw
 from vggc.passes.embed_preprocess import embed_preprocess
 from vggc.passes.fc_to_conv import fc_to_conv
@@ -45,7 +45,7 @@ def prepare(network: Network, names: Iterable[str] = ()) -> Program:
 
 def least_opset(program: Program) -> int:
     """The oldest opset in which the nodes that the passes added can be written."""
-    preprocess = program.network.spec.preprocess
+    preprocess = program.network.header.preprocess
     resized = program.did("embed_preprocess") and preprocess is not None and preprocess.resize is not None
     return 18 if resized else 0
 

@@ -1,12 +1,13 @@
 """Height and width left open, where the graph is the same for every size."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
+from vggc.ir.walk import walk
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
-from vggc.layers.base import Layer, LoweringError, Shape, ShapeError, pair
+from vggc.layers.layer import Layer, LoweringError, Shape, ShapeError, pair
 from vggc.passes.program import BATCH, Note, Port, Program, Step, relayered
 
 _MUCH: Final = 2**16  # by which an image grows where every map that can grow shall
@@ -39,9 +40,9 @@ def with_open_ports(program: Program) -> Program:
     return replace(program, input=input, output=output, dynamic=True)
 
 
-def _output(steps: Iterable[Step], x: Shape) -> Shape:
-    for step in steps:
-        x = step.layer.layer.shape(x)
+def _output(steps: Sequence[Step], x: Shape) -> Shape:
+    for _, shape in walk(steps, x, lambda step, shapes: step.layer.layer.shape(*shapes)):
+        x = shape
     return x
 
 
@@ -53,12 +54,12 @@ def with_open_sizes(steps: Iterable[Step]) -> tuple[Step, ...]:
 def _global(step: Step) -> Step:
     layer = step.layer.layer
     if isinstance(layer, AdaptiveAvgPool2d) and pair(layer.output_size) == (1, 1):
-        return Step(relayered(step.layer, GlobalAvgPool2d(), step.layer.input), step.tensors, step.gives)
+        return replace(step, layer=relayered(step.layer, GlobalAvgPool2d(), step.layer.input))
     return step
 
 
 def check_sizes(program: Program, opset: int) -> None:
-    """Hold the nodes, tensors and features of every layer at the spec's size against those at others, equal or not.
+    """Compare the nodes, tensors and features of every layer at the spec's size with those at other sizes.
 
     A layer whose lowering depends on the size (a flatten before a linear layer, an adaptive pool, ceil mode, a
     layer norm) would be silently wrong at others.
@@ -66,17 +67,26 @@ def check_sizes(program: Program, opset: int) -> None:
     Raises:
         ProductError: one of the layers differs.
     """
-    for extra in _extras():
-        for step, x in _at(program, extra):
-            native = step.layer
-            try:
-                same = _lowered(native.layer, native.input, opset) == _lowered(native.layer, x, opset)
-            except ShapeError:
-                same = False
-            except LoweringError:
-                return  # the lowering itself reports it
-            if not same:
-                raise _fixed(program, step, x)
+    channels, height, width = program.network.input
+    sizes: Iterator[Shape] = ((channels, height + rows, width + columns) for rows, columns in _extras())
+    own = [step for step in program.steps if step.value in program.values]
+
+    def same_as_native(step: Step, shapes: tuple[Shape, ...]) -> Shape:
+        native = step.layer
+        try:
+            same = _lowered(native.layer, native.shapes, opset) == _lowered(native.layer, shapes, opset)
+        except ShapeError:
+            same = False
+        if not same:
+            raise _fixed(program, step, shapes)
+        return native.layer.shape(*shapes)
+
+    try:
+        for x in sizes:
+            for _ in walk(own, x, same_as_native):
+                pass
+    except LoweringError:
+        return  # the lowering itself reports it
 
 
 def _extras() -> Iterator[tuple[int, int]]:
@@ -85,26 +95,16 @@ def _extras() -> Iterator[tuple[int, int]]:
         yield more, (more * 7) % _PROBED
 
 
-def _at(program: Program, extra: tuple[int, int]) -> Iterator[tuple[Step, Shape]]:
-    """Every step with its input for a larger image."""
-    channels, height, width = program.network.input
-    x: Shape = (channels, height + extra[0], width + extra[1])
-    for step in program.steps:
-        if not step.gives:
-            continue
-        yield step, x
-        x = step.layer.layer.shape(x)
-
-
-def _lowered(layer: Layer, x: Shape, opset: int) -> tuple[object, ...]:
-    y = layer.shape(x)
+def _lowered(layer: Layer, shapes: tuple[Shape, ...], opset: int) -> tuple[object, ...]:
+    y = layer.shape(*shapes)
     output = y if len(y) == 1 else y[:1]  # the features of a vector and the channels of a map, which must stay
-    return layer.onnx(x, opset), layer.torch(x), layer.tensors(x), layer.buffers(x), output
+    state = layer.tensors(*shapes) | layer.buffers(*shapes)
+    return layer.onnx(*shapes, opset=opset), layer.torch(*shapes), state, output
 
 
-def _fixed(program: Program, step: Step, x: Shape) -> ProductError:
+def _fixed(program: Program, step: Step, shapes: tuple[Shape, ...]) -> ProductError:
     by = "x".join
-    native, other = (by(map(str, shape)) for shape in (step.layer.input, x))
+    native, other = (by(map(str, each[0])) for each in (step.layer.shapes, shapes))
     asked = "--fc-to-conv" if program.did("fc_to_conv") else "--dynamic-hw"
     hint = ""
     if not program.did("fc_to_conv") and step.layer.kind in _ANSWERED:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Preprocess
-from vggc.layers.base import LoweringError, OnnxNode, OnnxValue, Shape, constant, pair
+from vggc.base.errors import ProductError
+from vggc.layers.layer import LoweringError, OnnxNode, OnnxValue, Shape, constant, pair
 from vggc.passes.program import BATCH, Note, Port, Program
+from vggc.recipe.recipe import Preprocess
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 
@@ -21,7 +21,7 @@ def embed_preprocess(program: Program) -> Program:
     Raises:
         ProductError: the spec has no `preprocess`, or the size is left open and the preprocessing fixes it.
     """
-    preprocess = program.network.spec.preprocess
+    preprocess = program.network.header.preprocess
     if preprocess is None:
         raise ProductError("not supported: --embed-preprocess: the spec says no `preprocess`")
     channels, height, width = program.network.input

@@ -1,16 +1,15 @@
 """Dense evaluation (Simonyan and Zisserman, 2014, section 3.2): convolutions in place of the linear layers."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
+from vggc.ir.walk import walk
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.base import Shape, ShapeError, pair
 from vggc.layers.conv import Conv2d
+from vggc.layers.layer import Shape, ShapeError, pair
 from vggc.layers.linear import Linear
 from vggc.layers.pool import AvgPool2d, MaxPool2d
-from vggc.layers.reshape import Flatten
 from vggc.passes.dynamic_hw import with_open_ports, with_open_sizes
 from vggc.passes.program import Note, Program, Step, relayered, reshaped
 
@@ -30,66 +29,77 @@ def fc_to_conv(program: Program) -> Program:
         ProductError: the network has no flatten and linear layer behind it, or a layer that is not the same at
             every place of a map.
     """
-    flatten = next((i for i, step in enumerate(program.steps) if isinstance(step.layer.layer, Flatten)), None)
+    flatten = next((i for i, step in enumerate(program.steps) if step.layer.layer.flattens), None)
     if flatten is None or not any(isinstance(step.layer.layer, Linear) for step in program.steps[flatten:]):
         raise ProductError("not supported: --fc-to-conv: the network has no linear layer behind a flatten")
-    features = [each for step in with_open_sizes(program.steps[:flatten]) for each in _static(step)]
-    head = _Head(program.steps[flatten].layer.input)
-    steps = [*features, *(head.converted(step) for step in program.steps[flatten + 1 :])]
-    count = len(head.done)
+    dense = _Dense(program.steps[flatten])
+    for _ in walk(with_open_sizes(program.steps), program.network.input, dense.step):
+        pass
+    converted = replace(program, steps=tuple(dense.steps))
+    converted = replace(converted, steps=converted.without(dense.dropped))
+    count = len(dense.notes)
     became = "1 linear layer became a convolution" if count == 1 else f"{count} linear layers became convolutions"
-    note = Note("fc_to_conv", became, tuple(head.done))
-    return with_open_ports(replace(program, steps=tuple(steps))).noted(note)
+    return with_open_ports(converted).noted(Note("fc_to_conv", became, tuple(dense.notes)))
 
 
-def _static(step: Step) -> Iterator[Step]:
-    """An adaptive pool as the plain pool that it is at the size of the spec, or as nothing; a global one stays."""
-    layer = step.layer.layer
-    if not isinstance(layer, AdaptiveAvgPool2d | AdaptiveMaxPool2d) or pair(layer.output_size) == (1, 1):
-        yield step
-        return
-    _, height, width = step.layer.input
-    rows, columns = pair(layer.output_size)
-    if height % rows or width % columns:
-        raise _different(step, f"{height}x{width} -> {rows}x{columns} is no plain pool: its windows differ in size")
-    window = (height // rows, width // columns)
-    if window != (1, 1):
-        plain = AvgPool2d if isinstance(layer, AdaptiveAvgPool2d) else MaxPool2d
-        yield Step(relayered(step.layer, plain(kernel_size=window), step.layer.input), {}, step.gives)
+class _Dense:
+    """The steps of a network without its flatten; `dropped` are those among them that do nothing now."""
 
+    def __init__(self, flatten: Step) -> None:
+        self.flatten = flatten
+        self.in_head = False
+        self.steps: list[Step] = []
+        self.dropped: list[Step] = []
+        self.notes: list[str] = []
 
-class _Head:
-    """The layers behind the flatten, on maps: `shape` is the input of the next one."""
+    def step(self, step: Step, shapes: tuple[Shape, ...]) -> Shape:
+        """The shape of a step's value once everything is a map."""
+        if step.value == self.flatten.value:
+            self.in_head = True
+            self.steps.append(step)
+            self.dropped.append(step)
+            return shapes[0]
+        converted = self._in_head(step, shapes) if self.in_head else self._static(step)
+        self.steps.append(converted)
+        return converted.layer.output
 
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        self.done: list[str] = []
+    def _static(self, step: Step) -> Step:
+        """An adaptive pool as the plain pool that it is at the size of the spec; a global one stays."""
+        layer = step.layer.layer
+        if not isinstance(layer, AdaptiveAvgPool2d | AdaptiveMaxPool2d) or pair(layer.output_size) == (1, 1):
+            return step
+        _, height, width = step.layer.input
+        rows, columns = pair(layer.output_size)
+        if height % rows or width % columns:
+            raise _different(step, f"{height}x{width} -> {rows}x{columns} is no plain pool: its windows differ in size")
+        window = (height // rows, width // columns)
+        kind = AvgPool2d if isinstance(layer, AdaptiveAvgPool2d) else MaxPool2d
+        plain = replace(step, layer=relayered(step.layer, kind(kernel_size=window), step.layer.input))
+        if window == (1, 1):
+            self.dropped.append(plain)
+        return plain
 
-    def converted(self, step: Step) -> Step:
+    def _in_head(self, step: Step, shapes: tuple[Shape, ...]) -> Step:
         layer = step.layer.layer
         if isinstance(layer, Linear):
-            return self._convolution(step, layer)
-        if not self.done and (layer.group not in _BY_ELEMENT or layer.kind in _BY_CHANNEL):
+            return self._convolution(step, layer, shapes[0])
+        if not self.notes and (layer.group not in _BY_ELEMENT or layer.kind in _BY_CHANNEL):
             raise _different(step, "it stands between the flatten and the first linear layer")
-        if isinstance(layer, Flatten):
+        if layer.flattens:
             raise _different(step, "the classifier flattens twice")
         try:
-            shaped = relayered(step.layer, layer, self.shape)
+            return replace(step, layer=relayered(step.layer, layer, *shapes))
         except ShapeError as error:
             raise _different(step, str(error)) from error
-        self.shape = shaped.output
-        return Step(shaped, step.tensors, step.gives)
 
-    def _convolution(self, step: Step, layer: Linear) -> Step:
-        channels, height, width = self.shape
+    def _convolution(self, step: Step, layer: Linear, x: Shape) -> Step:
+        channels, height, width = x
         kind = Conv2d(out_channels=layer.out_features, kernel_size=(height, width), bias=layer.bias)
-        shaped = relayered(step.layer, kind, self.shape)
-        self.done.append(f"{step.layer.alias}: {height}x{width} kernel, {channels} -> {layer.out_features} channels")
-        self.shape = shaped.output
+        shaped = relayered(step.layer, kind, x)
+        self.notes.append(f"{step.layer.alias}: {height}x{width} kernel, {channels} -> {layer.out_features} channels")
         weight = step.tensors["weight"]
-        shape = kind.tensors(shaped.input)["weight"]
-        kernel = reshaped(weight, shape, f"{weight.name}/conv")
-        return Step(shaped, {**step.tensors, "weight": kernel}, step.gives)
+        kernel = reshaped(weight, kind.tensors(x)["weight"], f"{weight.name}/conv")
+        return replace(step, layer=shaped, tensors={**step.tensors, "weight": kernel})
 
 
 def _different(step: Step, why: str) -> ProductError:

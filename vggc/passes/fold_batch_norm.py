@@ -1,5 +1,6 @@
 """A batch norm behind a convolution or linear layer is a linear map behind a linear map: one layer does both."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -18,25 +19,34 @@ def fold_batch_norm(program: Program) -> Program:
     computed in float64 and rounded once. The new tensors have names of their own, because they are not those of the
     state dict. A batch norm behind anything else stays, and the note says so.
     """
+    uses = Counter(name for step in program.steps for name in step.inputs)
     steps: list[Step] = []
+    positions: dict[str, int] = {}
     pairs: list[str] = []
     left: list[str] = []
     for step in program.steps:
+        position = positions.get(step.inputs[0])
+        before = None if position is None else steps[position]
+        positions[step.value] = len(steps)
         if not isinstance(step.layer.layer, BatchNorm):
             steps.append(step)
-        elif steps and _foldable(steps[-1]):
-            pairs.append(f"{step.layer.alias} into {steps[-1].layer.alias}")
-            steps[-1] = _folded(steps[-1], step)
+        elif before is not None and isinstance(before.layer.layer, Conv2d | Linear) and uses[before.value] == 1:
+            pairs.append(f"{step.layer.alias} into {before.layer.alias}")
+            positions[step.value] = positions[before.value]
+            steps[positions[step.value]] = _folded(before, step)
         else:
-            before = steps[-1].layer.kind if steps else "the input"
-            left.append(f"{step.layer.alias} stays: it is behind {before}")
+            left.append(f"{step.layer.alias} stays: {_why_left(before)}")
             steps.append(step)
     summary = f"{len(pairs)} folded" if pairs or left else "the network has no batch_norm"
     return replace(program, steps=tuple(steps)).noted(Note("fold_batch_norm", summary, (*pairs, *left)))
 
 
-def _foldable(step: Step) -> bool:
-    return isinstance(step.layer.layer, Conv2d | Linear)
+def _why_left(before: Step | None) -> str:
+    if before is None:
+        return "it is behind the input"
+    if isinstance(before.layer.layer, Conv2d | Linear):
+        return f"{before.layer.alias} has another consumer"
+    return f"it is behind {before.layer.kind}"
 
 
 def _folded(first: Step, norm: Step) -> Step:
@@ -65,7 +75,7 @@ def _folded(first: Step, norm: Step) -> Step:
         "weight": Derived(f"{first.path}.weight/folded", weight.shape, folded_weight, weight.restore),
         "bias": Derived(f"{first.path}.bias/folded", weight.shape[:1], folded_bias, restored_bias),
     }
-    return Step(layer, tensors, norm.gives)
+    return Step(layer, tensors, norm.value, first.inputs)
 
 
 def _scale(norm: Step, state: State) -> Array:

@@ -10,8 +10,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from vggc.ir import Network, Node, ShapedLayer
-from vggc.layers.base import Layer, OnnxNode, Shape
+from vggc.ir.graph import Node, Origin
+from vggc.ir.network import Network, ShapedLayer
+from vggc.ir.walk import without
+from vggc.layers.layer import Layer, OnnxNode, Shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 State = Callable[[str], Array]  # the float32 values of a tensor by its key in torch's state dict
@@ -36,18 +38,28 @@ class Derived:
 class Step:
     """A layer as it is lowered.
 
-    `tensors` are its initializers by the layer's own names for them. `gives` is the path of the network's layer whose
-    output it computes; empty for a step that the network does not have.
+    `tensors` are its initializers by the layer's own names for them. `value` is the name of the value that it computes:
+    the path of a layer of the network, or its own path where the network has no such value. `inputs` are the names of
+    the values that it takes.
     """
 
     layer: ShapedLayer
     tensors: Mapping[str, Derived]
-    gives: str
+    value: str
+    inputs: tuple[str, ...]
 
     @property
     def path(self) -> str:
         """The name of its nodes."""
         return self.layer.path
+
+    def nodes(self, opset: int) -> tuple[OnnxNode, ...]:
+        """The ONNX nodes that it is lowered to.
+
+        Raises:
+            LoweringError: the opset has no form for it.
+        """
+        return self.layer.layer.onnx(*self.layer.shapes, opset=opset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,15 @@ class Program:
     dynamic: bool = False
     notes: tuple[Note, ...] = ()
 
+    @property
+    def values(self) -> frozenset[str]:
+        """The names of the network's own values."""
+        return frozenset(layer.path for layer in self.network.layers)
+
+    def without(self, dropped: Iterable[Step]) -> tuple[Step, ...]:
+        """The steps but for some, whose values are replaced by those of their first inputs."""
+        return without(self.steps, {step.value for step in dropped})
+
     def noted(self, note: Note) -> "Program":
         """With one more note."""
         return replace(self, notes=(*self.notes, note))
@@ -108,8 +129,8 @@ def program(network: Network) -> Program:
 
 def step(layer: ShapedLayer) -> Step:
     """A layer of the network, with its tensors as they are in the state dict."""
-    shapes = layer.layer.tensors(layer.input) | layer.layer.buffers(layer.input)
-    return Step(layer, {name: kept(f"{layer.path}.{name}", shape) for name, shape in shapes.items()}, layer.path)
+    tensors = {name: kept(f"{layer.path}.{name}", shape) for name, shape in layer.state.items()}
+    return Step(layer, tensors, layer.path, layer.inputs)
 
 
 def kept(key: str, shape: Shape) -> Derived:
@@ -132,20 +153,22 @@ def with_options(layer: Layer, **options: object) -> Layer:
     return type(layer)(**(layer.changed() | options))
 
 
-def relayered(layer: ShapedLayer, kind: Layer, x: Shape) -> ShapedLayer:
-    """Another layer in the place of one, with an input of shape `x`.
+def relayered(layer: ShapedLayer, kind: Layer, *shapes: Shape) -> ShapedLayer:
+    """Another layer in the place of one, with inputs of those shapes.
 
     Raises:
-        ShapeError: it cannot take that input.
+        ShapeError: it cannot take them.
     """
-    node = replace(layer.node, written=replace(layer.node.written, layer=kind))
-    return ShapedLayer(node, x, kind.shape(x))
+    return ShapedLayer(replace(layer.node, layer=kind), shapes, kind.shape(*shapes))
 
 
-def added(path: str, like: Node, kind: Layer, x: Shape) -> Step:
-    """A step that the network does not have, without tensors of its own, blamed on the node that it stands beside."""
-    node = Node(path, path, like.section, replace(like.written, layer=kind))
-    return Step(ShapedLayer(node, x, kind.shape(x)), {}, "")
+def appended(program: Program, path: str, kind: Layer) -> Program:
+    """The program with one more step at its end, which the network does not have, and which has no tensors."""
+    last = program.steps[-1]
+    x = last.layer.output
+    node = Node(path, path, last.layer.node.section, kind, Origin(made_by=f"the pass {path}"), (last.value,))
+    step = Step(ShapedLayer(node, (x,), kind.shape(x)), {}, path, (last.value,))
+    return replace(program, steps=(*program.steps, step))
 
 
 def named(steps: Iterable[Step]) -> str:

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
 from vggc.layers.activation import Softmax
-from vggc.passes.program import Note, Program, added
+from vggc.passes.program import Note, Program, appended
 
 
 def softmax(program: Program) -> Program:
@@ -18,7 +18,6 @@ def softmax(program: Program) -> Program:
         raise ProductError("not supported: --softmax: the network ends in features, and has no logits")
     if last.kind in ("softmax", "log_softmax"):
         raise ProductError(f"not supported: --softmax: the network ends in {last.kind} already")
-    step = added("softmax", last.node, Softmax(), program.steps[-1].layer.output)
     output = replace(program.output, name="probabilities")
     note = Note("softmax", f"behind {last.alias}; the output is called probabilities")
-    return replace(program, steps=(*program.steps, step), output=output).noted(note)
+    return replace(appended(program, "softmax", Softmax()), output=output).noted(note)

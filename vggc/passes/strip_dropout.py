@@ -10,5 +10,4 @@ def strip_dropout(program: Program) -> Program:
     dropped = [step for step in program.steps if step.layer.layer.group == "dropout"]
     if not dropped:
         return program
-    steps = tuple(step for step in program.steps if step.layer.layer.group != "dropout")
-    return replace(program, steps=steps).noted(Note("strip_dropout", f"left out {named(dropped)}"))
+    return replace(program, steps=program.without(dropped)).noted(Note("strip_dropout", f"left out {named(dropped)}"))

@@ -22,5 +22,5 @@ finishing       behind the last epoch: test, pictures, summary, report
 figures         curves, confusion matrix and examples as pictures
 report          all of it on one page
 
-Nothing here is imported by the compiler; lightning, torchmetrics and matplotlib are asked for by `vggc.extras`.
+Nothing here is imported by the compiler; lightning, torchmetrics and matplotlib are asked for by `vggc.base.extras`.
 """

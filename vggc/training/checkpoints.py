@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vggc.errors import ProductError
-from vggc.files.staging import move_into_place
+from vggc.base.errors import ProductError
+from vggc.base.staging import move_into_place
 from vggc.training.run_folder import RunFolder
 from vggc.weights.loading import save_state
 

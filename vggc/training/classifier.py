@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import nn
 
-from vggc.frontend.recipe import Train
+from vggc.recipe.recipe import Train
 from vggc.training.optimization import make_optimizer
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # inputs (B, C, H, W), labels (B,), indices (B,)

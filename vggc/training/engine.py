@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from vggc.backends.torch import torch_module
+from vggc.base.errors import ProductError
+from vggc.base.extras import require
 from vggc.data import Batches, Source, check_complete, open_source
-from vggc.errors import ProductError
-from vggc.extras import require
-from vggc.frontend.recipe import Train
+from vggc.recipe.recipe import Train
 from vggc.training import checkpoints
+from vggc.training.devices import set_determinism, versions
 from vggc.training.interruptions import explained, quiet_lightning
 from vggc.training.launching import disband, launched
-from vggc.training.machine import set_determinism, versions
 from vggc.training.request import Request, spec_text
 from vggc.training.run_folder import RunFolder
+from vggc.training.run_output import Talk
 from vggc.training.splits import Split, unseen_classes
-from vggc.training.talk import Talk
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -101,7 +102,7 @@ def _module(request: Request) -> "tuple[nn.Sequential, WeightsReport | None]":
         from vggc.weights.loading import load_weights
 
         return load_weights(request.network, request.weights, request.matching, request.recipe.seed)
-    return request.network.module(seed=request.recipe.seed), None
+    return torch_module.materialize(request.network, request.recipe.seed), None
 
 
 def _prepare_folder(request: Request, split: Split) -> RunFolder:

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
 from vggc.data import Batches, Source, check_fits, open_source
-from vggc.data.base import Images, Split
+from vggc.data.dataset import Images, Split
 from vggc.data.fitting import names_differ
-from vggc.errors import ProductError
-from vggc.ir import Network
-from vggc.progress import Progress, silent
+from vggc.ir.network import Network
 from vggc.training.request import data_of, network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
@@ -81,7 +81,7 @@ def class_names(network: Network) -> tuple[str, ...]:
     Raises:
         ProductError: the network has no classes.
     """
-    classes = network.spec.classes
+    classes = network.header.classes
     if classes is None:
         raise ProductError(f"{network.name} has no classes to evaluate")
     return classes.names or tuple(map(str, range(classes.count)))
@@ -155,7 +155,7 @@ def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress =
     Raises:
         ProductError: it cannot be run, or its classes are not the source's.
     """
-    from vggc.images.predict import Classifier
+    from vggc.data.images.predict import Classifier
 
     classifier, images, count = Classifier(path), source.images(split), len(source.classes)
     names = tuple(classifier.classes or source.classes)

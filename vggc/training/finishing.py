@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from vggc.data import Source
-from vggc.data.base import Images
+from vggc.data.dataset import Images
 from vggc.training.evaluation import Evaluation, evaluate, module_forward
 from vggc.training.history import History
 from vggc.training.request import Request
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def finish(learner: "Learner", request: Request, source: Source, folder: RunFolder) -> None:
     """Test the best weights, and write what a person looks at; to be called by the first process."""
-    from vggc.training import figures, report
+    from vggc.training import html_report, plots
 
     history, talk = learner.history, learner.talk
     images = source.images("test")
@@ -27,12 +27,12 @@ def finish(learner: "Learner", request: Request, source: Source, folder: RunFold
         learner.warn(warning)
     summary = summarize(request, source, history, evaluation, str(learner.fabric.device), folder)
     talk.progress("drawing", 0, 1)
-    figures.draw_all(folder, history, learner.watch.chance, evaluation, images)
+    plots.draw_all(folder, history, learner.watch.chance, evaluation, images)
     folder.write_json("test.json", evaluation.scores.to_json())
     folder.write_json("summary.json", summary)
-    folder.write(folder.report.name, report.page(folder, request.network, summary, history, evaluation.scores))
+    folder.write(folder.report.name, html_report.page(folder, request.network, summary, history, evaluation.scores))
     talk.say(_result(history, evaluation))
-    for line in ("", "next:", *(f"  {command}" for command in report.commands(folder, request.network.stem))):
+    for line in ("", "next:", *(f"  {command}" for command in html_report.commands(folder, request.network.stem))):
         talk.say(line)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from vggc.ending import as_told
-from vggc.errors import ProductError
-from vggc.files.staging import could_not_write
+from vggc.base.errors import ProductError
+from vggc.base.signals import as_told
+from vggc.base.staging import could_not_write
 from vggc.training.run_folder import RunFolder
-from vggc.training.talk import Talk
+from vggc.training.run_output import Talk
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

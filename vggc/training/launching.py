@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from torch import distributed
 from torch.distributed import DistError
 
-from vggc.ending import ended_while_waiting
-from vggc.errors import ProductError
+from vggc.base.errors import ProductError
+from vggc.base.signals import ended_while_waiting
+from vggc.training.devices import Machine
 from vggc.training.interruptions import stop_others
-from vggc.training.machine import Machine
-from vggc.training.talk import Talk
+from vggc.training.run_output import Talk
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

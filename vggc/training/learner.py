@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from vggc.data import Batches
-from vggc.frontend.recipe import Train
-from vggc.ir import Network
+from vggc.ir.network import Network
+from vggc.recipe.recipe import Train
 from vggc.training.classifier import Classifier
 from vggc.training.history import History
 from vggc.training.optimization import LearningRate
-from vggc.training.talk import Talk
+from vggc.training.run_output import Talk
 from vggc.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Learner:
             together: whether the processes share the validation images.
             talk: who listens.
         """
-        recipe = network.spec.train
+        recipe = network.header.train
         assert recipe is not None
         if fabric.device.type == "cuda" and fabric.world_size > 1:
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import torch
 
-from vggc.frontend.recipe import Optimizer, Schedule, Train
-from vggc.frontend.schedules import (
+from vggc.recipe.recipe import Optimizer, Schedule, Train
+from vggc.recipe.schedules import (
     ConstantLR,
     CosineAnnealingLR,
     OneCycleLR,

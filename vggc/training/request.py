@@ -4,17 +4,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vggc.backends import load
+from vggc.backends.text import yaml_spec
+from vggc.base.diagnostics import Diagnostic, Note, Source, SpecError
+from vggc.base.errors import ProductError
 from vggc.data import absolute
-from vggc.diagnostics import Diagnostic, Note, Source, SpecError
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Train
-from vggc.frontend.sources import read_source, stock_folder, stock_names
-from vggc.ir import Network
+from vggc.frontend.text.sources import read_source, stock_folder, stock_names
+from vggc.ir.network import Network
 from vggc.pipeline import compile_source
-from vggc.training.machine import Machine
+from vggc.recipe.recipe import Train
+from vggc.training.devices import Machine
 from vggc.training.run_folder import RunFolder
-from vggc.weights.matching import Matching
+from vggc.weights.key_matching import Matching
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Request:
         Raises:
             SpecError: E104, it has none.
         """
-        if self.network.spec.train is None:
+        if self.network.header.train is None:
             raise SpecError([_without_recipe(self.network)])
-        return self.network.spec.train
+        return self.network.header.train
 
     def settings(self) -> dict[str, Any]:
         """What stands in `run.json`."""
@@ -63,7 +63,7 @@ class Request:
 
 def _without_recipe(network: Network) -> Diagnostic:
     """The error, with the ways to a recipe: for this run, in a spec, or from a stock spec."""
-    place = network.spec.places["name"]
+    place = network.header.places["name"]
     recipe = "`train: {epochs: 10, batch_size: 64, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}`"
     is_stock = place.source.path is not None and place.source.path.parent == stock_folder()
     where = f"write a spec of your own with `extends: {network.name}` and" if is_stock else "add to the spec"
@@ -101,7 +101,7 @@ def _is_there(words: str) -> bool:
 
 def spec_text(network: Network) -> str:
     """The expanded spec of a network, as it stands in the folder of a run."""
-    text: str = load("yaml_spec").emit(network.graph)
+    text = yaml_spec.emit(network.graph)
     return text
 
 
@@ -121,7 +121,7 @@ def check_resumable(folder: RunFolder, wanted: Network) -> None:
         ProductError: it would not; the message names the first line that differs.
     """
     before = network_of(folder)
-    old, new = before.spec.train, wanted.spec.train
+    old, new = before.header.train, wanted.header.train
     if old is None or new is None:
         raise ProductError(f"{folder.path}: the recipe is gone from the spec")
     was, now = _lines(before), _lines(wanted)

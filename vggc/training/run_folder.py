@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from vggc.errors import ProductError
-from vggc.files.staging import write_text
-from vggc.ir import Network
+from vggc.base.errors import ProductError
+from vggc.base.staging import write_text
+from vggc.ir.network import Network
 
 RUNS: Final = Path("runs")
 MAX_RUNS: Final = 1000  # that are begun in one second

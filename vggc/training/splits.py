@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from vggc.base.errors import ProductError
 from vggc.data import Source, split_indices
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Train
+from vggc.recipe.recipe import Train
 from vggc.training.run_folder import RunFolder
 
 _MAX_NAMES = 5  # in a sentence

@@ -7,11 +7,11 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from vggc.errors import ProductError
-from vggc.frontend.recipe import Train
-from vggc.frontend.schedules import OneCycleLR
-from vggc.ir import Network
-from vggc.lints import LINTS
+from vggc.analysis.lints import LINTS
+from vggc.base.errors import ProductError
+from vggc.ir.network import Network
+from vggc.recipe.recipe import Train
+from vggc.recipe.schedules import OneCycleLR
 from vggc.training.history import History
 from vggc.training.scores import ClassScores, Scores
 from vggc.training.splits import listed
@@ -42,7 +42,7 @@ class Watch:
         self._network = network
         self._recipe = recipe
         self._warm_steps = warm_steps
-        classes = network.spec.classes.count if network.spec.classes is not None else 0
+        classes = network.header.classes.count if network.header.classes is not None else 0
         self._shares = torch.bincount(labels, minlength=classes).double() / len(labels)
         smoothing = recipe.label_smoothing
         # The best that one answer for all images can do is the mean target, and its loss is the entropy of that.

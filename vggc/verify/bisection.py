@@ -8,12 +8,12 @@ import numpy as np
 import onnx
 import torch
 
-from vggc.backends.onnx_model import Lowered
-from vggc.diagnostics import Span
-from vggc.ir import ShapedLayer
+from vggc.backends.onnx.onnx_model import Lowered
+from vggc.ir.graph import Origin
+from vggc.ir.network import ShapedLayer
+from vggc.verify.int8_tensors import stands_for
+from vggc.verify.model_file import EMBEDDED
 from vggc.verify.outputs import relative_l2
-from vggc.verify.quantized import stands_for
-from vggc.verify.reading import EMBEDDED
 from vggc.verify.reference import Reference
 from vggc.verify.report import Culprit, Tolerance
 from vggc.verify.sessions import Array, open_session
@@ -74,7 +74,7 @@ def first_structural_difference(lowered: Lowered, model: onnx.ModelProto) -> Cul
     other = tensor_differences(lowered, model)
     for step in lowered.program.steps:
         misshapen = next((other[each.name] for each in step.tensors.values() if each.name in other), "")
-        if difference := differing.get(step.gives, misshapen):
+        if difference := differing.get(step.value, misshapen):
             return culprit(step.layer, difference)
     return None
 
@@ -89,13 +89,14 @@ def layer_of(lowered: Lowered, tensor: str) -> Culprit | None:
 
 def culprit(layer: ShapedLayer, difference: str, error: float | None = None, before: float | None = None) -> Culprit:
     """A layer as the one to blame."""
-    return Culprit(layer.path, layer.alias, layer.kind, _place(layer.node.span), difference, error, before)
+    return Culprit(layer.path, layer.alias, layer.kind, _place(layer.node.origin), difference, error, before)
 
 
-def _place(span: Span) -> str:
+def _place(origin: Origin) -> str:
     """Where a layer stands; with its line where that is of the spec in a file, which nobody has at hand."""
-    if not span.source.name.endswith(EMBEDDED):
-        return str(span)
+    span = origin.span
+    if span is None or not span.source.name.endswith(EMBEDDED):
+        return str(origin)
     line = span.source.lines[span.line].strip().removeprefix("- ")
     return f"{span} `{line if len(line) <= _LINE else line[: _LINE - 3] + '...'}`"
 
@@ -107,7 +108,7 @@ def _layers(lowered: Lowered) -> list[ShapedLayer]:
 
 def _blamed(lowered: Lowered, path: str) -> ShapedLayer:
     """The layer whose nodes give the output of the one at `path`: that one, or what it was folded into."""
-    node = next((step.path for step in lowered.program.steps if step.gives == path), path)
+    node = next((step.path for step in lowered.program.steps if step.value == path), path)
     return next(layer for layer in lowered.program.network.layers if layer.path == node)
 
 
@@ -116,7 +117,7 @@ def _layers_that_differ(lowered: Lowered, model: onnx.ModelProto) -> dict[str, s
     by_step: dict[str, str] = {}
     for name, difference in node_differences(lowered.model, model).items():
         by_step.setdefault(name.partition("/")[0], difference)
-    return {step.gives: by_step[step.path] for step in lowered.program.steps if step.path in by_step}
+    return {step.value: by_step[step.path] for step in lowered.program.steps if step.path in by_step}
 
 
 def _groups(layers: list[ShapedLayer]) -> Iterator[list[ShapedLayer]]:

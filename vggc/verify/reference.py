@@ -12,16 +12,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from vggc.backends.torch_module import without_hints
-from vggc.frontend.recipe import Preprocess
-from vggc.geometry import receptive_fields
-from vggc.ir import Network, ShapedLayer
+from vggc.backends.torch.torch_module import evaluate, operation, with_state, without_hints
+from vggc.ir.geometry import receptive_fields
+from vggc.ir.network import Network, ShapedLayer
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.base import Shape, pair
+from vggc.layers.layer import Shape, pair
 from vggc.passes.program import Program
+from vggc.recipe.recipe import Preprocess
 from vggc.verify.outputs import relative_l2
+from vggc.verify.revealing_weights import balanced, telling_weights
 from vggc.verify.sessions import Array
-from vggc.verify.telling import balanced, telling_weights
 
 SEEDS_AND_BATCHES: Final = ((0, 1), (1, 2), (2, 3))
 _LARGEST_STEP: Final = 64
@@ -115,10 +115,10 @@ class Reference:
         network = self.program.network
         with torch.no_grad(), without_hints():
             x = self.expected.prepared(x) if self.takes_images else x
-            for layer in network.layers:
-                own = {name: state[f"{layer.path}.{name}"] for name in _state_of(layer)}
-                x = torch.func.functional_call(self.module.get_submodule(layer.path), own, (x,))
-                yield layer.path, x.clone().numpy()
+            for layer, y in evaluate(
+                network, self.module, x, lambda each, xs: with_state(each, self.module, state)(*xs)
+            ):
+                yield layer.path, y.clone().numpy()
 
 
 @contextmanager
@@ -131,13 +131,9 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _state_of(layer: ShapedLayer) -> list[str]:
-    return [*layer.layer.tensors(layer.input), *layer.layer.buffers(layer.input)]
-
-
 def _sizes(program: Program) -> list[tuple[int, int]]:
     _, height, width = program.network.input
-    preprocess = program.network.spec.preprocess
+    preprocess = program.network.header.preprocess
     if program.did("embed_preprocess") and preprocess is not None and (preprocess.resize or preprocess.crop):
         return [(height, width), (height + 13, width + 6), (2 * height + 1, height + 4)]
     if program.dynamic:
@@ -168,7 +164,7 @@ class _Expected(nn.Module):
 
     def prepared(self, image: torch.Tensor) -> torch.Tensor:
         """The network's input for an image."""
-        preprocess = self.program.network.spec.preprocess
+        preprocess = self.program.network.header.preprocess
         assert preprocess is not None
         return preprocessed(image, preprocess)
 
@@ -193,16 +189,19 @@ def preprocessed(image: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
 
 def _densely(network: Network, module: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
     """The classifier on every window of the map that is as large as the spec's: (batch, classes, rows, columns)."""
-    flatten = next(i for i, layer in enumerate(network.layers) if layer.kind == "flatten")
-    for layer in network.layers[:flatten]:
-        x = _pooled(layer, x) if _adapts(layer) else module.get_submodule(layer.path)(x)
-    _, height, width = network.layers[flatten].input
-    windows = x.unfold(2, height, 1).unfold(3, width, 1)  # (batch, C, rows, columns, height, width)
-    batch, _, rows, columns = windows.shape[:4]
-    y = windows.permute(0, 2, 3, 1, 4, 5).reshape(batch * rows * columns, -1)
-    for layer in network.layers[flatten + 1 :]:
-        y = module.get_submodule(layer.path)(y)
-    return y.reshape(batch, rows, columns, -1).permute(0, 3, 1, 2)
+    places = (0, 0)  # rows and columns of windows
+
+    def apply(layer: ShapedLayer, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        nonlocal places
+        if layer is network.flatten_layer:
+            _, height, width = layer.input
+            windows = inputs[0].unfold(2, height, 1).unfold(3, width, 1)  # (batch, C, rows, columns, height, width)
+            places = (windows.shape[2], windows.shape[3])
+            return windows.permute(0, 2, 3, 1, 4, 5).reshape(len(x) * places[0] * places[1], -1)
+        return _pooled(layer, inputs[0]) if _adapts(layer) else operation(layer, module)(*inputs)
+
+    *_, (_, y) = evaluate(network, module, x, apply)
+    return y.reshape(len(x), *places, -1).permute(0, 3, 1, 2)
 
 
 def _adapts(layer: ShapedLayer) -> bool:

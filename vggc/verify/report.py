@@ -10,9 +10,9 @@ import onnx
 import onnxruntime
 import torch
 
+from vggc.base.version import __version__
+from vggc.base.words import in_bytes
 from vggc.passes.program import Note
-from vggc.quantities import in_bytes
-from vggc.version import __version__
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
 

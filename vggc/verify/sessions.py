@@ -12,8 +12,8 @@ import onnxruntime
 import torch
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-from vggc.backends import onnx_model
-from vggc.errors import ProductError
+from vggc.backends.onnx import onnx_model
+from vggc.base.errors import ProductError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 import torch
 
-from vggc.backends import onnx_model, onnx_writer
-from vggc.backends.onnx_model import Lowered
-from vggc.verify.reading import same_bits, values
+from vggc.backends.onnx import onnx_model, onnx_writer
+from vggc.backends.onnx.onnx_model import Lowered
+from vggc.verify.model_file import same_bits, values
 from vggc.verify.report import Check
 
 
@@ -88,7 +88,8 @@ class Structure:
     def _shapes(self) -> Check:
         """Strict shape inference by onnx, of the file without what it says of its own shapes, at the spec's size."""
         steps = self.lowered.program.steps
-        wanted = {self.lowered.boundaries[step.gives]: list(step.layer.output) for step in steps if step.gives}
+        own = self.lowered.boundaries
+        wanted = {own[step.value]: list(step.layer.output) for step in steps if step.value in own}
         wanted.pop(self.lowered.program.input.name, None)
         try:
             inferred = _inferred_shapes(self.model, self.lowered)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 
-from vggc.progress import Progress, silent
+from vggc.base.progress import Progress, silent
 from vggc.verify.outputs import compare, perturbed, relative_l2
 from vggc.verify.reference import Reference, Sample
 from vggc.verify.report import FLOAT32, Comparison, Control, Measurement, Tolerance, Verdict

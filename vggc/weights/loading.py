@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vggc.backends import load
-from vggc.errors import ProductError
-from vggc.files.staging import move_into_place, staging
-from vggc.ir import Network
-from vggc.progress import Progress, silent
+from vggc.base.errors import ProductError
+from vggc.base.progress import Progress, silent
+from vggc.base.staging import move_into_place, staging
+from vggc.ir.network import Network
 from vggc.weights.aligning import COUNT
-from vggc.weights.matching import OPTIONS, Matching, Option, matched
-from vggc.weights.reading import read_state
+from vggc.weights.key_matching import OPTIONS, Matching, Option, matched
+from vggc.weights.state_dict_files import read_state
 
 if TYPE_CHECKING:
     import torch
@@ -85,13 +84,14 @@ def load_weights(
         ProductError: the file cannot be read, or its tensors are not those of the network.
     """
     matching = matching or Matching()
-    backend = load("torch_module")
-    shell = backend.build(network)
+    from vggc.backends.torch import torch_module
+
+    shell = torch_module.build(network)
     matching.check(shell.state_dict())
     state = read_state(path)
     matching.check_found(state, path.name)
     module: nn.Sequential = (
-        backend.materialize(network, seed, progress) if matching.allow_missing else backend.allocate(network)
+        torch_module.materialize(network, seed, progress) if matching.allow_missing else torch_module.allocate(network)
     )
     ordered = path.suffix.lower() != ".safetensors"
     report = assign(module, state, path.name, matching, ordered=ordered)

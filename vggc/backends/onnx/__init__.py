@@ -1,0 +1,1 @@
+"""Program -> an ONNX file: lowered, written tensor by tensor, moved into place."""

@@ -1,0 +1,136 @@
+"""Network -> a table: one line a layer, then the totals, the flatten size with its derivation, the smallest input."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vggc.base.words import in_bytes
+from vggc.ir import geometry
+from vggc.ir.geometry import ReceptiveField
+from vggc.ir.network import Network, ShapedLayer
+from vggc.layers.layer import Shape
+
+HEADER: Final = ("layer", "alias", "kind", "output", "params", "MACs", "sees")
+RIGHT: Final = (False, False, False, True, True, True, True)
+_LABEL: Final = 17  # columns of the labels of the totals
+
+
+def emit(network: Network) -> str:
+    """The text of the table; shapes without the batch axis, counts per sample."""
+    found = (f"{label:{_LABEL}}{words}" for label, words in totals(network))
+    return "\n".join([title(network), "", *aligned(rows(network), RIGHT), "", *found]) + "\n"
+
+
+def title(network: Network) -> str:
+    """The network in a line."""
+    return f"{network.name}: {by(network.input)} -> {by(network.output)}"
+
+
+def by(shape: Shape) -> str:
+    """A shape in words: `64 x 224 x 224`."""
+    return " x ".join(str(size) for size in shape)
+
+
+def rows(network: Network) -> list[tuple[str, ...]]:
+    """The heading, and a row of words for every layer."""
+    fields = geometry.receptive_fields(network)
+    return [HEADER, *(_row(layer, field) for layer, field in zip(network.layers, fields, strict=True))]
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
+    """Rows as lines, the first underlined; columns are as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(right))]
+    for position, row in enumerate(rows):
+        cells = [cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True)]
+        yield "  ".join(cells).rstrip()
+        if position == 0:
+            yield "  ".join("-" * width for width in widths)
+
+
+def _row(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> tuple[str, ...]:
+    return (
+        layer.path,
+        layer.alias,
+        layer.kind,
+        by(layer.output),
+        f"{layer.params:,}" if layer.params else "",
+        f"{layer.macs:,}" if layer.macs else "",
+        seen(field),
+    )
+
+
+def seen(field: tuple[ReceptiveField, ReceptiveField]) -> str:
+    """A receptive field in words: `212`, `3x7`, or `all`."""
+    height, width = (each.extent for each in field)
+    if height is None or width is None:
+        return "all"
+    return str(height) if height == width else f"{height}x{width}"
+
+
+def totals(network: Network) -> Iterator[tuple[str, str]]:
+    """What is counted of the whole network, and how much it is in words."""
+    yield "params", f"{network.params:,}{_head_share(network)}"
+    if network.buffers:
+        yield "buffers", f"{network.buffers:,}"
+    yield "MACs", f"{network.macs:,} per sample, bias excluded; FLOPs are twice that: {network.flops:,}"
+    yield "torchinfo", _torchinfo(network)
+    yield "weights", f"{in_bytes(network.weight_bytes)} as float32"
+    peak = f"{in_bytes(network.peak_activation_bytes)} at the peak of inference"
+    yield "activations", f"{in_bytes(network.activation_bytes)} per sample over all layers, {peak}"
+    yield from _flatten(network)
+    yield "smallest input", _smallest(network)
+
+
+def _head_share(network: Network) -> str:
+    head = sum(layer.params for layer in network.layers if layer.node.section == "classifier")
+    if not head or not network.params:
+        return ""
+    return f", of them {head:,} ({100 * head / network.params:.1f} %) in the classifier"
+
+
+def torchinfo_mult_adds(network: Network) -> tuple[int, int, int]:
+    """What torchinfo counts per sample: our MACs, one more per output element with a bias, one per norm parameter.
+
+    As in torchinfo 1.8, `LayerInfo.calculate_macs`: every parameter of a convolution counts once a position, every
+    other parameter once.
+    """
+    bias = other = 0
+    for layer in network.layers:
+        tensors = layer.layer.tensors(layer.input)
+        if layer.layer.group in ("conv", "linear"):
+            positions = layer.output[1] * layer.output[2] if len(layer.output) == 3 else 1
+            bias += sum(positions * shape[0] for name, shape in tensors.items() if name == "bias")
+        else:
+            other += layer.params
+    return network.macs, bias, other
+
+
+def _torchinfo(network: Network) -> str:
+    macs, bias, other = torchinfo_mult_adds(network)
+    parts = []
+    if bias:
+        parts.append(f"{bias:,} for biases, one for each output element")
+    if other:
+        parts.append(f"{other:,} for the parameters of other layers")
+    more = f": our MACs and {' and '.join(parts)}" if parts else ": our MACs"
+    return f"{macs + bias + other:,} mult-adds{more}"
+
+
+def _flatten(network: Network) -> Iterator[tuple[str, str]]:
+    formula = geometry.flatten_formula(network)
+    yield "features end at", geometry.map_formula(network)
+    if network.flatten_layer is not None and formula is not None:
+        before = by(network.flatten_layer.input)
+        yield "flatten", f"{before} = {network.flatten:,}; for any input: {formula}"
+
+
+def _smallest(network: Network) -> str:
+    least = geometry.smallest_input(network.graph.nodes)
+    if least is None:
+        return "none: an adaptive pool gives less than a later layer needs"
+    text = f"{least[0]}x{least[1]}"
+    alone = geometry.smallest_input(network.graph.section("features"))
+    if alone is not None and alone != least:
+        text += (
+            f"; the features alone take {alone[0]}x{alone[1]}, and below {least[0]}x{least[1]} the pool would enlarge"
+        )
+    return text

@@ -1,0 +1,1 @@
+"""Network -> the torch module, and the Python source that builds it."""

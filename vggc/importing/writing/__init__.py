@@ -1,0 +1,1 @@
+"""Layers -> a graph, and its short spec: sections, units, defaults and repeats."""

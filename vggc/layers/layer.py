@@ -1,0 +1,228 @@
+"""What a layer kind is, and the plain records in which it answers.
+
+A kind is a frozen record whose fields are its schema. It knows nothing of torch or onnx: it *describes* the one torch
+call and the few ONNX nodes that it stands for, and backends carry the descriptions out. Shapes never hold the batch
+axis; an image is (C, H, W), a vector (F,).
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+from vggc.base.records import Limits, Named
+from vggc.layers.extent import SAME, Axis
+
+Shape = tuple[int, ...]
+OnnxValue = int | float | str | tuple[int, ...] | tuple[float, ...]
+
+MAX_DIMENSION = 2**31 - 1
+
+Positive = Annotated[int, Limits(minimum=1, maximum=MAX_DIMENSION)]
+NonNegative = Annotated[int, Limits(minimum=0, maximum=MAX_DIMENSION)]
+Probability = Annotated[float, Limits(minimum=0, maximum=1)]
+PositiveNumber = Annotated[float, Limits(exclusive_minimum=0)]
+Size = Positive | tuple[Positive, Positive]
+Padding = NonNegative | tuple[NonNegative, NonNegative]
+# A number of channels or features; the word stands for the spec's number of classes, and is gone after parsing.
+Count = Annotated[int, Limits(minimum=1, maximum=MAX_DIMENSION, classes=True)]
+InChannels = Annotated[
+    Positive | None, "never needed: inferred from the input; where it is written, it is checked against that"
+]
+
+
+class ShapeError(ValueError):
+    """A layer cannot take its input.
+
+    `option` names the option at fault, where one is. `spatial` says that height or width is the cause, so that
+    inference can go on with a legal one. `recovered` is the output to go on with otherwise.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        option: str | None = None,
+        spatial: bool = False,
+        recovered: Shape | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.option = option
+        self.spatial = spatial
+        self.recovered = recovered
+        self.help = help
+
+
+class LoweringError(ValueError):
+    """A layer has no form in the wanted ONNX opset; the message says which has."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchCall:
+    """The constructor of a class in `torch.nn`: its name, positional and keyword arguments."""
+
+    name: str
+    args: tuple[object, ...] = ()
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TorchFunction:
+    """A function of `torch` that takes the values of a layer's inputs one by one: a layer without a module."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxNode:
+    """One node.
+
+    `x` is the layer's input, `y` its output, tensor names are the layer's own, others are local. The further inputs of
+    a layer that takes several are `x1`, `x2` and so on.
+    """
+
+    op: str
+    inputs: tuple[str, ...] = ("x",)
+    attributes: Mapping[str, OnnxValue] = field(default_factory=dict)
+    output: str = "y"
+
+
+def constant(output: str, value: OnnxValue) -> OnnxNode:
+    """A Constant node: a list of integers or floats, or one number."""
+    values = value if isinstance(value, tuple) else (value,)
+    typed = "int" if all(isinstance(each, int) for each in values) else "float"
+    return OnnxNode("Constant", (), {f"value_{typed}{'s' if isinstance(value, tuple) else ''}": value}, output)
+
+
+class Layer(Named):
+    """Base of all kinds; every kind is final.
+
+    `kind` is the word in a spec, `main` the option that a bare value means (`dropout: 0.5`), `group` the family's
+    colour in pictures, `example` an item of a spec.
+    """
+
+    group: ClassVar[Literal["conv", "pool", "norm", "activation", "dropout", "linear", "shape"]]
+    example: ClassVar[str]
+    flattens: ClassVar[bool] = False  # whether it makes a vector of an image
+
+    def conflict(self) -> tuple[str, str] | None:
+        """An option that contradicts another, and the sentence that says so; checked before any shape is known."""
+        return None
+
+    def axes(self) -> tuple[Axis, Axis] | None:
+        """What happens to height and width; None where the output is no image."""
+        return SAME
+
+    def fixes_size(self) -> bool:
+        """Whether the size of the output is the same for every input."""
+        axes = self.axes()
+        return axes is not None and axes[0].window is None
+
+    def window(self) -> str:
+        """What moves over the map, in the words of an error."""
+        return "a pixel"
+
+    @abstractmethod
+    def shape(self, x: Shape) -> Shape:
+        """The output shape for an input of shape `x`, both without the batch axis.
+
+        Raises:
+            ShapeError: the layer cannot take this input; the message holds the arithmetic.
+        """
+
+    def tensors(self, x: Shape) -> dict[str, Shape]:
+        """The learned tensors by their torch names, with torch's shapes."""
+        return {}
+
+    def buffers(self, x: Shape) -> dict[str, Shape]:
+        """The tensors of the state dict that are not learned: running statistics and a step count."""
+        return {}
+
+    def params(self, *xs: Shape) -> int:
+        """How many numbers are learned."""
+        return sum(prod(shape) for shape in self.tensors(*xs).values())
+
+    def weight_bytes(self, *xs: Shape) -> int:
+        """The bytes of the learned tensors and the buffers: float32, but for a count of batches, which is an int64."""
+        state = self.tensors(*xs) | self.buffers(*xs)
+        return sum((8 if name == "num_batches_tracked" else 4) * prod(shape) for name, shape in state.items())
+
+    def macs(self, x: Shape) -> int:
+        """Multiply-accumulates per sample, the bias excluded; 0 for layers that multiply no weights."""
+        return 0
+
+    @abstractmethod
+    def torch(self, x: Shape) -> TorchCall | TorchFunction:
+        """The class of `torch.nn` that this layer is, for an input of shape `x`; or the function that joins inputs."""
+
+    @abstractmethod
+    def onnx(self, x: Shape, *, opset: int) -> tuple[OnnxNode, ...]:
+        """The nodes that this layer is at inference; none where it does nothing.
+
+        Raises:
+            LoweringError: the opset has no form for it.
+        """
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """A size given once for height and width, or as [height, width]."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def image(x: Shape, kind: str, recovered: Shape | None = None) -> tuple[int, int, int]:
+    """`x` as (C, H, W).
+
+    Raises:
+        ShapeError: E201, `x` is a vector.
+    """
+    if len(x) != 3:
+        raise ShapeError(
+            "E201",
+            f"{kind} works on an image (C, H, W), and its input is a vector of {x[0]}",
+            recovered=recovered or x,
+            help="move it before the flatten",
+        )
+    return x[0], x[1], x[2]
+
+
+def written(kind: str, option: str, wrote: int | None, actual: int, derivation: str, recovered: Shape) -> None:
+    """Check a size that the author need not have written.
+
+    Raises:
+        ShapeError: E202, the input has another size.
+    """
+    if wrote is not None and wrote != actual:
+        raise ShapeError(
+            "E202",
+            f"{kind}: you wrote {option} {wrote}; {derivation}",
+            option=option,
+            recovered=recovered,
+            help=f"remove {option}: it is inferred",
+        )
+
+
+def slide(layer: Layer, x: Shape, channels: int, axes: tuple[Axis, Axis]) -> Shape:
+    """The output (channels, H', W') of a layer whose windows move over the image `x`.
+
+    Raises:
+        ShapeError: E203, the window does not fit the map.
+    """
+    _, height, width = x
+    if height < axes[0].minimum or width < axes[1].minimum:
+        message = f"{layer.kind}: {layer.window()} does not fit the {height}x{width} map"
+        raise ShapeError("E203", message, spatial=True)
+    return channels, axes[0].map(height), axes[1].map(width)
+
+
+def by_size(size: tuple[int, int], what: str, padding: tuple[int, int, int, int] | None = None) -> str:
+    """A window in words: `a 2x2 window`, `a 7x7 kernel, padded by 1`."""
+    text = f"a {size[0]}x{size[1]} {what}"
+    if padding and any(padding):
+        top, bottom, left, right = padding
+        same = top == bottom == left == right
+        text += f" with padding {top}" if same else f" with padding {top}, {bottom}, {left}, {right}"
+    return text

@@ -1,0 +1,1 @@
+"""What belongs to a model besides its layers: initialisation, preprocessing and training, by torch's names."""

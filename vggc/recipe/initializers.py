@@ -1,0 +1,195 @@
+"""The schemes of `init`: the functions of `torch.nn.init` and their arguments, as records."""
+
+from typing import Annotated, ClassVar, Final, Literal, final
+
+from vggc.base.records import Named
+from vggc.layers.layer import Positive, PositiveNumber, Probability
+
+FanMode = Annotated[Literal["fan_in", "fan_out"], "whose variance is kept: the output's (fan_in) or the gradient's"]
+Nonlinearity = Annotated[
+    Literal["relu", "leaky_relu", "tanh", "sigmoid", "selu", "linear"], "the activation that follows, for the gain"
+]
+Slope = Annotated[float, "the slope below 0 of leaky_relu, for the gain"]
+Gain = Annotated[PositiveNumber, "a factor on the result"]
+
+
+class Initializer(Named):
+    """A function of `torch.nn.init`; the fields are its keyword arguments."""
+
+    weights_of: ClassVar[tuple[str, ...] | None] = None  # the kinds whose weights it suits; None: any tensor
+
+    def conflict(self) -> str | None:
+        """Why its arguments contradict each other, where they do."""
+        return None
+
+    def torch(self) -> tuple[str, dict[str, object]]:
+        """The name of the function and its keyword arguments."""
+        return f"{self.kind}_", self.changed()
+
+
+def _backwards(a: float, b: float) -> str | None:
+    return None if a < b else f"the least value, a = {a}, is not below the greatest, b = {b}"
+
+
+@final
+class KaimingNormal(Initializer):
+    """He et al., 2015, normal."""
+
+    kind = "kaiming_normal"
+    main = "mode"
+    weights_of = ("conv2d", "linear")
+    mode: FanMode = "fan_in"
+    nonlinearity: Nonlinearity = "leaky_relu"
+    a: Slope = 0
+
+
+@final
+class KaimingUniform(Initializer):
+    """He et al., 2015, uniform."""
+
+    kind = "kaiming_uniform"
+    main = "mode"
+    weights_of = ("conv2d", "linear")
+    mode: FanMode = "fan_in"
+    nonlinearity: Nonlinearity = "leaky_relu"
+    a: Slope = 0
+
+
+@final
+class XavierNormal(Initializer):
+    """Glorot and Bengio, 2010, normal."""
+
+    kind = "xavier_normal"
+    main = "gain"
+    weights_of = ("conv2d", "linear")
+    gain: Gain = 1.0
+
+
+@final
+class XavierUniform(Initializer):
+    """Glorot and Bengio, 2010, uniform."""
+
+    kind = "xavier_uniform"
+    main = "gain"
+    weights_of = ("conv2d", "linear")
+    gain: Gain = 1.0
+
+
+@final
+class Orthogonal(Initializer):
+    """Saxe et al., 2013."""
+
+    kind = "orthogonal"
+    main = "gain"
+    weights_of = ("conv2d", "linear")
+    gain: Gain = 1
+
+
+@final
+class Dirac(Initializer):
+    """The identity as a convolution."""
+
+    kind = "dirac"
+    main = "groups"
+    weights_of = ("conv2d",)
+    groups: Annotated[Positive, "groups of the convolution"] = 1
+
+
+@final
+class Eye(Initializer):
+    """The identity matrix."""
+
+    kind = "eye"
+    weights_of = ("linear",)
+
+
+@final
+class Sparse(Initializer):
+    """Normal, with a share of every column set to 0 (Martens, 2010)."""
+
+    kind = "sparse"
+    main = "sparsity"
+    weights_of = ("linear",)
+    sparsity: Annotated[Probability, "the share that is 0"]
+    std: Annotated[PositiveNumber, "the standard deviation of the others"] = 0.01
+
+
+@final
+class Normal(Initializer):
+    """A normal distribution."""
+
+    kind = "normal"
+    main = "std"
+    mean: Annotated[float, "its mean"] = 0.0
+    std: Annotated[PositiveNumber, "its standard deviation"] = 1.0
+
+
+@final
+class TruncNormal(Initializer):
+    """A normal distribution, redrawn outside [a, b]."""
+
+    kind = "trunc_normal"
+    main = "std"
+    mean: Annotated[float, "its mean"] = 0.0
+    std: Annotated[PositiveNumber, "its standard deviation"] = 1.0
+    a: Annotated[float, "the least value"] = -2.0
+    b: Annotated[float, "the greatest value"] = 2.0
+
+    def conflict(self) -> str | None:
+        return _backwards(self.a, self.b)
+
+
+@final
+class Uniform(Initializer):
+    """A uniform distribution."""
+
+    kind = "uniform"
+    a: Annotated[float, "the least value"] = 0.0
+    b: Annotated[float, "the greatest value"] = 1.0
+
+    def conflict(self) -> str | None:
+        return _backwards(self.a, self.b)
+
+
+@final
+class Constant(Initializer):
+    """The same value everywhere."""
+
+    kind = "constant"
+    main = "val"
+    val: Annotated[float, "the value"]
+
+
+@final
+class Zeros(Initializer):
+    """0 everywhere."""
+
+    kind = "zeros"
+
+
+@final
+class Ones(Initializer):
+    """1 everywhere."""
+
+    kind = "ones"
+
+
+INITIALIZERS: Final[dict[str, type[Initializer]]] = {
+    each.kind: each
+    for each in (
+        KaimingNormal,
+        KaimingUniform,
+        XavierNormal,
+        XavierUniform,
+        Orthogonal,
+        Dirac,
+        Eye,
+        Sparse,
+        Normal,
+        TruncNormal,
+        Uniform,
+        Constant,
+        Zeros,
+        Ones,
+    )
+}
