@@ -1,6 +1,12 @@
-"""The shape of the package: no cycle of files, and a root that one can take in at a glance."""
+"""The shape of the package: no cycle of files, and a root that one can take in at a glance; and of the repository."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
 
 from tests.imports import ROOT, cycles, import_graph
+from tests.tracked import MOST_BYTES, misplaced_files
 
 MOST_ENTRIES = 24
 
@@ -16,3 +22,29 @@ def test_a_cycle_would_be_found() -> None:
 def test_the_root_has_few_entries() -> None:
     entries = [path.name for path in (ROOT / "vggc").iterdir() if path.name != "__pycache__"]
     assert len(entries) <= MOST_ENTRIES, entries
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git work tree")
+def test_no_binary_and_no_large_file_is_tracked() -> None:
+    assert misplaced_files(ROOT) == []
+
+
+def test_a_binary_and_a_large_file_would_be_reported(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "specs").mkdir()
+    planted = {
+        "docs/picture.png": b"\x89PNG\0",
+        "large.txt": b"x" * (MOST_BYTES + 1),
+        "specs/vggc.schema.json": b"x" * (MOST_BYTES + 1),
+        "text.md": "é\n".encode(),
+        "tool.whl": b"PK\x03\x04\0",
+        "untracked.bin": b"\0",
+    }
+    for name, content in planted.items():
+        (tmp_path / name).write_bytes(content)
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "--", *(set(planted) - {"untracked.bin"})], cwd=tmp_path, check=True)
+    assert misplaced_files(tmp_path) == [
+        f"large.txt: {MOST_BYTES + 1:,} bytes, and at most {MOST_BYTES:,} may be tracked",
+        "tool.whl: a binary file",
+    ]
