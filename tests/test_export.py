@@ -87,6 +87,7 @@ def test_the_metadata_says_where_it_comes_from(tmp_path: Path) -> None:
     model = onnx.load(str(vggc.export_onnx(compiled, tmp_path / "x.onnx").path))
     metadata = {each.key: each.value for each in model.metadata_props}
     assert metadata["vggc.spec"] == yaml_spec.emit(compiled.graph)
+    assert metadata["vggc.version"] == vggc.__version__
     assert json.loads(metadata["vggc.classes"]) == ["ant", "bee", "cow", "dog", "eel"]
     assert json.loads(metadata["vggc.preprocess"])["crop"] == 16
     assert len(metadata["vggc.spec_sha256"]) == 64

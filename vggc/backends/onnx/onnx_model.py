@@ -112,7 +112,7 @@ def metadata(program: Program, precision: str) -> dict[str, str]:
     network = program.network
     text = yaml_spec.emit(network.graph.whole)
     found = {
-        "vggc.base.version": __version__,
+        "vggc.version": __version__,
         "vggc.spec": text,
         "vggc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "vggc.passes": json.dumps([name for name in PASSES if program.did(name) and name not in ALWAYS]),
