@@ -13,9 +13,9 @@ import pytest
 
 from tests.language_client import Client, Json
 from tests.networks import SMALL
+from vggc.base.words import typeset
 from vggc.cli import main
 from vggc.frontend.text.sources import stock_folder
-from vggc.lsp.occurrences import by
 
 WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 999, "character": 0}}
 
@@ -195,7 +195,7 @@ def test_hover_completion_hints_and_outline(editor: Client) -> None:
     assert span(hover) == (5, 17, 5, 19)
     assert "conv2_1" in hover["contents"]["value"]
     hints = editor.of("inlayHint", "asked.yaml", range=WHOLE)
-    assert {each["position"]["line"]: each["label"] for each in hints}[6] == by((16, 2, 2))
+    assert {each["position"]["line"]: each["label"] for each in hints}[6] == typeset((16, 2, 2))
     assert [each["name"] for each in editor.of("documentSymbol", "asked.yaml")][:2] == ["vggc", "name"]
     editor.change("asked.yaml", SMALL.replace("16, M]", "16, max"))
     (offer,) = [each for each in editor.at("completion", "asked.yaml", 5, 24) if each["label"] == "max_pool2d"]

@@ -10,18 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggc.base.codes import CODES
-from vggc.base.diagnostics import (
-    Diagnostic,
-    Note,
-    Source,
-    Span,
-    SpecError,
-    help_word,
-    in_text_order,
-    nearest,
-    printable,
-    quoted,
-)
+from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, help_word, in_text_order, nearest
+from vggc.base.words import printable, quoted
 from vggc.cli.reporters import FORMATS, MAX_WIDTH, github, report, sarif, text, to_json
 
 PARENT: Final = Source("specs/parent.yaml", "vggc: 1\nfeatures: [64, m]\n")

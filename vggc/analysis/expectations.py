@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from vggc.base.diagnostics import Diagnostic, Note
+from vggc.base.words import dimensions
 from vggc.ir.geometry import flatten_formula
 from vggc.ir.header import Expectation
 from vggc.ir.network import Network
@@ -31,8 +32,7 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
         Note("note", f"the last layer is {last.alias}, at {last.node.span}", last.node.span),
         Note("help", f"end the classifier with `{ending}`"),
     )
-    given = " x ".join(str(size) for size in network.output)
-    message = f"the spec has {classes.count} classes, and the network's output is {given}"
+    message = f"the spec has {classes.count} classes, and the network's output is {dimensions(network.output)}"
     yield Diagnostic("E207", message, network.header.places["classes"], notes)
 
 

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, SpecError
-from vggc.base.words import in_bytes
+from vggc.base.words import dimensions, in_bytes
 from vggc.ir.geometry import Extents, extents, smallest_input
 from vggc.ir.graph import INPUT, Graph, Node
 from vggc.ir.network import Network, ShapedLayer
@@ -212,7 +212,7 @@ class _Inference:
         if before is None or not before.layer.flattens:
             return f"its input has {x[0]} features"
         _, height, width = self.graph.header.input
-        return f"a {height}x{width} input gives {' x '.join(map(str, before.input))} = {before.output[0]}"
+        return f"a {height}x{width} input gives {dimensions(before.input)} = {before.output[0]}"
 
     def _flattened(self) -> list[Note]:
         """Where an image has become a vector."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 from vggc.authoring.diff_markdown import code, table
 from vggc.authoring.network_figures import FIGURES, Figure, Value, file_of
 from vggc.backends.text.text_summary import aligned
+from vggc.base.words import compact
 from vggc.ir.network import Network
 
 COLUMNS: Final = (
@@ -104,7 +105,7 @@ def comma_separated(comparison: Comparison) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["name", *(figure.key for figure in comparison.figures)])
     for row in comparison.rows:
-        cells = ("x".join(map(str, value)) if isinstance(value, tuple) else value for value in row.values)
+        cells = (compact(value) if isinstance(value, tuple) else value for value in row.values)
         writer.writerow([row.name, *cells])
     return file.getvalue()
 

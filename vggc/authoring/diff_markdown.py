@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from vggc.authoring.diff_text import SIGNS, in_short, output, what
 from vggc.authoring.diffing import Difference, Pair
+from vggc.base.words import plural
 
 
 def emit(difference: Difference) -> str:
@@ -33,7 +34,7 @@ def _keys(difference: Difference) -> Iterator[str]:
     if difference.keys:
         rows = ((code(key), _said(old), _said(new)) for key, old, new in difference.keys)
         count = len(difference.keys)
-        yield from _folded(f"{count} key{'s' * (count != 1)} besides the layers", ("key", "before", "after"), rows)
+        yield from _folded(f"{plural(count, 'key')} besides the layers", ("key", "before", "after"), rows)
 
 
 def _said(value: str | None) -> str:
@@ -51,7 +52,7 @@ def _layers(difference: Difference) -> Iterator[str]:
     rows = (_row(pair) for pair in differing)
     count = len(differing)
     yield from _folded(
-        f"{count} layer{'s' * (count != 1)} that differ{'s' * (count == 1)}", ("", "layer", "what", "output"), rows
+        f"{plural(count, 'layer')} that differ{'s' * (count == 1)}", ("", "layer", "what", "output"), rows
     )
 
 

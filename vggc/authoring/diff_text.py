@@ -6,7 +6,8 @@ from typing import Final
 from vggc.authoring.diffing import Difference, Pair, State
 from vggc.authoring.network_figures import file_of
 from vggc.backends.text import yaml_spec
-from vggc.backends.text.text_summary import aligned, by, title
+from vggc.backends.text.text_summary import aligned, title
+from vggc.base.words import dimensions, plural
 from vggc.ir.network import Network
 
 SIGNS: Final[dict[State, str]] = {"inserted": "+", "removed": "-", "changed": "~"}
@@ -90,7 +91,7 @@ def in_short(difference: Difference, marked: Callable[[str], str] = str) -> list
     first = sorted(groups, key=lambda what: -groups[what])[:MAX_GROUPS]
     words = [f"{groups[what]} x {marked(what)}" for what in groups if what in first]
     rest = len(groups) - len(first)
-    return [*words, f"{rest} other change{'s' * (rest != 1)}"] if rest else words
+    return [*words, f"{plural(rest, 'other change')}"] if rest else words
 
 
 def _line(pair: Pair, width: int) -> str:
@@ -106,15 +107,15 @@ def what(pair: Pair) -> str:
 
 def output(pair: Pair) -> str:
     """The shape of its output: both, where it differs."""
-    after = by(pair.layer.output)
+    after = dimensions(pair.layer.output)
     if pair.before is None or pair.after is None or pair.before.output == pair.after.output:
         return after
-    return f"{by(pair.before.output)} -> {after}"
+    return f"{dimensions(pair.before.output)} -> {after}"
 
 
 def _as_before(run: Sequence[Pair], first: bool) -> str:
     """A run of layers that are as before, and the first of them whose shape is not."""
-    count = f"{len(run):,} layer{'s' * (len(run) != 1)} as before"
+    count = f"{plural(len(run), 'layer')} as before"
     reshaped = next((pair for pair in run if pair.reshaped), None)
     if reshaped is None:
         return count
@@ -126,4 +127,4 @@ def _shapes(pair: Pair) -> str:
     assert pair.after is not None
     side = "output" if pair.before.output != pair.after.output else "input"
     before, after = getattr(pair.before, side), getattr(pair.after, side)
-    return f"shapes differ from the {side} of {pair.alias} on: {by(before)} -> {by(after)}"
+    return f"shapes differ from the {side} of {pair.alias} on: {dimensions(before)} -> {dimensions(after)}"

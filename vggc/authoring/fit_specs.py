@@ -11,8 +11,9 @@ from vggc.authoring.budget import Budget, Variant
 from vggc.authoring.child_text import keys
 from vggc.authoring.fitting import Search
 from vggc.authoring.network_figures import FIGURES
-from vggc.base.diagnostics import Source, joined
+from vggc.base.diagnostics import Source
 from vggc.base.errors import InternalError, ProductError
+from vggc.base.words import joined
 from vggc.drawing.axes import amount
 from vggc.ir.network import Network
 from vggc.pipeline import compile_source, read_graph

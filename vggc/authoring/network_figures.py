@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vggc.backends.text.text_summary import by
-from vggc.base.words import in_bytes
+from vggc.base.words import compact, dimensions, in_bytes
 from vggc.ir import geometry
 from vggc.ir.network import Network
 from vggc.layers.layer import Shape
@@ -55,18 +54,14 @@ def _share(sign: str, share: float) -> str:
     return f" ({sign}{words} %)" if words else ""
 
 
-def _size(shape: Shape) -> str:
-    return "x".join(str(size) for size in shape)
-
-
 def _depth(network: Network) -> int:
     """As in the names of VGG: convolutions and linear layers."""
     return sum(layer.layer.group in ("conv", "linear") for layer in network.layers)
 
 
 _ALL: Final = (
-    Figure("input", "input", lambda network: network.input, by),
-    Figure("output", "output", lambda network: network.output, by),
+    Figure("input", "input", lambda network: network.input, dimensions),
+    Figure("output", "output", lambda network: network.output, dimensions),
     Figure("layers", "layers", lambda network: len(network.layers)),
     Figure("depth", "depth", _depth),
     Figure("params", "params", lambda network: network.params),
@@ -76,8 +71,8 @@ _ALL: Final = (
     Figure("activation_bytes", "activations", lambda network: network.activation_bytes, in_bytes),
     Figure("peak_activation_bytes", "peak", lambda network: network.peak_activation_bytes, in_bytes),
     Figure("flatten", "flatten", lambda network: network.flatten),
-    Figure("min_input", "min input", lambda network: geometry.smallest_input(network.graph.nodes), _size),
-    Figure("receptive_field", "sees", geometry.features_field, _size, missing="all"),
+    Figure("min_input", "min input", lambda network: geometry.smallest_input(network.graph.nodes), compact),
+    Figure("receptive_field", "sees", geometry.features_field, compact, missing="all"),
 )
 
 FIGURES: Final = {each.key: each for each in _ALL}

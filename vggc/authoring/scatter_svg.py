@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 
 from vggc.authoring.comparing import Comparison
 from vggc.authoring.scatter import FRAME, HEIGHT, RADIUS, WIDTH, Label, Point, Scatter, lay_out
+from vggc.base.words import plural
 from vggc.drawing.axes import amount
 from vggc.drawing.svg_diagram import BASELINE
 from vggc.drawing.svg_layout import FONT, LINE, MARGIN
@@ -35,7 +36,7 @@ def _head(scatter: Scatter) -> Iterator[str]:
 
 def _title(scatter: Scatter) -> str:
     count = len(scatter.points)
-    return f"Params and MACs of {count} network{'s' * (count != 1)}"
+    return f"Params and MACs of {plural(count, 'network')}"
 
 
 def _words(point: Point) -> str:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from vggc.analysis import shapes
 from vggc.authoring.adapting import Changes, adapted, features, restated, without_pools
 from vggc.authoring.child_text import WIDTH, key_lines, keys
-from vggc.backends.text.text_summary import by
 from vggc.backends.text.yaml_spec import layer_text, value_text
 from vggc.base.diagnostics import Source, SpecError
+from vggc.base.words import dimensions
 from vggc.frontend.text import inherit
 from vggc.frontend.text.document import plain
 from vggc.frontend.text.sources import stock_folder
@@ -169,7 +169,7 @@ class _Child:
         )
 
     def _why_pool(self) -> Iterator[str]:
-        ends = by(features(self.network.graph).output)
+        ends = dimensions(features(self.network.graph).output)
         pool = next(node.layer for node in self.parent.nodes if node.section == "avgpool")
         why = f"# The features end at {ends}, which is too small a map for the inherited pool, {layer_text(pool)}"
         if isinstance(pool, AdaptiveAvgPool2d | AdaptiveMaxPool2d):

@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
+from vggc.base.words import MAX_QUOTE
+
 MAX_DIAGNOSTICS: Final = 100
-MAX_QUOTE: Final = 40
 
 Severity = Literal["error", "warning"]
 
@@ -147,21 +148,3 @@ def help_word(word: str, legal: Sequence[str], what: str) -> Note:
     if meant is not None:
         return Note("help", f"did you mean `{meant}`?")
     return Note("help", f"{what}: {', '.join(legal)}")
-
-
-def printable(text: str) -> str:
-    """On one line, and with nothing in it that a terminal would act upon."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
-def quoted(word: str) -> str:
-    """A word of the author's within a message, shortened."""
-    shown = word if len(word) <= MAX_QUOTE else f"{word[: MAX_QUOTE - 3]}..."
-    return f"`{printable(shown)}`"
-
-
-def joined(words: Sequence[str], last: str = "or") -> str:
-    """`a`, `a or b`, `a, b or c`."""
-    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

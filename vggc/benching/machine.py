@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from vggc.base.version import __version__
+from vggc.base.words import plural
 
 _CGROUP: Final = Path("/sys/fs/cgroup")
 
@@ -27,10 +28,9 @@ class Machine:
     versions: dict[str, str]
 
     def __str__(self) -> str:
-        cores = f"{self.cores} core{'s' * (self.cores != 1)}"
         load = "" if self.load is None else f", load {self.load:.1f}"
         libraries = ", ".join(f"{name} {number}" for name, number in self.versions.items())
-        return f"{self.processor}, {cores}{load}; {self.system}; {libraries}"
+        return f"{self.processor}, {plural(self.cores, 'core')}{load}; {self.system}; {libraries}"
 
 
 def this_machine(libraries: Iterable[str]) -> Machine:

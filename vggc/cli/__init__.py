@@ -7,10 +7,11 @@ from typing import Final
 
 import click
 
-from vggc.base.diagnostics import SpecError, help_word, quoted
+from vggc.base.diagnostics import SpecError, help_word
 from vggc.base.errors import ProductError, VerificationError
 from vggc.base.signals import ending_tidily
 from vggc.base.version import __version__
+from vggc.base.words import quoted
 from vggc.cli.exits import Exit
 
 # Where each command lives, in the order of `vggc --help`; a module is imported when one of its commands is asked for.

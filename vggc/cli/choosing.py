@@ -10,6 +10,7 @@ import click
 
 from vggc.base.diagnostics import Diagnostic, SpecError
 from vggc.base.errors import ProductError
+from vggc.base.words import plural
 from vggc.cli import completion
 from vggc.cli.common import (
     SPEC,
@@ -176,7 +177,7 @@ def fit(
     head = fit_specs.head(f"{name}_fit", starting.extends(spec, source, folder / "fit.yaml"), said(assignments))
     with progress_bars() as progress:
         search = fitting.search(fit_specs.source(head, folder), budget, varied, progress)
-    click.echo(f"tried {search.tried:,} variant{'s' * (search.tried != 1)} in {search.seconds:.2f} s", err=True)
+    click.echo(f"tried {plural(search.tried, 'variant')} in {search.seconds:.2f} s", err=True)
     if not search.found:
         raise fit_specs.impossible(search, name, budget, varied)
     ready = fit_specs.ready(search.found[:top], head, folder, budget)

@@ -12,6 +12,7 @@ from vggc import pipeline
 from vggc.analysis.shapes import MAX_MEMORY
 from vggc.base.diagnostics import Diagnostic, Source
 from vggc.base.progress import Progress, silent
+from vggc.base.words import dimensions
 from vggc.cli import completion
 from vggc.frontend.text import inherit
 from vggc.frontend.text.sources import read_source, read_stream, specs_below
@@ -150,8 +151,7 @@ def spec_files(specs: Sequence[str]) -> list[str]:
 
 def summary(network: Network) -> str:
     """A network in a line: shapes, params, MACs."""
-    by = " x ".join
-    shapes = f"{by(map(str, network.input))} -> {by(map(str, network.output))}"
+    shapes = f"{dimensions(network.input)} -> {dimensions(network.output)}"
     return f"{shapes}, {network.params:,} params, {network.macs:,} MACs"
 
 

@@ -7,8 +7,9 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from vggc.base.codes import CODES
-from vggc.base.diagnostics import Diagnostic, Note, Span, printable
+from vggc.base.diagnostics import Diagnostic, Note, Span
 from vggc.base.version import __version__
+from vggc.base.words import plural, printable
 
 MAX_WIDTH: Final = 140  # of a source line; longer ones are cut around the place
 
@@ -24,15 +25,15 @@ def notes(diagnostic: Diagnostic) -> list[Note]:
 
 def report(diagnostics: Sequence[Diagnostic], color: bool = False) -> str:
     """What a person reads on the terminal: every diagnostic, how many there are, and where to learn more."""
-    return f"{text(diagnostics, color)}\n\n{_counted(diagnostics)}\n"
+    return f"{text(diagnostics, color)}\n\n{_totals(diagnostics)}\n"
 
 
-def _counted(diagnostics: Sequence[Diagnostic]) -> str:
+def _totals(diagnostics: Sequence[Diagnostic]) -> str:
     counts = []
     for severity in ("error", "warning"):
         number = sum(each.severity == severity for each in diagnostics)
         if number:
-            counts.append(f"{number} {severity}{'s' * (number != 1)}")
+            counts.append(plural(number, severity))
     codes = sorted({each.code for each in diagnostics})
     return f"{' and '.join(counts)}; to know more: vggc explain {' '.join(codes)}"
 

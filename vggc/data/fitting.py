@@ -9,6 +9,7 @@ import torch
 
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
+from vggc.base.words import dimensions
 from vggc.data import parallel
 from vggc.data.dataset import Images, Source, Split
 from vggc.data.images.decoding import coloured
@@ -96,7 +97,7 @@ def _check_classes(network: Network, source: Source) -> None:
         )
     if network.output != (count,):
         raise ProductError(
-            f"the output of {network.name} is {' x '.join(map(str, network.output))}, and a classifier of {count} "
+            f"the output of {network.name} is {dimensions(network.output)}, and a classifier of {count} "
             f"classes is needed; end `classifier` with `linear: classes`"
         )
     if classes.names is not None and (difference := names_differ(network.name, classes.names, source, "the spec")):

@@ -15,6 +15,7 @@ from typing import Final
 import torch
 
 from vggc.base.errors import ProductError
+from vggc.base.words import plural
 from vggc.data.dataset import Images, Source, Split
 from vggc.data.encoded import EncodedImages, held_out, held_out_note
 from vggc.data.images.decoding import SUFFIXES, entries, image_files, read_pixels
@@ -162,5 +163,5 @@ def _notes(words: str, train: Path, tests: list[Path]) -> list[str]:
         notes.append(f"{words} has no folder `test`: {tests[0].name} is the test split")
     notes += [f"{each} is not used: {tests[0].name} is the test split" for each in tests[1:]]
     if loose := _loose(entries(train)):
-        notes.append(f"{loose} image{'s' * (loose != 1)} in {train} itself passed over: no folder says the class")
+        notes.append(f"{plural(loose, 'image')} in {train} itself passed over: no folder says the class")
     return notes

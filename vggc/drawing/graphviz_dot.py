@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from vggc.drawing.outline import TIMES, Run, by, elided, runs, units
+from vggc.base.words import TIMES, typeset
+from vggc.drawing.outline import Run, elided, runs, units
 from vggc.drawing.svg_theme import COLOURS, text_on
 from vggc.ir.network import Network
 
@@ -26,7 +27,7 @@ def emit(network: Network) -> str:
         f'  graph [label={quoted(title)}, labelloc="t", fontname="Helvetica", nodesep="0.3", ranksep="0.3"];',
         f"  {NODE}",
         f"  {EDGE}",
-        f"  {_node('input', ['input', by(network.input)], 'input')}",
+        f"  {_node('input', ['input', typeset(network.input)], 'input')}",
         *_sections(drawn),
         f"  {' -> '.join(['input', *_stops(drawn)])};",
         "}",
@@ -75,7 +76,7 @@ def _run(position: int, run: Run) -> Iterator[str]:
 
 def _unit(run: Run, position: int, name: str, times: str) -> str:
     unit = run.units[position]
-    lines = dict.fromkeys((run.names(position), times + unit.described, by(unit.output)))
+    lines = dict.fromkeys((run.names(position), times + unit.described, typeset(unit.output)))
     return _node(name, list(lines), unit.base.layer.group)
 
 

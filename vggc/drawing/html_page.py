@@ -9,7 +9,8 @@ from html import escape
 from typing import Final
 
 from vggc.backends.text.text_summary import seen
-from vggc.drawing.outline import by, described
+from vggc.base.words import typeset
+from vggc.drawing.outline import described
 from vggc.drawing.svg_theme import COLOURS, Theme
 from vggc.ir.geometry import flatten_formula, receptive_fields
 from vggc.ir.network import Network
@@ -153,7 +154,7 @@ def _colours(theme: Theme) -> str:
 
 def _facts(network: Network) -> Iterator[str]:
     """What the picture does not say of the whole."""
-    yield f"<p>{by(network.input)} → {by(network.output)}, {len(network.layers):,} layers</p>"
+    yield f"<p>{typeset(network.input)} → {typeset(network.output)}, {len(network.layers):,} layers</p>"
     if (formula := flatten_formula(network)) is not None and network.flatten is not None:
         yield f"<p>flatten {network.flatten:,}; for an input of height H and width W: {escape(formula)}</p>"
 
@@ -165,7 +166,7 @@ def _table(network: Network) -> Iterator[str]:
     yield f"<thead><tr>{cells}</tr></thead><tbody>"
     for layer, field in zip(network.layers, receptive_fields(network), strict=True):
         values = (
-            layer.alias, layer.path, described(layer.layer), by(layer.input), by(layer.output),
+            layer.alias, layer.path, described(layer.layer), typeset(layer.input), typeset(layer.output),
             f"{layer.params:,}" if layer.params else "", f"{layer.macs:,}" if layer.macs else "", seen(field),
         )  # fmt: skip
         cells = "".join(f"<td{_right(name)}>{escape(value)}</td>" for name, value in zip(COLUMNS, values, strict=True))

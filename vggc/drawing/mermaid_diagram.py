@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from vggc.drawing.outline import TIMES, Run, by, elided, runs, units
+from vggc.base.words import TIMES, typeset
+from vggc.drawing.outline import Run, elided, runs, units
 from vggc.drawing.svg_theme import COLOURS, text_on
 from vggc.ir.network import Network
 
@@ -23,7 +24,7 @@ def emit(network: Network) -> str:
 def _head(network: Network) -> Iterator[str]:
     title = f"{network.name}: {network.params:,} parameters, {network.macs:,} MACs"
     yield from ("---", f"title: {json.dumps(title, ensure_ascii=False)}", *CONFIG, "---", "flowchart TD")
-    yield f'  input(["input<br>{by(network.input)}"]):::input'
+    yield f'  input(["input<br>{typeset(network.input)}"]):::input'
 
 
 def _boxes(drawn: Sequence[Run], names: Sequence[str]) -> Iterator[str]:
@@ -55,7 +56,7 @@ def _box(run: Run, name: str, indent: str) -> Iterator[str]:
 
 def _unit(run: Run, position: int, name: str, indent: str, times: str) -> str:
     unit = run.units[position]
-    lines = dict.fromkeys((run.names(position), times + unit.described, by(unit.output)))
+    lines = dict.fromkeys((run.names(position), times + unit.described, typeset(unit.output)))
     label = "<br>".join(escaped(line) for line in lines)
     return f'{indent}{name}["{label}"]:::{unit.base.layer.group}'
 

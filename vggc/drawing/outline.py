@@ -13,7 +13,6 @@ from vggc.layers.layer import Layer, Shape
 
 FOLLOWERS: Final = ("norm", "activation", "dropout")  # the groups that join the layer before them
 MAX_PERIOD: Final = 24  # units of a repeat that is found
-TIMES: Final = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +142,6 @@ def elided(found: Sequence[Run], most: int) -> list[Run]:
 
 
 # --- words ---
-
-
-def by(shape: Shape) -> str:
-    """A shape as it is read, with a proper sign."""
-    return TIMES.join(map(str, shape))
 
 
 def options(layer: Layer) -> str:

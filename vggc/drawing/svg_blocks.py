@@ -10,12 +10,12 @@ from itertools import groupby
 from math import prod
 from typing import Final, Literal
 
+from vggc.base.words import typeset
 from vggc.ir.network import Network, ShapedLayer
 from vggc.layers.layer import Shape
 
 Group = Literal["input", "conv", "pool", "norm", "activation", "dropout", "linear", "shape", "ellipsis"]
 
-TIMES: Final = "\N{MULTIPLICATION SIGN}"
 MAX_BLOCKS: Final = 60
 MAX_COPIES: Final = 3  # of a merged block, which show that it is one
 BAND: Final = 3.5
@@ -47,7 +47,7 @@ class Block:
         """The text under the block: channels or features, or what an ellipsis stands for."""
         if self.groups == ("ellipsis",):
             return f"{self.layers} layers"
-        return str(self.shape[0]) if is_map(self.shape) else by(self.shape)
+        return str(self.shape[0]) if is_map(self.shape) else typeset(self.shape)
 
     def takes(self, layer: ShapedLayer) -> bool:
         """Whether the layer is drawn as a band of this block."""
@@ -58,11 +58,6 @@ class Block:
 def is_map(shape: Shape) -> bool:
     """Whether a shape is (C, H, W)."""
     return len(shape) == 3
-
-
-def by(sizes: Shape) -> str:
-    """Sizes as they are read: 224x224, with a proper sign."""
-    return TIMES.join(map(str, sizes))
 
 
 def blocks(network: Network) -> tuple[Block, ...]:
@@ -87,7 +82,7 @@ def blocks(network: Network) -> tuple[Block, ...]:
 
 
 def _caption(shape: Shape) -> str:
-    return by(shape[1:]) if is_map(shape) else ""
+    return typeset(shape[1:]) if is_map(shape) else ""
 
 
 def _merged(found: Iterable[Block]) -> list[Block]:

@@ -7,7 +7,8 @@ of a picture add up to the network.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from vggc.drawing.outline import TIMES, Run, Unit
+from vggc.base.words import TIMES
+from vggc.drawing.outline import Run, Unit
 from vggc.drawing.svg_theme import shortened
 
 

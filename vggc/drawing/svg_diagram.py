@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
-from vggc.drawing.svg_blocks import BAND, Block, blocks, by
+from vggc.base.words import typeset
+from vggc.drawing.svg_blocks import BAND, Block, blocks
 from vggc.drawing.svg_layout import FONT, SWATCH, Arrow, Label, Mark, Solid, Style, Swatch, lay_out
 from vggc.drawing.svg_theme import COLOURS, Paper, escaped, head, mixed, number, pale
 from vggc.ir.network import Network
@@ -66,7 +67,7 @@ def _words(block: Block) -> str:
         return f"{block.name}: {block.size}"
     bands = "".join(f" + {group}" for group in block.groups[1:])
     times = f", {block.times} times" if block.times > 1 else ""
-    return f"{block.name}{bands} {by(block.shape)}{times}"
+    return f"{block.name}{bands} {typeset(block.shape)}{times}"
 
 
 def _elements(mark: Mark, theme: Paper) -> Iterator[str]:

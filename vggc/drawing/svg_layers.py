@@ -9,7 +9,8 @@ from itertools import groupby
 from math import prod
 from typing import Final
 
-from vggc.drawing.outline import TIMES, Run, Unit, by, described, elided, runs, units
+from vggc.base.words import TIMES, typeset
+from vggc.drawing.outline import Run, Unit, described, elided, runs, units
 from vggc.drawing.svg_cards import Card, cards
 from vggc.drawing.svg_theme import (
     COLOURS,
@@ -53,7 +54,9 @@ def emit(network: Network, theme: Theme = "auto", spans: bool = False) -> str:
 
 def _words(unit: Unit) -> str:
     """Every layer of a unit in full."""
-    layers = (f"{layer.alias}, {layer.path}: {described(layer.layer)}, {by(layer.output)}" for layer in unit.layers)
+    layers = (
+        f"{layer.alias}, {layer.path}: {described(layer.layer)}, {typeset(layer.output)}" for layer in unit.layers
+    )
     return "; ".join(layers)
 
 
@@ -123,7 +126,7 @@ class _Painter:
         self.text(shortened(network.name, room, lambda text: text_length(text, TITLE, True)), MARGIN, TITLE, bold=True)
         self.y += 1.4 * TITLE
         for words in (
-            f"{by(network.input)} → {by(network.output)}",
+            f"{typeset(network.input)} → {typeset(network.output)}",
             f"{network.params:,} parameters · {network.macs:,} MACs",
         ):
             self.text(words, MARGIN, 12.5, "pale")
@@ -132,7 +135,7 @@ class _Painter:
         self._strip(network.input, network.input, LINE + 2 * PADDING, "input")
         self._board(LINE + 2 * PADDING - 3, "input")
         self.y += PADDING
-        self.pair("input", by(network.input), LEFT + INDENT, NAME, "ink", bold=True)
+        self.pair("input", typeset(network.input), LEFT + INDENT, NAME, "ink", bold=True)
         self.y += LINE + PADDING + GAP
 
     def _section(self, name: str, params: int) -> None:
@@ -168,7 +171,7 @@ class _Painter:
         self._strip(unit.base.input, unit.output, height + GAP, unit.base.layer.group)
         self._board(height, unit.base.layer.group)
         self.y += PADDING
-        shape = by(unit.output)
+        shape = typeset(unit.output)
         title = card.title(_room(LEFT + INDENT, shape, NAME, True), lambda text: text_length(text, NAME, True))
         self.pair(title, shape, LEFT + INDENT, NAME, "ink", bold=True)
         for position, (layer, indent, line) in enumerate(rows):

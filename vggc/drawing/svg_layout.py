@@ -9,7 +9,8 @@ from itertools import groupby, pairwise
 from math import ceil
 from typing import Final, Literal
 
-from vggc.drawing.svg_blocks import TIMES, Block, Group, Scale, Size, blocks, is_map
+from vggc.base.words import TIMES
+from vggc.drawing.svg_blocks import Block, Group, Scale, Size, blocks, is_map
 from vggc.drawing.svg_theme import text_length
 from vggc.ir.network import Network
 

@@ -12,7 +12,7 @@ from onnxruntime import quantization
 
 from vggc.backends.onnx.onnx_writer import CHECKSUMS, checksum, raw
 from vggc.base.version import __version__
-from vggc.base.words import in_bytes
+from vggc.base.words import in_bytes, plural
 from vggc.passes.program import Array, Note, Program
 
 _HELD_OUT = 4  # one image in so many is kept for the comparison
@@ -113,13 +113,9 @@ def _summary(calibration: Calibration | None, size: int, target: Path) -> str:
     if calibration is None:
         return f"dynamic, for want of calibration images; {sizes}"
     calibrating, comparing = calibration.calibrating, calibration.comparing
-    images = f"calibrated on {_counted(len(calibrating), 'image')}, compared on "
-    images += "the same" if comparing is calibrating else _counted(len(comparing), "other")
+    images = f"calibrated on {plural(len(calibrating), 'image')}, compared on "
+    images += "the same" if comparing is calibrating else plural(len(comparing), "other")
     return f"static, {images}; {sizes}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _advice(program: Program) -> tuple[str, ...]:

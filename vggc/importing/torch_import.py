@@ -13,6 +13,7 @@ from torch import nn
 
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
+from vggc.base.words import dimensions
 from vggc.importing.checking import Weights, check
 from vggc.importing.recognition.torch_modules import MORE, Placed, read_modules
 from vggc.importing.result import Imported, compiled, loaded, passed
@@ -131,8 +132,7 @@ class _Original:
             with torch.no_grad(), redirect_stdout(sys.stderr):
                 output = torch.func.functional_call(self.model, replaced, (x,))
         except Exception as error:  # it is not our code, and may raise anything
-            shape = " x ".join(map(str, x.shape))
-            raise ProductError(f"{self.source} fails on an input of {shape}: {error}") from error
+            raise ProductError(f"{self.source} fails on an input of {dimensions(x.shape)}: {error}") from error
         if not isinstance(output, torch.Tensor):
             raise ProductError(f"{self.source} gives {type(output).__qualname__}, and a spec has one output")
         values: Array = output.numpy()

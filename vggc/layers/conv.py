@@ -3,6 +3,7 @@
 from math import prod
 from typing import Annotated, Literal, final
 
+from vggc.base.words import plural
 from vggc.layers.extent import Axis, window_axis
 from vggc.layers.layer import (
     Count,
@@ -97,7 +98,7 @@ class Conv2d(Layer):
         channels, _, _ = image(x, self.kind, recovered=(self.out_channels,))
         axes = self.axes()
         out = slide(self, x, self.out_channels, axes)
-        derivation = f"the input has {channels} channel{'s' * (channels != 1)}"
+        derivation = f"the input has {plural(channels, 'channel')}"
         written(self.kind, "in_channels", self.in_channels, channels, derivation, recovered=out)
         if channels % self.groups:
             raise ShapeError(

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
+from vggc.base.words import TIMES, typeset
 from vggc.frontend.text.document import Table
 from vggc.ir.network import Network, ShapedLayer
 from vggc.lsp.analysis import Analysis, span_of
-from vggc.lsp.occurrences import TIMES, by, counted
+from vggc.lsp.occurrences import counted
 
 ARROW = " \N{RIGHTWARDS ARROW} "
 
@@ -49,7 +50,10 @@ def _whole(analysis: Analysis) -> Iterator[tuple[int, str]]:
     """Behind `extends`, what the network has become; its layers stand elsewhere."""
     network, entries = analysis.network, _entries(analysis)
     if network is not None and "extends" in entries:
-        yield entries["extends"], f"{by(network.input)}{ARROW}{by(network.output)}, {counted(network.layers)}"
+        yield (
+            entries["extends"],
+            f"{typeset(network.input)}{ARROW}{typeset(network.output)}, {counted(network.layers)}",
+        )
 
 
 def _entries(analysis: Analysis) -> dict[str, int]:
@@ -72,7 +76,9 @@ def _classifier(analysis: Analysis) -> Iterator[tuple[int, str]]:
 
 def _flattened(network: Network) -> str:
     flatten = network.flatten_layer
-    return f"{by(flatten.input)} = {flatten.output[0]} features" if flatten is not None else by(network.output)
+    return (
+        f"{typeset(flatten.input)} = {flatten.output[0]} features" if flatten is not None else typeset(network.output)
+    )
 
 
 def _own(analysis: Analysis, layer: ShapedLayer) -> bool:
@@ -93,10 +99,10 @@ def _item(layers: Sequence[ShapedLayer]) -> str:
     last = layers[-1].node.origin
     outputs = [layer.output for layer in layers if layer.node.origin is last]
     if len(outputs) == 1:
-        return by(outputs[0])
+        return typeset(outputs[0])
     if len(set(outputs)) == 1:
-        return f"{by(outputs[0])} ({len(outputs)} times)"
-    return f"{by(outputs[0])} to {by(outputs[-1])} ({len(outputs)} times)"
+        return f"{typeset(outputs[0])} ({len(outputs)} times)"
+    return f"{typeset(outputs[0])} to {typeset(outputs[-1])} ({len(outputs)} times)"
 
 
 def _way(layers: Sequence[ShapedLayer]) -> str:
@@ -107,13 +113,13 @@ def _way(layers: Sequence[ShapedLayer]) -> str:
             sizes.append(_size(layer.output))
     last = layers[-1].output
     if len(sizes) == 1:
-        return by(last)
+        return typeset(last)
     shown = sizes if len(sizes) <= 12 else [*sizes[:6], "...", *sizes[-5:]]
-    return ARROW.join(shown) + (f", {by(last)}" if len(last) == 3 else "")
+    return ARROW.join(shown) + (f", {typeset(last)}" if len(last) == 3 else "")
 
 
 def _size(shape: tuple[int, ...]) -> str:
     if len(shape) != 3:
-        return by(shape)
+        return typeset(shape)
     _, height, width = shape
     return str(height) if height == width else f"{height}{TIMES}{width}"

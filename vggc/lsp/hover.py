@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from vggc.backends.text.text_summary import by as words_of
+from vggc.base.words import dimensions
 from vggc.frontend.schema.from_fields import Schema
 from vggc.ir.network import Network
 from vggc.lsp import vocabulary
@@ -122,7 +122,7 @@ _LISTS: Final = ("features", "pool", "classifier", "repeat", "layers")
 def _whole(network: Network) -> str:
     """A network in a few lines."""
     lines = [
-        f"{words_of(network.input)} -> {words_of(network.output)}",
+        f"{dimensions(network.input)} -> {dimensions(network.output)}",
         f"{len(network.layers):,} layers, {network.params:,} params, {network.macs:,} MACs",
     ]
     if network.flatten is not None:

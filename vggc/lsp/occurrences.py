@@ -5,22 +5,16 @@ from typing import Final
 
 from vggc.backends.text.text_summary import aligned, seen
 from vggc.base.diagnostics import Span
+from vggc.base.words import typeset
 from vggc.frontend.text.document import Items, Table, Value
 from vggc.ir.geometry import ReceptiveField, receptive_fields
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.layer import Shape
 from vggc.lsp.analysis import Analysis
 
-TIMES: Final = "\N{MULTIPLICATION SIGN}"
 MOST: Final = 10  # rows of a table; the middle of a longer one is left out
 ENDS: Final = 4
 
 Path = Sequence[str | int]
-
-
-def by(shape: Shape) -> str:
-    """A shape as it is read in a line of code: 64x224x224, with a proper sign."""
-    return TIMES.join(map(str, shape))
 
 
 def value_at(tree: Table | None, path: Path) -> Value | None:
@@ -111,7 +105,7 @@ def _shortened(layers: Sequence[ShapedLayer]) -> tuple[list[ShapedLayer], int]:
 def _row(layer: ShapedLayer, fields: dict[str, tuple[ReceptiveField, ...]]) -> tuple[str, ...]:
     field = fields.get(layer.path)
     return (
-        layer.alias, layer.path, layer.kind, by(layer.input), by(layer.output),
+        layer.alias, layer.path, layer.kind, typeset(layer.input), typeset(layer.output),
         f"{layer.params:,}" if layer.params else "", f"{layer.macs:,}" if layer.macs else "",
         seen((field[0], field[1])) if field is not None else "",
     )  # fmt: skip

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from lsprotocol import types
 
 from vggc.base.diagnostics import Span
+from vggc.base.words import typeset
 from vggc.frontend.text.document import Entry, Items, Leaf, Table, Value
 from vggc.ir.network import ShapedLayer
 from vggc.lsp.analysis import Analysis
-from vggc.lsp.occurrences import by, layers_of
+from vggc.lsp.occurrences import layers_of
 from vggc.lsp.positions import Positions
 
 MOST = 500  # layers of a list; an outline of more helps nobody
@@ -61,7 +62,7 @@ def _stage(number: int, children: Sequence[types.DocumentSymbol]) -> types.Docum
 def _item(item: Value, layers: Sequence[ShapedLayer], positions: Positions) -> types.DocumentSymbol:
     names = [layer.alias for layer in layers]
     name = names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}" if names else _word(item)
-    detail = by(layers[-1].output) if layers else None
+    detail = typeset(layers[-1].output) if layers else None
     return _symbol(name, detail, types.SymbolKind.Object, item.span, item.span, positions, [])
 
 

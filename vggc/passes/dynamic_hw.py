@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from vggc.base.errors import ProductError
+from vggc.base.words import compact
 from vggc.ir.walk import walk
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
 from vggc.layers.layer import Layer, LoweringError, Shape, ShapeError, pair
@@ -103,8 +104,7 @@ def _lowered(layer: Layer, shapes: tuple[Shape, ...], opset: int) -> tuple[objec
 
 
 def _fixed(program: Program, step: Step, shapes: tuple[Shape, ...]) -> ProductError:
-    by = "x".join
-    native, other = (by(map(str, each[0])) for each in (step.layer.shapes, shapes))
+    native, other = (compact(each[0]) for each in (step.layer.shapes, shapes))
     asked = "--fc-to-conv" if program.did("fc_to_conv") else "--dynamic-hw"
     hint = ""
     if not program.did("fc_to_conv") and step.layer.kind in _ANSWERED:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from vggc.base.errors import ProductError
+from vggc.base.words import plural
 from vggc.ir.walk import walk
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.conv import Conv2d
@@ -38,7 +39,7 @@ def fc_to_conv(program: Program) -> Program:
     converted = replace(program, steps=tuple(dense.steps))
     converted = replace(converted, steps=converted.without(dense.dropped))
     count = len(dense.notes)
-    became = "1 linear layer became a convolution" if count == 1 else f"{count} linear layers became convolutions"
+    became = f"{plural(count, 'linear layer')} became {'a convolution' if count == 1 else 'convolutions'}"
     return with_open_ports(converted).noted(Note("fc_to_conv", became, tuple(dense.notes)))
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from vggc.analysis.lints import LINTS
 from vggc.base.errors import ProductError
+from vggc.base.words import plural
 from vggc.ir.network import Network
 from vggc.recipe.recipe import Train
 from vggc.recipe.schedules import OneCycleLR
@@ -117,7 +118,7 @@ class Watch:
         blind = [row for row in unseen if row.label not in self._told and self._blind[row.label] >= enough]
         if blind:
             self._told.update(row.label for row in blind)
-            said = f"after {done} epoch{'s' * (done != 1)} {_not_one(blind, 'validation')}. "
+            said = f"after {plural(done, 'epoch')} {_not_one(blind, 'validation')}. "
             yield said + self._why_blind(blind, scores)
 
     def test(self, scores: Scores) -> Iterator[str]:

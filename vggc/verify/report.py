@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 
 from vggc.base.version import __version__
-from vggc.base.words import in_bytes
+from vggc.base.words import compact, in_bytes
 from vggc.passes.program import Note
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
@@ -103,8 +103,11 @@ class Comparison:
         errors = f"relative L2 {self.relative_l2:.1e}, max {self.relative_maximum:.1e}, {agree}"
         if self.rounding is not None:
             errors += f"; torch itself is off by {self.rounding:.1e} from float64"
-        size = "x".join(map(str, self.size))
-        what = f"{self.batch} images" if self.seed is None else f"seed {self.seed}, batch {self.batch}, {size}"
+        what = (
+            f"{self.batch} images"
+            if self.seed is None
+            else f"seed {self.seed}, batch {self.batch}, {compact(self.size)}"
+        )
         return f"outputs, {self.weights} weights, {what}: {errors}"
 
 

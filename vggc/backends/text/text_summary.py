@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vggc.base.words import in_bytes
+from vggc.base.words import dimensions, in_bytes
 from vggc.ir import geometry
 from vggc.ir.geometry import ReceptiveField
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.layer import Shape
 
 HEADER: Final = ("layer", "alias", "kind", "output", "params", "MACs", "sees")
 RIGHT: Final = (False, False, False, True, True, True, True)
@@ -22,12 +21,7 @@ def emit(network: Network) -> str:
 
 def title(network: Network) -> str:
     """The network in a line."""
-    return f"{network.name}: {by(network.input)} -> {by(network.output)}"
-
-
-def by(shape: Shape) -> str:
-    """A shape in words: `64 x 224 x 224`."""
-    return " x ".join(str(size) for size in shape)
+    return f"{network.name}: {dimensions(network.input)} -> {dimensions(network.output)}"
 
 
 def rows(network: Network) -> list[tuple[str, ...]]:
@@ -51,7 +45,7 @@ def _row(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> tu
         layer.path,
         layer.alias,
         layer.kind,
-        by(layer.output),
+        dimensions(layer.output),
         f"{layer.params:,}" if layer.params else "",
         f"{layer.macs:,}" if layer.macs else "",
         seen(field),
@@ -119,7 +113,7 @@ def _flatten(network: Network) -> Iterator[tuple[str, str]]:
     formula = geometry.flatten_formula(network)
     yield "features end at", geometry.map_formula(network)
     if network.flatten_layer is not None and formula is not None:
-        before = by(network.flatten_layer.input)
+        before = dimensions(network.flatten_layer.input)
         yield "flatten", f"{before} = {network.flatten:,}; for any input: {formula}"
 
 

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from vggc.base.errors import ProductError
+from vggc.base.words import dimensions
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.layer import Shape, TorchCall, TorchFunction
+from vggc.layers.layer import TorchCall, TorchFunction
 from vggc.recipe.initializers import Initializer
 
 _TAKEN = {"torch", "nn", "OrderedDict", "initialize", "model", "output"}
@@ -23,13 +24,9 @@ def function_name(name: str) -> str:
     return f"{identifier}_" if keyword.iskeyword(identifier) or identifier in _TAKEN else identifier
 
 
-def by(shape: Shape) -> str:
-    """A shape in words: `64 x 224 x 224`."""
-    return " x ".join(str(size) for size in shape)
-
-
 def _head(network: Network) -> Iterator[str]:
-    yield f'"""{network.name}: {by(network.input)} -> {by(network.output)}, {network.params:,} parameters.'
+    shapes = f"{dimensions(network.input)} -> {dimensions(network.output)}"
+    yield f'"""{network.name}: {shapes}, {network.params:,} parameters.'
     yield ""
     yield 'Written by vggc from its spec; it needs torch alone."""'
     yield ""
@@ -43,7 +40,7 @@ def _head(network: Network) -> Iterator[str]:
 def _builder(network: Network) -> Iterator[str]:
     yield ""
     yield f"def {function_name(network.name)}() -> nn.Sequential:"
-    yield f'    """{by(network.input)} -> {by(network.output)}, both without the batch axis."""'
+    yield f'    """{dimensions(network.input)} -> {dimensions(network.output)}, both without the batch axis."""'
     names = list(dict.fromkeys(layer.node.section for layer in network.layers))
     for name in names:
         layers = [layer for layer in network.layers if layer.node.section == name]
@@ -51,7 +48,7 @@ def _builder(network: Network) -> Iterator[str]:
             yield f"    {name} = {_call(layers[0])}"
             continue
         yield f"    {name} = nn.Sequential("
-        yield from (f"        {_call(layer)},  # {layer.alias}: {by(layer.output)}" for layer in layers)
+        yield from (f"        {_call(layer)},  # {layer.alias}: {dimensions(layer.output)}" for layer in layers)
         yield "    )"
     arguments = ", ".join(f"{name}={name}" for name in names)
     yield f"    return nn.Sequential(OrderedDict({arguments}))"

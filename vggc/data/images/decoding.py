@@ -17,6 +17,7 @@ import numpy as np
 
 from vggc.base.errors import ProductError
 from vggc.base.extras import require
+from vggc.base.words import plural
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -113,7 +114,7 @@ def _opaque(image: "Image", place: str) -> "Image":
 
 def coloured(channels: int) -> str:
     """A number of channels, in words: `grey (1 channel)`."""
-    count = f"{channels} channel{'s' * (channels != 1)}"
+    count = plural(channels, "channel")
     return f"{_COLOURS[channels]} ({count})" if channels in _COLOURS else f"of {count}"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from vggc.base.errors import ProductError
+from vggc.base.words import compact
 from vggc.data.images.decoding import Pixels, coloured
 from vggc.data.images.preprocessing import check_size, preprocessed
 from vggc.recipe.recipe import Preprocess
@@ -101,9 +102,10 @@ class Classifier:
         try:
             (output,) = self._session.run([self._output], {self.form.name: batch})
         except _errors() as error:
-            size = "x".join(map(str, batch.shape[1:]))
             reason = str(error).splitlines()[0]
-            raise ProductError(f"{self._name} does not work for an input of {size}: {reason}") from error
+            raise ProductError(
+                f"{self._name} does not work for an input of {compact(batch.shape[1:])}: {reason}"
+            ) from error
         scores = output[:count].astype(np.float64)
         # A map of scores, of linear layers that became convolutions, is averaged as in the VGG paper, section 3.2.
         return _probabilities(scores.mean(axis=(2, 3)) if scores.ndim == 4 else scores)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span, joined, quoted
+from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span
+from vggc.base.words import joined, quoted
 from vggc.frontend.schema import suggestions
 from vggc.frontend.schema.definitions import MAX_ITEMS
 from vggc.frontend.schema.from_fields import Schema

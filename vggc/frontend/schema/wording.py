@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vggc.base.diagnostics import joined
+from vggc.base.words import joined
 from vggc.frontend.schema.definitions import AMOUNT
 from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.json_schema import NAME, branches

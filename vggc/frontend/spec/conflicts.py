@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vggc.base.diagnostics import Diagnostic, Note, Span
+from vggc.base.words import compact, plural
 from vggc.frontend.spec.records_from_values import only
 from vggc.frontend.text.document import Entry, Items, Table, Value
 from vggc.layers.layer import pair
@@ -37,9 +38,7 @@ def _conflict(message: str, place: Span, help: str | None = None) -> Diagnostic:
 def _values_for_channels(header: "Header", preprocess: Preprocess, places: Mapping[str, Span]) -> Iterator[Diagnostic]:
     for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
         if values is not None and len(values) != header.input[0]:
-            message = (
-                f"{name} has {_counted(len(values), 'value')}, and the input {_counted(header.input[0], 'channel')}"
-            )
+            message = f"{name} has {plural(len(values), 'value')}, and the input {plural(header.input[0], 'channel')}"
             yield _conflict(message, places[name])
 
 
@@ -49,11 +48,13 @@ def _sizes(header: "Header", preprocess: Preprocess, places: Mapping[str, Span])
     last, size = ("crop", crop) if crop is not None else ("resize", resize)
     height, width = header.input[1:]
     if size is not None and size != (height, width):
-        message = f"{last} makes images of {_by(size)}, and the input is {_by((height, width))}"
+        message = f"{last} makes images of {compact(size)}, and the input is {compact((height, width))}"
         help = f"write `{last}: {_written((height, width))}`, or change `input`"
         yield _conflict(message, places[last], help)
     elif resize is not None and crop is not None and (crop[0] > resize[0] or crop[1] > resize[1]):
-        yield _conflict(f"a crop of {_by(crop)} does not fit into images resized to {_by(resize)}", places["crop"])
+        yield _conflict(
+            f"a crop of {compact(crop)} does not fit into images resized to {compact(resize)}", places["crop"]
+        )
 
 
 # --- train ---
@@ -72,7 +73,7 @@ def _length(train: Train, entries: Mapping[str, Entry]) -> Iterator[Diagnostic]:
         message = "one_cycle_lr rises from a low rate by itself, so a `warmup` before it has no place"
         yield _conflict(message, entries["warmup"].value.span, "remove it; `pct_start` says how long the rise takes")
     elif train.warmup > train.epochs:
-        message = f"a warm-up of {train.warmup} epochs does not fit into a run of {_counted(train.epochs, 'epoch')}"
+        message = f"a warm-up of {train.warmup} epochs does not fit into a run of {plural(train.epochs, 'epoch')}"
         yield _conflict(message, entries["warmup"].value.span)
     fields = train.optimizer.field_names()
     if isinstance(schedule, OneCycleLR) and schedule.cycle_momentum and not {"momentum", "betas"} & set(fields):
@@ -101,7 +102,7 @@ def _crops(header: "Header", train: Train, entries: Mapping[str, Entry]) -> Iter
     for crop, place in crops[:1]:
         size = pair(crop.size)
         if size != (height, width):
-            message = f"random_crop makes images of {_by(size)}, and the input is {_by((height, width))}"
+            message = f"random_crop makes images of {compact(size)}, and the input is {compact((height, width))}"
             yield _conflict(message, place, f"write `random_crop: {_written((height, width))}`, or change `input`")
         elif header.preprocess is not None and header.preprocess.resize is not None:
             yield from _fits(crop, pair(header.preprocess.resize), place)
@@ -114,7 +115,9 @@ def _fits(crop: RandomCrop, resize: tuple[int, int], place: Span) -> Iterator[Di
     size, padded = pair(crop.size), tuple(each + 2 * crop.padding for each in resize)
     if size[0] > padded[0] or size[1] > padded[1]:
         border = f" with a border of {crop.padding}" if crop.padding else ""
-        yield _conflict(f"a crop of {_by(size)} does not fit into images resized to {_by(resize)}{border}", place)
+        yield _conflict(
+            f"a crop of {compact(size)} does not fit into images resized to {compact(resize)}{border}", place
+        )
 
 
 def _augmentations(train: Train, entries: Mapping[str, Entry]) -> Iterator[tuple[object, Span]]:
@@ -134,13 +137,5 @@ def _inside(value: Value, option: str) -> Span:
     return options.entries[option].value.span if isinstance(options, Table) and option in options.entries else entry.key
 
 
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
 def _written(size: tuple[int, int]) -> str:
     return str(size[0] if size[0] == size[1] else list(size))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

@@ -12,7 +12,8 @@ from typing import Any, Final
 import yaml
 from yaml import events
 
-from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Source, Span, SpecError, nearest, quoted
+from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Source, Span, SpecError, nearest
+from vggc.base.words import quoted
 from vggc.frontend.text import syntax
 from vggc.frontend.text.scalars import resolve
 from vggc.frontend.text.tree import Document, Entry, Items, Leaf, Table, Value, plain

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
-from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, quoted
+from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError
+from vggc.base.words import quoted
 from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, Value, read
 from vggc.frontend.text.sources import find_spec, read_source, stock_names
 from vggc.frontend.text.values import shown

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest, quoted
+from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest
+from vggc.base.words import quoted
 from vggc.frontend.text.detection import UTF_16, is_spec_file
 from vggc.frontend.text.document import MAX_BYTES, too_long
 

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, quoted
+from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError
+from vggc.base.words import quoted
 
 MAX_KEY: Final = 1024  # characters, before the reader asks for the colon
 

@@ -2,7 +2,7 @@
 
 import re
 
-from vggc.base.diagnostics import MAX_QUOTE, printable, quoted
+from vggc.base.words import MAX_QUOTE, printable, quoted
 from vggc.frontend.text.document import Items, Leaf, Value
 
 
