@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 import docs.console as console
 import docs.reference as reference
@@ -15,6 +17,7 @@ from vggc.authoring import scatter_svg
 from vggc.authoring.comparing import compare
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Source
+from vggc.base.version import __version__
 from vggc.frontend.text.sources import stock_names
 from vggc.model import Network
 from vggc.weights.key_matching import read_key_map
@@ -24,6 +27,7 @@ PAGES = [
     "README.md",
     *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")) if not path.name.endswith(".in.md")),
 ]
+ROOT_PAGES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 OF_OTHER_TOOLS = ("hook", "workflow")  # kinds of YAML blocks; tests/test_ci.py tries them
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -127,7 +131,7 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", [*PAGES, "CHANGELOG.md"])
+@pytest.mark.parametrize("page", [*PAGES, *ROOT_PAGES])
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([\w-]+))?\)", path.read_text(encoding="utf-8")):
@@ -156,3 +160,50 @@ def test_the_refusal_that_the_page_on_onnx_shows(tmp_path: Path, capsys: pytest.
     with pytest.raises(SystemExit):
         cli.main(["export", "vgg16", "--onnx", "--dynamic-hw", "-o", str(tmp_path / "x.onnx")])
     assert capsys.readouterr().err in [block[3] for block in blocks("text")]
+
+
+def test_the_citation_has_the_keys_that_its_format_demands() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert (citation["title"], citation["version"], citation["license"]) == ("vggc", __version__, "Apache-2.0")
+    assert all(author.keys() <= {"name", "alias", "website"} and author["name"] for author in citation["authors"])
+
+
+def test_the_root_pages_name_no_host() -> None:
+    """Where vggc is published may change, and a copy of the repository must be right wherever it is."""
+    for name in [*ROOT_PAGES, "CITATION.cff"]:
+        assert not re.search(r"https?://|\bwww\.", (ROOT / name).read_text(encoding="utf-8")), name
+
+
+def _architecture() -> str:
+    return (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_page_on_architecture_names_files_that_exist() -> None:
+    named = set(re.findall(r"`((?:vggc|tests)/[\w./]*)`", _architecture()))
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_page_on_architecture_names_tables_that_exist() -> None:
+    """A row of the table "Where to add what" names the table that the new thing goes into."""
+    for line in _architecture().splitlines():
+        if line.startswith("| a") and re.search(r"`[A-Z_]{4,}`", line):
+            tables = re.findall(r"`([A-Z_]{4,})`", line)
+            texts = [text for path in re.findall(r"`(vggc/[\w./]*)`", line) for text in _texts(ROOT / path)]
+            texts += _texts(ROOT / "vggc/base/codes.py")
+            assert all(any(re.search(f"^{table}\\b", text, re.MULTILINE) for text in texts) for table in tables), line
+
+
+def _texts(path: Path) -> list[str]:
+    return [file.read_text(encoding="utf-8") for file in ([path] if path.is_file() else path.glob("*.py"))]
+
+
+def test_the_page_on_architecture_has_the_packages_of_the_contract() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| [^`]", _architecture().partition("## The one walk")[0], re.MULTILINE)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract for contract in contracts if contract["containers"] == ["vggc"])["layers"]
+    assert [set(re.findall(r"\w+", row)) for row in rows] == [set(re.findall(r"\w+", layer)) for layer in layers]
