@@ -13,6 +13,7 @@ class Activation(Layer):
     """What all activations share: the shape stays, and the options are torch's own."""
 
     group = "activation"
+    elementwise = True
     torch_name: ClassVar[str]
 
     @final
@@ -37,6 +38,7 @@ class ReLU(Activation):
     kind = "relu"
     torch_name = "ReLU"
     example = "relu"
+    zeroes_negatives = True
 
     inplace: Inplace = False
 
@@ -51,6 +53,7 @@ class ReLU6(Activation):
     kind = "relu6"
     torch_name = "ReLU6"
     example = "relu6"
+    zeroes_negatives = True
 
     inplace: Inplace = False
 
@@ -82,6 +85,8 @@ class PReLU(Activation):
     main = "num_parameters"
     torch_name = "PReLU"
     example = "prelu"
+    elementwise = False
+    weight_form = "factors"
 
     num_parameters: Annotated[Positive, "1 slope for all, or one for each channel"] = 1
 
@@ -130,6 +135,7 @@ class SELU(Activation):
     kind = "selu"
     torch_name = "SELU"
     example = "selu"
+    self_normalizing = True
 
     inplace: Inplace = False
 
@@ -303,6 +309,8 @@ class Softmax(Activation):
     kind = "softmax"
     torch_name = "Softmax"
     example = "softmax"
+    elementwise = False
+    gives_probabilities = True
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("Softmax", (), {"dim": 1})
@@ -318,6 +326,8 @@ class LogSoftmax(Activation):
     kind = "log_softmax"
     torch_name = "LogSoftmax"
     example = "log_softmax"
+    elementwise = False
+    gives_probabilities = True
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall("LogSoftmax", (), {"dim": 1})

@@ -1,6 +1,7 @@
 """Pooling to an output of fixed size, whatever the input: (C, H, W) -> (C, H', W')."""
 
-from typing import Annotated, final
+from abc import abstractmethod
+from typing import Annotated, Self, final
 
 from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import (
@@ -14,6 +15,7 @@ from vggc.layers.layer import (
     image,
     pair,
 )
+from vggc.layers.pool import AvgPool2d, MaxPool2d
 
 OutputSize = Annotated[Size, "height and width of the output"]
 AllowEnlarge = Annotated[
@@ -79,6 +81,23 @@ class AdaptivePool(Layer):
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall(type(self).__name__, (self.output_size,))
 
+    def has_uneven_windows(self, x: Shape) -> bool:
+        return not self.allow_enlarge and not _divides(x, self.output_size)
+
+    def with_fixed_windows(self, x: Shape) -> Layer | None:
+        rows, columns = pair(self.output_size)
+        if (rows, columns) == (1, 1):
+            return self
+        return self.windows_of((x[1] // rows, x[2] // columns)) if _divides(x, self.output_size) else None
+
+    @abstractmethod
+    def windows_of(self, size: tuple[int, int]) -> Layer:
+        """The plain pool over windows of that height and width side by side."""
+
+    def shrunk(self, x: Shape) -> Self | None:
+        rows, columns = (min(size, extent) for size, extent in zip(pair(self.output_size), x[1:], strict=True))
+        return None if (rows, columns) == x[1:] else type(self)(output_size=(rows, columns))
+
 
 @final
 class AdaptiveAvgPool2d(AdaptivePool):
@@ -86,6 +105,12 @@ class AdaptiveAvgPool2d(AdaptivePool):
 
     kind = "adaptive_avg_pool2d"
     example = "adaptive_avg_pool2d: 7"
+
+    def with_open_size(self) -> Layer:
+        return GlobalAvgPool2d() if pair(self.output_size) == (1, 1) else self
+
+    def windows_of(self, size: tuple[int, int]) -> Layer:
+        return AvgPool2d(kernel_size=size)
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if _divides(x, self.output_size):
@@ -119,6 +144,10 @@ class AdaptiveMaxPool2d(AdaptivePool):
 
     kind = "adaptive_max_pool2d"
     example = "adaptive_max_pool2d: 3"
+    takes_maximum = True
+
+    def windows_of(self, size: tuple[int, int]) -> Layer:
+        return MaxPool2d(kernel_size=size)
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if _divides(x, self.output_size):

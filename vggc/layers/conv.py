@@ -1,7 +1,7 @@
 """Convolution: (C, H, W) -> (out_channels, H', W')."""
 
 from math import prod
-from typing import Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, Literal, final
 
 from vggc.base.words import plural
 from vggc.layers.extent import Axis, window_axis
@@ -24,6 +24,9 @@ from vggc.layers.layer import (
 )
 from vggc.layers.padding import ONNX_PAD_MODES, Borders, pad_nodes
 
+if TYPE_CHECKING:
+    from vggc.layers.layer import Array
+
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
@@ -35,6 +38,9 @@ class Conv2d(Layer):
     main = "out_channels"
     group = "conv"
     example = "conv2d: {out_channels: 64, kernel_size: 3, padding: 1}"
+    scaled_option = "out_channels"
+    weight_form = "kernel"
+    takes_factors = True
 
     out_channels: Annotated[Count, "channels of the output"]
     kernel_size: Annotated[Size, "height and width of the kernel"]
@@ -149,3 +155,7 @@ class Conv2d(Layer):
             return (convolution,)
         padded = pad_nodes(self.borders(), ONNX_PAD_MODES[self.padding_mode], x, opset, output="padded")
         return (*padded, convolution)
+
+    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+        scaled: Array = weight * factors.reshape(-1, 1, 1, 1)
+        return scaled

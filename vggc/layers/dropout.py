@@ -13,6 +13,7 @@ class AnyDropout(Layer):
 
     main = "p"
     group = "dropout"
+    elementwise = True
     torch_name: ClassVar[str]
 
     p: Chance = 0.5

@@ -9,10 +9,15 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from vggc.base.records import Limits, Named
 from vggc.layers.extent import SAME, Axis
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
 
 Shape = tuple[int, ...]
 OnnxValue = int | float | str | tuple[int, ...] | tuple[float, ...]
@@ -101,13 +106,45 @@ def constant(output: str, value: OnnxValue) -> OnnxNode:
 class Layer(Named):
     """Base of all kinds; every kind is final.
 
-    `kind` is the word in a spec, `main` the option that a bare value means (`dropout: 0.5`), `group` the family's
-    colour in pictures, `example` an item of a spec.
+    `kind` is the word in a spec, `main` the option that a bare value means (`dropout: 0.5`), `group` the family, by
+    which layers are named and coloured, `example` an item of a spec. The other class variables answer what analyses
+    and passes ask of a kind, so that none of them needs to know it; each has the answer of most kinds as its default.
     """
 
     group: ClassVar[Literal["conv", "pool", "norm", "activation", "dropout", "linear", "shape"]]
     example: ClassVar[str]
-    flattens: ClassVar[bool] = False  # whether it makes a vector of an image
+    # The option that the spec's `width` multiplies.
+    scaled_option: ClassVar[str | None] = None
+    # What its `weight` is, where it learns one: a kernel with four axes, a matrix, or one factor for each channel or
+    # value. It decides which schemes of `init` suit.
+    weight_form: ClassVar[Literal["kernel", "matrix", "factors"] | None] = None
+    # Whether it makes a vector of an image.
+    flattens: ClassVar[bool] = False
+    # Whether it computes every value from that value alone and by the same function.
+    elementwise: ClassVar[bool] = False
+    # Whether it takes the largest value of each window.
+    takes_maximum: ClassVar[bool] = False
+    # Whether it gives 0 with gradient 0 for all values below 0, so that a unit can stop learning.
+    zeroes_negatives: ClassVar[bool] = False
+    # Whether it makes probabilities, or their logarithms, of logits.
+    gives_probabilities: ClassVar[bool] = False
+    # Whether it keeps mean 0 and variance 1 from layer to layer.
+    self_normalizing: ClassVar[bool] = False
+    # Whether it normalises each channel by the batch's statistics in training, and is a factor and a shift for each
+    # channel at inference: `inference_factors` and `at_inference`.
+    uses_batch_statistics: ClassVar[bool] = False
+    # Whether a factor and a shift for each output channel can become part of its weight and bias: `scaled_weight`.
+    takes_factors: ClassVar[bool] = False
+
+    @property
+    def is_weight_layer(self) -> bool:
+        """Whether it multiplies its input by learned weights: the layers of which VGG-16 has 16."""
+        return self.weight_form in ("kernel", "matrix")
+
+    @property
+    def ends_stage(self) -> bool:
+        """Whether a stage of the features ends with it."""
+        return self.group == "pool"
 
     def conflict(self) -> tuple[str, str] | None:
         """An option that contradicts another, and the sentence that says so; checked before any shape is known."""
@@ -166,6 +203,78 @@ class Layer(Named):
         Raises:
             LoweringError: the opset has no form for it.
         """
+
+    # --- the same layer in another form ---
+
+    def with_options(self, **options: object) -> Self:
+        """A layer of the same kind with other options."""
+        return type(self)(**(self.changed() | options))
+
+    def with_open_size(self) -> "Layer":
+        """The layer that does the same and is the same ONNX nodes for a map of any size, where there is one."""
+        return self
+
+    def with_fixed_windows(self, x: Shape) -> "Layer | None":
+        """The layer that does the same to a map of shape `x`, with windows of one size that move along a larger map.
+
+        A pool of the whole map to one value stays what it is. None where the windows differ in size.
+        """
+        return self
+
+    def has_uneven_windows(self, x: Shape) -> bool:
+        """Whether its windows on a map of shape `x` overlap or differ in size, though no option asks for that."""
+        return False
+
+    def as_convolution(self, x: Shape) -> "Layer | None":
+        """The convolution over a whole map of shape `x` that computes what this layer computes of the flattened map.
+
+        Its tensors have the same names and, in another shape, the same values. None where it is no linear layer.
+        """
+        return None
+
+    def shrunk(self, x: Shape) -> "Layer | None":
+        """The layer nearest to this one that takes a map of shape `x`, which is too small for it; None where it would
+        do nothing, or there is none.
+        """
+        return None
+
+    # --- folding ---
+
+    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+        """The weight under which each channel or feature of the output is multiplied by its factor.
+
+        Args:
+            weight: of the shape that `tensors` says.
+            factors: one for each channel or feature of the output.
+
+        Raises:
+            NotImplementedError: not `takes_factors`.
+        """
+        raise NotImplementedError(self.kind)
+
+    def inference_factors(self, tensors: "Mapping[str, Array]") -> "Array":
+        """What each channel is multiplied by at inference, (C,), with these tensors of the state dict.
+
+        Raises:
+            NotImplementedError: not `uses_batch_statistics`.
+        """
+        raise NotImplementedError(self.kind)
+
+    def at_inference(self, values: "Array | float", tensors: "Mapping[str, Array]") -> "Array":
+        """What it makes at inference of one value for each channel, (C,).
+
+        Raises:
+            NotImplementedError: not `uses_batch_statistics`.
+        """
+        raise NotImplementedError(self.kind)
+
+    def tensors_that_add(self, values: "Array") -> "dict[str, Array]":
+        """The tensors under which it adds a value to each channel at inference, (C,), and does nothing else.
+
+        Raises:
+            NotImplementedError: not `uses_batch_statistics`.
+        """
+        raise NotImplementedError(self.kind)
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:

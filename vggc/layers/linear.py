@@ -1,9 +1,13 @@
 """The linear layer: (F,) -> (out_features,)."""
 
 from math import prod
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
+from vggc.layers.conv import Conv2d
 from vggc.layers.layer import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, written
+
+if TYPE_CHECKING:
+    from vggc.layers.layer import Array
 
 
 @final
@@ -14,6 +18,8 @@ class Linear(Layer):
     main = "out_features"
     group = "linear"
     example = "linear: classes"
+    weight_form = "matrix"
+    takes_factors = True
 
     out_features: Annotated[Count, "features of the output; `classes` is the spec's number of them"]
     bias: Annotated[bool, "whether a bias is learned for every feature"] = True
@@ -51,3 +57,11 @@ class Linear(Layer):
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("Gemm", ("x", *self.tensors(x)), {"transB": 1}),)
+
+    def as_convolution(self, x: Shape) -> Conv2d:
+        _, height, width = x
+        return Conv2d(out_channels=self.out_features, kernel_size=(height, width), bias=self.bias)
+
+    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+        scaled: Array = weight * factors.reshape(-1, 1)
+        return scaled

@@ -1,8 +1,9 @@
 """Normalisation: any shape -> the same shape."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from math import prod
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 from vggc.layers.adaptive_pool import reduce_nodes
 from vggc.layers.layer import (
@@ -18,6 +19,9 @@ from vggc.layers.layer import (
     image,
 )
 
+if TYPE_CHECKING:
+    from vggc.layers.layer import Array
+
 Epsilon = Annotated[PositiveNumber, "added to the variance"]
 Affine = Annotated[bool, "whether a scale and a bias are learned"]
 
@@ -26,6 +30,7 @@ class Normalization(Layer):
     """What all of them share: the shape stays."""
 
     group = "norm"
+    weight_form = "factors"
 
     @final
     def shape(self, x: Shape) -> Shape:
@@ -52,6 +57,7 @@ class BatchNorm(Normalization):
 
     kind = "batch_norm"
     example = "batch_norm"
+    uses_batch_statistics = True
 
     eps: Epsilon = 1e-5
     momentum: Annotated[Probability, "weight of the new batch in the running statistics"] = 0.1
@@ -70,6 +76,21 @@ class BatchNorm(Normalization):
         scale, given = _scale_and_bias(self.affine, x[0])
         inputs = ("x", *scale, "running_mean", "running_var")
         return (*given, OnnxNode("BatchNormalization", inputs, {"epsilon": float(self.eps)}))
+
+    def inference_factors(self, tensors: "Mapping[str, Array]") -> "Array":
+        factors: Array = tensors.get("weight", 1.0) / (tensors["running_var"] + self.eps) ** 0.5
+        return factors
+
+    def at_inference(self, values: "Array | float", tensors: "Mapping[str, Array]") -> "Array":
+        centred = values - tensors["running_mean"]
+        shifted: Array = centred * self.inference_factors(tensors) + tensors.get("bias", 0.0)
+        return shifted
+
+    def tensors_that_add(self, values: "Array") -> "dict[str, Array]":
+        zeros = values - values
+        ones = zeros + 1
+        state = {"running_mean": -values, "running_var": ones - self.eps}
+        return state | ({"weight": ones, "bias": zeros} if self.affine else {})
 
 
 def _scale_and_bias(affine: bool, channels: int) -> tuple[tuple[str, str], tuple[OnnxNode, ...]]:

@@ -56,6 +56,7 @@ class MaxPool2d(Layer):
     main = "kernel_size"
     group = "pool"
     example = "max_pool2d: {kernel_size: 3, stride: 2}"
+    takes_maximum = True
 
     kernel_size: Window
     stride: Stride = None

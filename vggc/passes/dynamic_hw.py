@@ -7,14 +7,11 @@ from typing import Final
 from vggc.base.errors import ProductError
 from vggc.base.words import compact
 from vggc.ir.walk import walk
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
-from vggc.layers.layer import Layer, LoweringError, Shape, ShapeError, pair
+from vggc.layers.layer import Layer, LoweringError, Shape, ShapeError
 from vggc.passes.program import BATCH, Note, Port, Program, Step, relayered
 
 _MUCH: Final = 2**16  # by which an image grows where every map that can grow shall
 _PROBED: Final = 64  # sizes in a row that are tried: more than the total stride of any network of this kind
-
-_ANSWERED: Final = ("flatten", "linear", "adaptive_avg_pool2d", "adaptive_max_pool2d")
 
 
 def dynamic_hw(program: Program) -> Program:
@@ -48,15 +45,15 @@ def _output(steps: Sequence[Step], x: Shape) -> Shape:
 
 
 def with_open_sizes(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """The steps with every mean over the whole map as one, also where the map of the spec is a single pixel."""
-    return tuple(_global(step) for step in steps)
+    """The steps with every pool over the whole map as one, also where the map of the spec is a single pixel."""
+    return tuple(_with_open_size(step) for step in steps)
 
 
-def _global(step: Step) -> Step:
-    layer = step.layer.layer
-    if isinstance(layer, AdaptiveAvgPool2d) and pair(layer.output_size) == (1, 1):
-        return replace(step, layer=relayered(step.layer, GlobalAvgPool2d(), step.layer.input))
-    return step
+def _with_open_size(step: Step) -> Step:
+    layer = step.layer.layer.with_open_size()
+    if layer is step.layer.layer:
+        return step
+    return replace(step, layer=relayered(step.layer, layer, *step.layer.shapes))
 
 
 def check_sizes(program: Program, opset: int) -> None:
@@ -106,8 +103,8 @@ def _lowered(layer: Layer, shapes: tuple[Shape, ...], opset: int) -> tuple[objec
 def _fixed(program: Program, step: Step, shapes: tuple[Shape, ...]) -> ProductError:
     native, other = (compact(each[0]) for each in (step.layer.shapes, shapes))
     asked = "--fc-to-conv" if program.did("fc_to_conv") else "--dynamic-hw"
-    hint = ""
-    if not program.did("fc_to_conv") and step.layer.kind in _ANSWERED:
+    hint, layer = "", step.layer.layer
+    if not program.did("fc_to_conv") and (layer.flattens or layer.fixes_size()):
         hint = "; use --fc-to-conv, or end the features in global_avg_pool2d"
     return ProductError(
         f"not supported: {asked}: {step.layer.alias} ({step.layer.kind}) is not the same for an input of {native} "

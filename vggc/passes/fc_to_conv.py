@@ -1,22 +1,13 @@
 """Dense evaluation (Simonyan and Zisserman, 2014, section 3.2): convolutions in place of the linear layers."""
 
 from dataclasses import replace
-from typing import Final
 
 from vggc.base.errors import ProductError
 from vggc.base.words import plural
 from vggc.ir.walk import walk
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.conv import Conv2d
-from vggc.layers.layer import Shape, ShapeError, pair
-from vggc.layers.linear import Linear
-from vggc.layers.pool import AvgPool2d, MaxPool2d
+from vggc.layers.layer import Layer, Shape, ShapeError
 from vggc.passes.dynamic_hw import with_open_ports, with_open_sizes
 from vggc.passes.program import Note, Program, Step, relayered, reshaped
-
-# What works on every value alone, so that it does not matter whether the flatten is before or behind it.
-_BY_ELEMENT: Final = ("activation", "dropout")
-_BY_CHANNEL: Final = ("softmax", "log_softmax", "prelu")
 
 
 def fc_to_conv(program: Program) -> Program:
@@ -31,7 +22,7 @@ def fc_to_conv(program: Program) -> Program:
             every place of a map.
     """
     flatten = next((i for i, step in enumerate(program.steps) if step.layer.layer.flattens), None)
-    if flatten is None or not any(isinstance(step.layer.layer, Linear) for step in program.steps[flatten:]):
+    if flatten is None or not any(map(_is_linear, program.steps[flatten:])):
         raise ProductError("not supported: --fc-to-conv: the network has no linear layer behind a flatten")
     dense = _Dense(program.steps[flatten])
     for _ in walk(with_open_sizes(program.steps), program.network.input, dense.step):
@@ -66,25 +57,23 @@ class _Dense:
 
     def _static(self, step: Step) -> Step:
         """An adaptive pool as the plain pool that it is at the size of the spec; a global one stays."""
-        layer = step.layer.layer
-        if not isinstance(layer, AdaptiveAvgPool2d | AdaptiveMaxPool2d) or pair(layer.output_size) == (1, 1):
+        layer = step.layer.layer.with_fixed_windows(step.layer.input)
+        if layer is None:
+            sizes = " -> ".join(f"{height}x{width}" for _, height, width in (step.layer.input, step.layer.output))
+            raise _different(step, f"{sizes} is no plain pool: its windows differ in size")
+        if layer is step.layer.layer:
             return step
-        _, height, width = step.layer.input
-        rows, columns = pair(layer.output_size)
-        if height % rows or width % columns:
-            raise _different(step, f"{height}x{width} -> {rows}x{columns} is no plain pool: its windows differ in size")
-        window = (height // rows, width // columns)
-        kind = AvgPool2d if isinstance(layer, AdaptiveAvgPool2d) else MaxPool2d
-        plain = replace(step, layer=relayered(step.layer, kind(kernel_size=window), step.layer.input))
-        if window == (1, 1):
-            self.dropped.append(plain)
-        return plain
+        fixed = replace(step, layer=relayered(step.layer, layer, *step.layer.shapes))
+        if fixed.layer.output == fixed.layer.input:  # windows of a single value
+            self.dropped.append(fixed)
+        return fixed
 
     def _in_head(self, step: Step, shapes: tuple[Shape, ...]) -> Step:
         layer = step.layer.layer
-        if isinstance(layer, Linear):
-            return self._convolution(step, layer, shapes[0])
-        if not self.notes and (layer.group not in _BY_ELEMENT or layer.kind in _BY_CHANNEL):
+        convolution = layer.as_convolution(shapes[0])
+        if convolution is not None:
+            return self._convolution(step, convolution, shapes[0])
+        if not self.notes and not layer.elementwise:
             raise _different(step, "it stands between the flatten and the first linear layer")
         if layer.flattens:
             raise _different(step, "the classifier flattens twice")
@@ -93,14 +82,18 @@ class _Dense:
         except ShapeError as error:
             raise _different(step, str(error)) from error
 
-    def _convolution(self, step: Step, layer: Linear, x: Shape) -> Step:
+    def _convolution(self, step: Step, layer: Layer, x: Shape) -> Step:
         channels, height, width = x
-        kind = Conv2d(out_channels=layer.out_features, kernel_size=(height, width), bias=layer.bias)
-        shaped = relayered(step.layer, kind, x)
-        self.notes.append(f"{step.layer.alias}: {height}x{width} kernel, {channels} -> {layer.out_features} channels")
+        shaped = relayered(step.layer, layer, x)
+        self.notes.append(f"{step.layer.alias}: {height}x{width} kernel, {channels} -> {shaped.output[0]} channels")
         weight = step.tensors["weight"]
-        kernel = reshaped(weight, kind.tensors(x)["weight"], f"{weight.name}/conv")
+        kernel = reshaped(weight, layer.tensors(x)["weight"], f"{weight.name}/conv")
         return replace(step, layer=shaped, tensors={**step.tensors, "weight": kernel})
+
+
+def _is_linear(step: Step) -> bool:
+    layer = step.layer
+    return len(layer.input) == 1 and layer.layer.as_convolution((*layer.input, 1, 1)) is not None
 
 
 def _different(step: Step, why: str) -> ProductError:

@@ -6,16 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from vggc.layers.conv import Conv2d
-from vggc.layers.linear import Linear
-from vggc.layers.norm import BatchNorm
-from vggc.passes.program import Array, Derived, Note, Program, State, Step, relayered, with_options
+from vggc.passes.program import Array, Derived, Note, Program, State, Step, relayered
 
 
 def fold_batch_norm(program: Program) -> Program:
     """Fold every batch norm into the convolution or linear layer right before it.
 
-    With s = gamma / sqrt(variance + eps), the layer's weight becomes s * weight and its bias s * (bias - mean) + beta,
+    The layer's weight is multiplied by the norm's factors, its bias becomes what the norm makes of it; both are
     computed in float64 and rounded once. The new tensors have names of their own, because they are not those of the
     state dict. A batch norm behind anything else stays, and the note says so.
     """
@@ -28,9 +25,9 @@ def fold_batch_norm(program: Program) -> Program:
         position = positions.get(step.inputs[0])
         before = None if position is None else steps[position]
         positions[step.value] = len(steps)
-        if not isinstance(step.layer.layer, BatchNorm):
+        if not step.layer.layer.uses_batch_statistics:
             steps.append(step)
-        elif before is not None and isinstance(before.layer.layer, Conv2d | Linear) and uses[before.value] == 1:
+        elif before is not None and before.layer.layer.takes_factors and uses[before.value] == 1:
             pairs.append(f"{step.layer.alias} into {before.layer.alias}")
             positions[step.value] = positions[before.value]
             steps[positions[step.value]] = _folded(before, step)
@@ -44,46 +41,38 @@ def fold_batch_norm(program: Program) -> Program:
 def _why_left(before: Step | None) -> str:
     if before is None:
         return "it is behind the input"
-    if isinstance(before.layer.layer, Conv2d | Linear):
+    if before.layer.layer.takes_factors:
         return f"{before.layer.alias} has another consumer"
     return f"it is behind {before.layer.kind}"
 
 
 def _folded(first: Step, norm: Step) -> Step:
-    layer = relayered(first.layer, with_options(first.layer.layer, bias=True), first.layer.input)
+    layer = relayered(first.layer, first.layer.layer.with_options(bias=True), *first.layer.shapes)
     weight, bias = first.tensors["weight"], first.tensors.get("bias")
-    columns = (-1,) + (1,) * (len(weight.shape) - 1)
+    batch_norm = norm.layer.layer
 
     def folded_weight(state: State) -> Array:
-        return (weight.compute(state) * _scale(norm, state).reshape(columns)).astype(np.float32)
+        factors = batch_norm.inference_factors(_doubles(norm, state))
+        return first.layer.layer.scaled_weight(weight.compute(state), factors).astype(np.float32)
 
     def folded_bias(state: State) -> Array:
-        own = bias.compute(state).astype(np.float64) if bias is not None else np.zeros(1)
-        shifted = (own - _of(norm, "running_mean", state)) * _scale(norm, state) + _of(norm, "bias", state, 0.0)
-        return np.broadcast_to(shifted, weight.shape[:1]).astype(np.float32)
+        own = bias.compute(state).astype(np.float64) if bias is not None else 0.0
+        return batch_norm.at_inference(own, _doubles(norm, state)).astype(np.float32)
 
     def restored_bias(values: Array) -> Mapping[str, Array]:
         """As a batch norm that adds the bias and does nothing else, behind a layer without one."""
-        assert isinstance(norm.layer.layer, BatchNorm)
-        ones, zeros = np.ones_like(values), np.zeros_like(values)
-        state = {"running_mean": -values, "running_var": ones - np.float32(norm.layer.layer.eps)}
-        state |= {"weight": ones, "bias": zeros} if norm.layer.layer.affine else {}
-        restored = {f"{norm.path}.{name}": each for name, each in state.items()}
-        return restored if bias is None else {**restored, **bias.restore(zeros)}
+        state = batch_norm.tensors_that_add(values)
+        restored = {f"{norm.path}.{name}": tensor for name, tensor in state.items()}
+        return restored if bias is None else {**restored, **bias.restore(np.zeros_like(values))}
 
+    shape = layer.state["bias"]
     tensors = {
         "weight": Derived(f"{first.path}.weight/folded", weight.shape, folded_weight, weight.restore),
-        "bias": Derived(f"{first.path}.bias/folded", weight.shape[:1], folded_bias, restored_bias),
+        "bias": Derived(f"{first.path}.bias/folded", shape, folded_bias, restored_bias),
     }
     return Step(layer, tensors, norm.value, first.inputs)
 
 
-def _scale(norm: Step, state: State) -> Array:
-    assert isinstance(norm.layer.layer, BatchNorm)
-    scale: Array = _of(norm, "weight", state, 1.0) / np.sqrt(_of(norm, "running_var", state) + norm.layer.layer.eps)
-    return scale
-
-
-def _of(norm: Step, name: str, state: State, default: float = 0.0) -> Array:
-    """A tensor of the batch norm in float64; the default where it does not learn one."""
-    return norm.tensors[name].compute(state).astype(np.float64) if name in norm.tensors else np.full(1, default)
+def _doubles(norm: Step, state: State) -> dict[str, Array]:
+    """The tensors of a norm in float64, by its own names for them."""
+    return {name: tensor.compute(state).astype(np.float64) for name, tensor in norm.tensors.items()}

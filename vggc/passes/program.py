@@ -148,11 +148,6 @@ def reshaped(tensor: Derived, shape: Shape, name: str) -> Derived:
     )
 
 
-def with_options(layer: Layer, **options: object) -> Layer:
-    """A layer of the same kind with other options."""
-    return type(layer)(**(layer.changed() | options))
-
-
 def relayered(layer: ShapedLayer, kind: Layer, *shapes: Shape) -> ShapedLayer:
     """Another layer in the place of one, with inputs of those shapes.
 

@@ -16,7 +16,7 @@ def softmax(program: Program) -> Program:
     last = program.network.layers[-1]
     if last.node.section != "classifier":
         raise ProductError("not supported: --softmax: the network ends in features, and has no logits")
-    if last.kind in ("softmax", "log_softmax"):
+    if last.layer.gives_probabilities:
         raise ProductError(f"not supported: --softmax: the network ends in {last.kind} already")
     output = replace(program.output, name="probabilities")
     note = Note("softmax", f"behind {last.alias}; the output is called probabilities")

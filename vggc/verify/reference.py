@@ -4,7 +4,7 @@ Written from what the passes promise rather than from how they do it: dense eval
 every window of the map, not a convolution.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -15,8 +15,7 @@ from torch.nn import functional
 from vggc.backends.torch.torch_module import evaluate, operation, with_state, without_hints
 from vggc.ir.geometry import receptive_fields
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.layer import Shape, pair
+from vggc.layers.layer import pair
 from vggc.passes.program import Program
 from vggc.recipe.recipe import Preprocess
 from vggc.verify.outputs import relative_l2
@@ -198,25 +197,31 @@ def _densely(network: Network, module: nn.Sequential, x: torch.Tensor) -> torch.
             windows = inputs[0].unfold(2, height, 1).unfold(3, width, 1)  # (batch, C, rows, columns, height, width)
             places = (windows.shape[2], windows.shape[3])
             return windows.permute(0, 2, 3, 1, 4, 5).reshape(len(x) * places[0] * places[1], -1)
-        return _pooled(layer, inputs[0]) if _adapts(layer) else operation(layer, module)(*inputs)
+        computes = operation(layer, module)
+        return _side_by_side(layer, computes, inputs[0]) if _adapts(layer) else computes(*inputs)
 
     *_, (_, y) = evaluate(network, module, x, apply)
     return y.reshape(len(x), *places, -1).permute(0, 3, 1, 2)
 
 
 def _adapts(layer: ShapedLayer) -> bool:
-    """Whether a pool would take other windows from a larger map, and leave more than one value."""
-    kind = layer.layer
-    return isinstance(kind, AdaptiveAvgPool2d | AdaptiveMaxPool2d) and pair(kind.output_size) != (1, 1)
+    """Whether a layer would take other windows from a larger map, and leave more than one value."""
+    return len(layer.output) == 3 and layer.output[1:] != (1, 1) and layer.layer.fixes_size()
 
 
-def _pooled(layer: ShapedLayer, x: torch.Tensor) -> torch.Tensor:
-    """The windows that the pool takes from the map of the spec, on a larger map."""
-    window = _window(layer.input, layer.output)
-    pool = functional.avg_pool2d if isinstance(layer.layer, AdaptiveAvgPool2d) else functional.max_pool2d
-    pooled: torch.Tensor = pool(x, window)
-    return pooled
+def _side_by_side(
+    layer: ShapedLayer, computes: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
+) -> torch.Tensor:
+    """The windows that the layer takes from the map of the spec, side by side on a larger map.
 
-
-def _window(x: Shape, y: Shape) -> tuple[int, int]:
-    return x[1] // y[1], x[2] // y[2]
+    The layer itself computes them, on every part of the map (batch, C, H, W) that is as large as the spec's and begins
+    with a window. Each window is in several of them, and taken from the first.
+    """
+    (_, height, width), (channels, rows, columns) = layer.input, layer.output
+    parts = x.unfold(2, height, height // rows).unfold(3, width, width // columns)
+    down, right = parts.shape[2:4]
+    flat = parts.permute(0, 2, 3, 1, 4, 5).reshape(-1, *layer.input)
+    y = computes(flat).reshape(len(x), down, right, channels, rows, columns).permute(0, 3, 1, 4, 2, 5)
+    row, column = torch.arange(down + rows - 1), torch.arange(right + columns - 1)
+    part_down, part_right = row.clamp(max=down - 1), column.clamp(max=right - 1)
+    return y[:, :, part_down, row - part_down][:, :, :, part_right, column - part_right]
