@@ -123,8 +123,8 @@ def test_a_batch_norm_behind_something_else_stays_and_is_named(tmp_path: Path) -
     compiled = network(text)
     assert operators(exported(compiled, tmp_path, "fold_batch_norm")).count("BatchNormalization") == 2
     assert prepare(compiled, ["fold_batch_norm"]).notes[-1].details[2:] == (
-        "batch_norm1 stays: it is behind the input",
-        "batch_norm1_1_2 stays: it is behind relu",
+        "batch_norm1 stays: it is after the input",
+        "batch_norm1_1_2 stays: it is after relu",
     )
 
 

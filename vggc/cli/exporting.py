@@ -1,5 +1,6 @@
 """`vggc export` and `vggc verify`: ONNX files made, and held against specs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,27 +9,30 @@ import click
 from vggc.cli.common import SPEC, Command, compiled, limits, overrides, progress_bars, until_layer
 from vggc.cli.places import check_places, files_of_specs
 from vggc.cli.weights import weights_file
+from vggc.passes import PASSES
 
 if TYPE_CHECKING:
     from vggc.weights.key_matching import Matching
 
 
-def passes(command: Command) -> Command:
-    """A flag for each pass."""
-    options = (
-        click.option("--fold-batch-norm", is_flag=True, help="Fold batch norms into the layers before them."),
-        click.option("--fc-to-conv", is_flag=True, help="Linear layers as convolutions, for any larger input."),
-        click.option("--dynamic-hw", is_flag=True, help="Leave height and width open, where that stays correct."),
-        click.option("--softmax", is_flag=True, help="Give probabilities instead of logits."),
-        click.option("--embed-preprocess", is_flag=True, help="Take uint8 images, and preprocess them in the file."),
-        click.option(
-            "--strip-dropout/--no-strip-dropout", default=True, show_default=True,
-            help="Dropout does nothing at inference, and is never in a file.",
-        ),
-    )  # fmt: skip
-    for option in reversed(options):
+def pass_flags(command: Command) -> Command:
+    """A flag for each pass of the table."""
+    for each in reversed(PASSES.values()):
+        if each.always:
+            flags = f"{each.flag}/--no-{each.flag.removeprefix('--')}"
+            option = click.option(flags, each.name, default=True, show_default=True, help=each.help)
+        else:
+            option = click.option(each.flag, each.name, is_flag=True, help=each.help)
         command = option(command)
     return command
+
+
+def _selected(flags: Mapping[str, bool]) -> list[str]:
+    """The names of the passes that the command line asks for."""
+    for name, each in PASSES.items():
+        if each.always and not flags[name]:
+            raise click.UsageError(f"not supported: --no-{each.flag.removeprefix('--')}: {each.help}")
+    return [name for name, each in PASSES.items() if flags[name] and not each.always]
 
 
 @click.command(short_help="Write a verified ONNX file.")
@@ -46,7 +50,7 @@ def passes(command: Command) -> Command:
     "--exporter", type=click.Choice(("vggc", "torch")), default="vggc", show_default=True,
     help="Who writes the file; torch.onnx.export is a second opinion.",
 )  # fmt: skip
-@passes
+@pass_flags
 @click.option("--fp16", is_flag=True, help="Weights and arithmetic in float16; input and output stay float32.")
 @click.option("--int8", is_flag=True, help="Weights in int8; with --calibration what flows between them as well.")
 @click.option(
@@ -66,7 +70,6 @@ def export(
     opset: int | None,
     external_data: bool,
     exporter: str,
-    strip_dropout: bool,
     fp16: bool,
     int8: bool,
     calibration: str,
@@ -78,8 +81,7 @@ def export(
     """
     if not as_onnx:
         raise click.UsageError("name the format: vggc export SPEC --onnx")
-    if not strip_dropout:
-        raise click.UsageError("not supported: a file with dropout in it; at inference it does nothing")
+    passes = _selected(flags)
     if fp16 and int8:
         raise click.UsageError("--fp16 and --int8 exclude each other")
     if spec is None:
@@ -99,7 +101,7 @@ def export(
             matching=matching,
             opset=opset,
             seed=seed,
-            passes=[name for name, wanted in flags.items() if wanted],
+            passes=passes,
             precision="float16" if fp16 else "int8" if int8 else "float32",
             calibration=calibration,
             external_data=external_data,

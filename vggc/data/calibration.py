@@ -11,7 +11,7 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.data.images.decoding import Pixels, coloured, image_files, read_pixels
 from vggc.data.images.preprocessing import preprocessed
-from vggc.passes.program import Array, Program
+from vggc.ir.program import Array, Program
 from vggc.recipe.recipe import Preprocess
 
 MOST_IMAGES: Final = 256  # more hardly move the ranges that are found

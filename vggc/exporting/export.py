@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from vggc.backends.onnx.onnx_model import Lowered
-    from vggc.passes import Program
-    from vggc.passes.program import Array
+    from vggc.ir.program import Array, Program
     from vggc.verify.report import Report
     from vggc.verify.verification import Precision
 
@@ -129,14 +128,14 @@ class _Making:
         progress: Progress,
     ) -> None:
         from vggc.backends.onnx import onnx_model, onnx_writer
-        from vggc.passes import least_opset, prepare
+        from vggc.passes import prepare
 
         self.program: Program = prepare(network, passes)
         self.precision = precision
         self.exporter = exporter
         self.progress = progress
         usual = DEFAULT_OPSET if exporter == "vggc" else TORCHS_OPSET
-        self.opset = opset if opset is not None else max(usual, least_opset(self.program))
+        self.opset = opset if opset is not None else max(usual, self.program.least_opset)
         _check_opset(self.opset)
         if exporter == "torch" and (passes or precision != "float32" or external_data):
             raise ProductError("not supported: --exporter torch with passes, another precision or external data")

@@ -13,7 +13,7 @@ from onnxruntime import quantization
 from vggc.backends.onnx.onnx_writer import CHECKSUMS, checksum, raw
 from vggc.base.version import __version__
 from vggc.base.words import in_bytes, plural
-from vggc.passes.program import Array, Note, Program
+from vggc.ir.program import Array, Note, Program
 
 _HELD_OUT = 4  # one image in so many is kept for the comparison
 _FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and what is not the network's

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vggc.base.progress import Progress
-from vggc.passes import Program
+from vggc.ir.program import Program
 from vggc.verify.reference import Reference
 from vggc.verify.report import Measurement
 from vggc.verify.trial import Run, Trial

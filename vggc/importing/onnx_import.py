@@ -36,9 +36,9 @@ from vggc.importing.reweighing import Reweighed
 from vggc.importing.writing.sections import graph_of, legal_name, worded
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
+from vggc.ir.program import Note
 from vggc.layers.layer import Shape
 from vggc.layers.reshape import Flatten, Identity
-from vggc.passes.program import Note
 from vggc.verify.model_file import read_model
 from vggc.verify.reference import SEEDS_AND_BATCHES
 from vggc.verify.report import Report

@@ -19,10 +19,9 @@ from vggc.importing.recognition.torch_modules import MORE, Placed, read_modules
 from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.writing.sections import graph_of, legal_name, worded
 from vggc.ir.network import Network
+from vggc.ir.program import Note, program
 from vggc.layers.layer import Shape
 from vggc.layers.reshape import Flatten, Identity
-from vggc.passes import program
-from vggc.passes.program import Note
 from vggc.verify.report import Measurement
 from vggc.verify.sessions import Array
 from vggc.verify.trial import Run

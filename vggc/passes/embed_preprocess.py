@@ -1,40 +1,87 @@
 """The image as it was decoded is the input, and the file does the rest."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, final
 
 from vggc.base.errors import ProductError
+from vggc.ir.program import BATCH, Note, Port, Program
 from vggc.layers.layer import LoweringError, OnnxNode, OnnxValue, Shape, constant, pair
-from vggc.passes.program import BATCH, Note, Port, Program
+from vggc.passes.definition import Pass
 from vggc.recipe.recipe import Preprocess
 
-FLOAT = 1  # onnx.TensorProto.FLOAT
+if TYPE_CHECKING:
+    import torch
+
+_ANTIALIASED_RESIZE: Final = 18  # the opset that it came with
+FLOAT: Final = 1  # onnx.TensorProto.FLOAT
 
 
-def embed_preprocess(program: Program) -> Program:
+@final
+class EmbedPreprocess(Pass):
     """The input becomes `image`, uint8 (batch, height, width, C), and the spec's `preprocess` the first nodes.
 
     Resized with antialiasing, cropped in the centre, scaled to [0, 1], normalised: what `vggc predict` does before the
     network. With a resize or a crop the image may have any size, otherwise it has that of the spec.
-
-    Raises:
-        ProductError: the spec has no `preprocess`, or the size is left open and the preprocessing fixes it.
     """
-    preprocess = program.network.header.preprocess
-    if preprocess is None:
-        raise ProductError("not supported: --embed-preprocess: the spec says no `preprocess`")
-    channels, height, width = program.network.input
-    sized = preprocess.resize is not None or preprocess.crop is not None
-    if sized and program.dynamic:
-        raise ProductError(
-            "not supported: --embed-preprocess beside an open height and width: "
-            f"the spec's preprocess makes every image {height}x{width}"
-        )
-    rows, columns = ("height", "width") if sized else program.input.dims[2:]
-    port = Port("image", (BATCH, rows, columns, channels), "uint8")
-    nodes = partial(_nodes, preprocess, program.network.input)
-    return replace(program, input=port, prologue=nodes).noted(Note("embed_preprocess", _summary(preprocess)))
+
+    name = "embed_preprocess"
+    help = "Take uint8 images, and preprocess them in the file."
+
+    def apply(self, program: Program) -> Program:
+        preprocess = program.network.header.preprocess
+        if preprocess is None:
+            raise ProductError("not supported: --embed-preprocess: the spec says no `preprocess`")
+        channels, height, width = program.network.input
+        sized = preprocess.resize is not None or preprocess.crop is not None
+        if sized and program.dynamic:
+            raise ProductError(
+                "not supported: --embed-preprocess beside an open height and width: "
+                f"the spec's preprocess makes every image {height}x{width}"
+            )
+        rows, columns = ("height", "width") if sized else program.input.dims[2:]
+        port = Port("image", (BATCH, rows, columns, channels), "uint8")
+        prologue = _Preprocessing(preprocess, program.network.input)
+        return replace(program, input=port, prologue=prologue).noted(Note(self.name, _summary(preprocess)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Preprocessing:
+    """The spec's `preprocess` for a network that takes (C, H, W)."""
+
+    preprocess: Preprocess
+    input: Shape
+
+    @property
+    def least_opset(self) -> int:
+        return _ANTIALIASED_RESIZE if self.preprocess.resize is not None else 0
+
+    def nodes(self, opset: int) -> tuple[OnnxNode, ...]:
+        return tuple(_chain(list(_steps(self.preprocess, self.input, opset))))
+
+    def compute(self, x: "torch.Tensor") -> "torch.Tensor":
+        return preprocessed(x, self.preprocess)
+
+
+def preprocessed(image: "torch.Tensor", preprocess: Preprocess) -> "torch.Tensor":
+    """Images, uint8 (batch, H, W, C), as float32 inputs (batch, C, H', W')."""
+    import torch
+    from torch.nn import functional
+
+    x = image.permute(0, 3, 1, 2).to(torch.get_default_dtype())
+    if preprocess.resize is not None:
+        size = pair(preprocess.resize)
+        x = functional.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
+    if preprocess.crop is not None:
+        rows, columns = pair(preprocess.crop)
+        top, left = (x.shape[2] - rows) // 2, (x.shape[3] - columns) // 2
+        x = x[:, :, top : top + rows, left : left + columns]
+    x = x / 255
+    if preprocess.mean is not None:
+        x = x - torch.tensor(preprocess.mean).reshape(-1, 1, 1)
+    if preprocess.std is not None:
+        x = x / torch.tensor(preprocess.std).reshape(-1, 1, 1)
+    return x
 
 
 def _summary(preprocess: Preprocess) -> str:
@@ -47,10 +94,6 @@ def _summary(preprocess: Preprocess) -> str:
     if preprocess.mean is not None or preprocess.std is not None:
         steps.append("normalise")
     return f"{', '.join(steps)}; the input is uint8 (batch, height, width, C)"
-
-
-def _nodes(preprocess: Preprocess, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-    return tuple(_chain(list(_steps(preprocess, x, opset))))
 
 
 def _chain(nodes: list[OnnxNode]) -> Iterator[OnnxNode]:
@@ -75,8 +118,10 @@ def _steps(preprocess: Preprocess, x: Shape, opset: int) -> Iterator[OnnxNode]:
 
 
 def _resize(value: str, size: tuple[int, int], opset: int) -> Iterator[OnnxNode]:
-    if opset < 18:
-        raise LoweringError(f"a resize with antialiasing came with opset 18, and the file has {opset}")
+    if opset < _ANTIALIASED_RESIZE:
+        raise LoweringError(
+            f"a resize with antialiasing came with opset {_ANTIALIASED_RESIZE}, and the file has {opset}"
+        )
     # All four sizes rather than the `axes` of the last two: where onnxruntime moves a Transpose past a Resize, it takes
     # two sizes for those of all axes.
     yield OnnxNode("Shape", (value,), {}, "whole_shape")

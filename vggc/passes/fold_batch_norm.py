@@ -1,49 +1,57 @@
-"""A batch norm behind a convolution or linear layer is a linear map behind a linear map: one layer does both."""
+"""A batch norm after a convolution or linear layer is a linear map after a linear map: one layer does both."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import final
 
 import numpy as np
 
-from vggc.passes.program import Array, Derived, Note, Program, State, Step, relayered
+from vggc.ir.program import Array, Derived, Note, Program, State, Step, relayered
+from vggc.passes.definition import Pass
 
 
-def fold_batch_norm(program: Program) -> Program:
+@final
+class FoldBatchNorm(Pass):
     """Fold every batch norm into the convolution or linear layer right before it.
 
     The layer's weight is multiplied by the norm's factors, its bias becomes what the norm makes of it; both are
     computed in float64 and rounded once. The new tensors have names of their own, because they are not those of the
-    state dict. A batch norm behind anything else stays, and the note says so.
+    state dict. A batch norm after anything else stays, and the note says so.
     """
-    uses = Counter(name for step in program.steps for name in step.inputs)
-    steps: list[Step] = []
-    positions: dict[str, int] = {}
-    pairs: list[str] = []
-    left: list[str] = []
-    for step in program.steps:
-        position = positions.get(step.inputs[0])
-        before = None if position is None else steps[position]
-        positions[step.value] = len(steps)
-        if not step.layer.layer.uses_batch_statistics:
-            steps.append(step)
-        elif before is not None and before.layer.layer.takes_factors and uses[before.value] == 1:
-            pairs.append(f"{step.layer.alias} into {before.layer.alias}")
-            positions[step.value] = positions[before.value]
-            steps[positions[step.value]] = _folded(before, step)
-        else:
-            left.append(f"{step.layer.alias} stays: {_why_left(before)}")
-            steps.append(step)
-    summary = f"{len(pairs)} folded" if pairs or left else "the network has no batch_norm"
-    return replace(program, steps=tuple(steps)).noted(Note("fold_batch_norm", summary, (*pairs, *left)))
+
+    name = "fold_batch_norm"
+    help = "Fold batch norms into the layers before them."
+
+    def apply(self, program: Program) -> Program:
+        uses = Counter(name for step in program.steps for name in step.inputs)
+        steps: list[Step] = []
+        positions: dict[str, int] = {}
+        pairs: list[str] = []
+        left: list[str] = []
+        for step in program.steps:
+            position = positions.get(step.inputs[0])
+            before = None if position is None else steps[position]
+            positions[step.value] = len(steps)
+            if not step.layer.layer.uses_batch_statistics:
+                steps.append(step)
+            elif before is not None and before.layer.layer.takes_factors and uses[before.value] == 1:
+                pairs.append(f"{step.layer.alias} into {before.layer.alias}")
+                positions[step.value] = positions[before.value]
+                steps[positions[step.value]] = _folded(before, step)
+            else:
+                left.append(f"{step.layer.alias} stays: {_why_left(before)}")
+                steps.append(step)
+        summary = f"{len(pairs)} folded" if pairs or left else "the network has no batch_norm"
+        return replace(program, steps=tuple(steps)).noted(Note(self.name, summary, (*pairs, *left)))
 
 
 def _why_left(before: Step | None) -> str:
     if before is None:
-        return "it is behind the input"
+        return "it is after the input"
     if before.layer.layer.takes_factors:
         return f"{before.layer.alias} has another consumer"
-    return f"it is behind {before.layer.kind}"
+    return f"it is after {before.layer.kind}"
 
 
 def _folded(first: Step, norm: Step) -> Step:
@@ -60,7 +68,7 @@ def _folded(first: Step, norm: Step) -> Step:
         return batch_norm.at_inference(own, _doubles(norm, state)).astype(np.float32)
 
     def restored_bias(values: Array) -> Mapping[str, Array]:
-        """As a batch norm that adds the bias and does nothing else, behind a layer without one."""
+        """As a batch norm that adds the bias and does nothing else, after a layer without one."""
         state = batch_norm.tensors_that_add(values)
         restored = {f"{norm.path}.{name}": tensor for name, tensor in state.items()}
         return restored if bias is None else {**restored, **bias.restore(np.zeros_like(values))}

@@ -1,23 +1,33 @@
 """Probabilities instead of logits."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, final
 
 from vggc.base.errors import ProductError
+from vggc.ir.program import Note, Program, appended
 from vggc.layers.activation import Softmax
-from vggc.passes.program import Note, Program, appended
+from vggc.passes.definition import Computation, Pass
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def softmax(program: Program) -> Program:
-    """A softmax over the classes behind the last layer; the output is called `probabilities`.
+@final
+class SoftmaxPass(Pass):
+    """A softmax over the classes after the last layer; the output is called `probabilities`."""
 
-    Raises:
-        ProductError: the network has no classifier, or ends in a softmax of its own.
-    """
-    last = program.network.layers[-1]
-    if last.node.section != "classifier":
-        raise ProductError("not supported: --softmax: the network ends in features, and has no logits")
-    if last.layer.gives_probabilities:
-        raise ProductError(f"not supported: --softmax: the network ends in {last.kind} already")
-    output = replace(program.output, name="probabilities")
-    note = Note("softmax", f"behind {last.alias}; the output is called probabilities")
-    return replace(appended(program, "softmax", Softmax()), output=output).noted(note)
+    name = "softmax"
+    help = "Give probabilities instead of logits."
+
+    def apply(self, program: Program) -> Program:
+        last = program.network.layers[-1]
+        if last.node.section != "classifier":
+            raise ProductError("not supported: --softmax: the network ends in features, and has no logits")
+        if last.layer.gives_probabilities:
+            raise ProductError(f"not supported: --softmax: the network ends in {last.kind} already")
+        output = replace(program.output, name="probabilities")
+        note = Note(self.name, f"after {last.alias}; the output is called probabilities")
+        return replace(appended(program, "softmax", Softmax()), output=output).noted(note)
+
+    def reference(self, program: Program, module: "nn.Module", computation: Computation) -> Computation:
+        return lambda x: computation(x).softmax(dim=1)

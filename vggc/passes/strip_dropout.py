@@ -1,13 +1,23 @@
 """Dropout does nothing at inference, so it is never in a file."""
 
 from dataclasses import replace
+from typing import final
 
-from vggc.passes.program import Note, Program, named
+from vggc.ir.program import Note, Program, named
+from vggc.passes.definition import Pass
 
 
-def strip_dropout(program: Program) -> Program:
+@final
+class StripDropout(Pass):
     """Leave every kind of dropout out, and say which."""
-    dropped = [step for step in program.steps if step.layer.layer.group == "dropout"]
-    if not dropped:
-        return program
-    return replace(program, steps=program.without(dropped)).noted(Note("strip_dropout", f"left out {named(dropped)}"))
+
+    name = "strip_dropout"
+    help = "Dropout does nothing at inference, and is never in a file."
+    always = True
+
+    def apply(self, program: Program) -> Program:
+        dropped = [step for step in program.steps if step.layer.layer.group == "dropout"]
+        if not dropped:
+            return program
+        note = Note(self.name, f"left out {named(dropped)}")
+        return replace(program, steps=program.without(dropped)).noted(note)

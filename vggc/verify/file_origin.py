@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-    from vggc.passes import Program
+    from vggc.ir.program import Program
     from vggc.verify.verification import Precision
 
 

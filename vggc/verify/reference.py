@@ -4,20 +4,19 @@ Written from what the passes promise rather than from how they do it: dense eval
 every window of the map, not a convolution.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from vggc.backends.torch.torch_module import evaluate, operation, with_state, without_hints
+from vggc.backends.torch.torch_module import evaluate, with_state, without_hints
 from vggc.ir.geometry import receptive_fields
-from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.layer import pair
-from vggc.passes.program import Program
-from vggc.recipe.recipe import Preprocess
+from vggc.ir.network import Network
+from vggc.ir.program import Program
+from vggc.passes import PASSES
+from vggc.passes.definition import Computation
 from vggc.verify.outputs import relative_l2
 from vggc.verify.revealing_weights import balanced, telling_weights
 from vggc.verify.sessions import Array
@@ -88,12 +87,7 @@ class Reference:
         weights = telling_weights(network)
         yield "He", weights
         x = self.input(Sample(len(SEEDS_AND_BATCHES), 2, self.samples()[0].size))
-        yield "balanced", balanced(network, weights, self.expected.prepared(x) if self.takes_images else x)
-
-    @property
-    def takes_images(self) -> bool:
-        """Whether the program begins with the spec's preprocessing, and takes uint8 (batch, H, W, C)."""
-        return self.program.did("embed_preprocess")
+        yield "balanced", balanced(network, weights, self.expected.network_input(x))
 
     def output(self, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
         """The output for an input, with the weights of `state` in place of the module's own."""
@@ -113,7 +107,7 @@ class Reference:
         """Path and output of every layer of the network, one after the other, for an input of the spec's size."""
         network = self.program.network
         with torch.no_grad(), without_hints():
-            x = self.expected.prepared(x) if self.takes_images else x
+            x = self.expected.network_input(x)
             for layer, y in evaluate(
                 network, self.module, x, lambda each, xs: with_state(each, self.module, state)(*xs)
             ):
@@ -132,8 +126,7 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 def _sizes(program: Program) -> list[tuple[int, int]]:
     _, height, width = program.network.input
-    preprocess = program.network.header.preprocess
-    if program.did("embed_preprocess") and preprocess is not None and (preprocess.resize or preprocess.crop):
+    if program.prologue is not None and isinstance(program.input.dims[1], str) and not program.dynamic:
         return [(height, width), (height + 13, width + 6), (2 * height + 1, height + 4)]
     if program.dynamic:
         down, right = _strides(program.network)
@@ -155,73 +148,11 @@ class _Expected(nn.Module):
         self.module = module
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        network = self.program.network
-        if self.program.did("embed_preprocess"):
-            x = self.prepared(x)
-        y: torch.Tensor = _densely(network, self.module, x) if self.program.did("fc_to_conv") else self.module(x)
-        return y.softmax(dim=1) if self.program.did("softmax") else y
+        computation: Computation = self.module
+        for name in self.program.passes:
+            computation = PASSES[name].reference(self.program, self.module, computation)
+        return computation(self.network_input(x))
 
-    def prepared(self, image: torch.Tensor) -> torch.Tensor:
-        """The network's input for an image."""
-        preprocess = self.program.network.header.preprocess
-        assert preprocess is not None
-        return preprocessed(image, preprocess)
-
-
-def preprocessed(image: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
-    """Images, uint8 (batch, H, W, C), as float32 inputs (batch, C, H', W')."""
-    x = image.permute(0, 3, 1, 2).to(torch.get_default_dtype())
-    if preprocess.resize is not None:
-        size = pair(preprocess.resize)
-        x = functional.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
-    if preprocess.crop is not None:
-        rows, columns = pair(preprocess.crop)
-        top, left = (x.shape[2] - rows) // 2, (x.shape[3] - columns) // 2
-        x = x[:, :, top : top + rows, left : left + columns]
-    x = x / 255
-    if preprocess.mean is not None:
-        x = x - torch.tensor(preprocess.mean).reshape(-1, 1, 1)
-    if preprocess.std is not None:
-        x = x / torch.tensor(preprocess.std).reshape(-1, 1, 1)
-    return x
-
-
-def _densely(network: Network, module: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-    """The classifier on every window of the map that is as large as the spec's: (batch, classes, rows, columns)."""
-    places = (0, 0)  # rows and columns of windows
-
-    def apply(layer: ShapedLayer, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        nonlocal places
-        if layer is network.flatten_layer:
-            _, height, width = layer.input
-            windows = inputs[0].unfold(2, height, 1).unfold(3, width, 1)  # (batch, C, rows, columns, height, width)
-            places = (windows.shape[2], windows.shape[3])
-            return windows.permute(0, 2, 3, 1, 4, 5).reshape(len(x) * places[0] * places[1], -1)
-        computes = operation(layer, module)
-        return _side_by_side(layer, computes, inputs[0]) if _adapts(layer) else computes(*inputs)
-
-    *_, (_, y) = evaluate(network, module, x, apply)
-    return y.reshape(len(x), *places, -1).permute(0, 3, 1, 2)
-
-
-def _adapts(layer: ShapedLayer) -> bool:
-    """Whether a layer would take other windows from a larger map, and leave more than one value."""
-    return len(layer.output) == 3 and layer.output[1:] != (1, 1) and layer.layer.fixes_size()
-
-
-def _side_by_side(
-    layer: ShapedLayer, computes: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
-) -> torch.Tensor:
-    """The windows that the layer takes from the map of the spec, side by side on a larger map.
-
-    The layer itself computes them, on every part of the map (batch, C, H, W) that is as large as the spec's and begins
-    with a window. Each window is in several of them, and taken from the first.
-    """
-    (_, height, width), (channels, rows, columns) = layer.input, layer.output
-    parts = x.unfold(2, height, height // rows).unfold(3, width, width // columns)
-    down, right = parts.shape[2:4]
-    flat = parts.permute(0, 2, 3, 1, 4, 5).reshape(-1, *layer.input)
-    y = computes(flat).reshape(len(x), down, right, channels, rows, columns).permute(0, 3, 1, 4, 2, 5)
-    row, column = torch.arange(down + rows - 1), torch.arange(right + columns - 1)
-    part_down, part_right = row.clamp(max=down - 1), column.clamp(max=right - 1)
-    return y[:, :, part_down, row - part_down][:, :, :, part_right, column - part_right]
+    def network_input(self, x: torch.Tensor) -> torch.Tensor:
+        """What the network is given for an input of the file."""
+        return x if self.program.prologue is None else self.program.prologue.compute(x)

@@ -12,7 +12,7 @@ import torch
 
 from vggc.base.version import __version__
 from vggc.base.words import compact, in_bytes
-from vggc.passes.program import Note
+from vggc.ir.program import Note
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
 

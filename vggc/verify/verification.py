@@ -15,7 +15,8 @@ from vggc.backends.onnx import onnx_model
 from vggc.backends.onnx.onnx_model import Float
 from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network
-from vggc.passes import Program, prepare
+from vggc.ir.program import Program
+from vggc.passes import prepare
 from vggc.verify.bisection import culprit, first_difference, first_structural_difference, layer_of
 from vggc.verify.int8_tensors import quantized_span
 from vggc.verify.model_file import data_files

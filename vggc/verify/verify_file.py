@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-    from vggc.passes import Program
-    from vggc.passes.program import Array
+    from vggc.ir.program import Array, Program
     from vggc.verify.report import Report
     from vggc.verify.verification import Precision
 

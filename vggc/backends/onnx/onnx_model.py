@@ -11,15 +11,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from vggc.backends.onnx.open_sizes import check_sizes
 from vggc.backends.onnx.protobuf_stream import Tensor
 from vggc.backends.text import yaml_spec
 from vggc.base.version import __version__
 from vggc.ir.graph import INPUT
 from vggc.ir.network import Network, ShapedLayer
+from vggc.ir.program import Array, Derived, Port, Program, State, Step
+from vggc.ir.program import program as as_program
 from vggc.ir.walk import walk
 from vggc.layers.layer import LoweringError, OnnxNode
-from vggc.passes import ALWAYS, PASSES, check_sizes, prepare
-from vggc.passes.program import Array, Derived, Port, Program, State, Step
 
 OLDEST_OPSET: Final = 13
 DEFAULT_OPSET: Final = 17  # onnxruntime 1.12 (2022) and all later ones run it
@@ -80,7 +81,7 @@ def lower(what: Program | Network, opset: int = DEFAULT_OPSET, precision: Float 
         LoweringError: a layer has no form in the opset.
         ProductError: height and width are left open, and a layer is not the same at every size.
     """
-    program = what if isinstance(what, Program) else prepare(what)
+    program = what if isinstance(what, Program) else as_program(what)
     if program.dynamic:
         check_sizes(program, opset)
     lowering = _Lowering(program, opset, precision)
@@ -115,7 +116,7 @@ def metadata(program: Program, precision: str) -> dict[str, str]:
         "vggc.version": __version__,
         "vggc.spec": text,
         "vggc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "vggc.passes": json.dumps([name for name in PASSES if program.did(name) and name not in ALWAYS]),
+        "vggc.passes": json.dumps(program.passes),
         "vggc.precision": precision,
         "onnx.version": onnx.__version__,
     }
@@ -155,7 +156,7 @@ class _Lowering:
         """What the first layer takes: the file's input, preprocessed and cast where that is asked for."""
         value = self.program.input.name
         if self.program.prologue is not None:
-            nodes = self.program.prologue(opset)
+            nodes = self.program.prologue.nodes(opset)
             value = self._append("preprocess", nodes, {"x": value, "y": "preprocess"}, TensorProto.FLOAT)
         if self.precision != "float32":
             value = self._cast(value, self.element, "input_cast")

@@ -14,7 +14,7 @@ from vggc.backends.onnx.onnx_model import Lowered
 from vggc.backends.onnx.protobuf_stream import Tensor
 from vggc.backends.onnx.publishing import data_name
 from vggc.base.progress import Progress, silent
-from vggc.passes.program import Array, State
+from vggc.ir.program import Array, State
 
 CHECKSUMS: Final = "vggc.tensors_crc32"  # the metadata that tells an altered weight from the one that was written
 

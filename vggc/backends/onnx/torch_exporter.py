@@ -14,7 +14,7 @@ from torch import nn
 
 from vggc.backends.onnx.onnx_model import metadata
 from vggc.base.errors import ProductError
-from vggc.passes.program import BATCH, Program
+from vggc.ir.program import BATCH, Program
 
 EXPORTER: Final = "vggc.exporter"  # the metadata that tells such a file from vggc's own
 

@@ -20,8 +20,7 @@ def build(network: Network) -> nn.Sequential:
     with torch.device("meta"):
         calls = {layer.path: layer.layer.torch(*layer.shapes) for layer in network.layers}
         modules = {path: construct(call) for path, call in calls.items() if isinstance(call, TorchCall)}
-        module = nest(network, modules)
-    return module  # type: ignore[return-value]  # of several branches it is an fx.GraphModule
+        return nest(network, modules)  # type: ignore[return-value]  # of several branches it is an fx.GraphModule
 
 
 def evaluate(

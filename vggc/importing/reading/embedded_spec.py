@@ -13,8 +13,9 @@ from vggc.importing.reading.graph_values import Constant, original
 from vggc.importing.reading.interface import Interface
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
+from vggc.ir.program import Program
 from vggc.layers.layer import LoweringError, Shape
-from vggc.passes import Program, prepare
+from vggc.passes import prepare
 from vggc.pipeline import compile_source
 from vggc.verify.file_origin import Making
 from vggc.verify.structure import opset_of

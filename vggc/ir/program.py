@@ -6,7 +6,7 @@ same, or what the pass says that it computes; the network itself stays what ever
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from vggc.ir.graph import Node, Origin
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import without
 from vggc.layers.layer import Layer, OnnxNode, Shape
+
+if TYPE_CHECKING:
+    import torch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 State = Callable[[str], Array]  # the float32 values of a tensor by its key in torch's state dict
@@ -62,6 +65,24 @@ class Step:
         return self.layer.layer.onnx(*self.layer.shapes, opset=opset)
 
 
+class Prologue(Protocol):
+    """What comes before the network in a file: the network's input, computed from the file's."""
+
+    @property
+    def least_opset(self) -> int:
+        """The oldest opset that has the nodes."""
+
+    def nodes(self, opset: int) -> tuple[OnnxNode, ...]:
+        """The nodes that compute the network's input `y` from the file's input `x`.
+
+        Raises:
+            LoweringError: the opset has no form for them.
+        """
+
+    def compute(self, x: "torch.Tensor") -> "torch.Tensor":
+        """The same in torch, independently of the nodes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """An input or output of the file: numbers are fixed sizes, words are symbolic ones; the batch axis comes first."""
@@ -90,16 +111,17 @@ class Note:
 class Program:
     """The steps from `input` to `output`, and what the passes did to them.
 
-    `prologue` gives, for an opset, the nodes that make the first layer's input (`y`) of the file's input (`x`), where
-    the two are not the same. `dynamic` says that the network's height and width are left open.
+    `prologue` computes the network's input from the file's, where the two are not the same. `dynamic` says that the
+    network's height and width are left open. `passes` are the names of the passes that were asked for.
     """
 
     network: Network
     steps: tuple[Step, ...]
     input: Port
     output: Port
-    prologue: Callable[[int], tuple[OnnxNode, ...]] | None = None
+    prologue: "Prologue | None" = None
     dynamic: bool = False
+    passes: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
     @property
@@ -115,9 +137,10 @@ class Program:
         """With one more note."""
         return replace(self, notes=(*self.notes, note))
 
-    def did(self, name: str) -> bool:
-        """Whether the pass of that name was carried out."""
-        return any(note.name == name for note in self.notes)
+    @property
+    def least_opset(self) -> int:
+        """The oldest opset in which what the passes added can be written."""
+        return self.prologue.least_opset if self.prologue is not None else 0
 
 
 def program(network: Network) -> Program:
