@@ -7,13 +7,9 @@ from typing import Final
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Diagnostic, Note
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
-from vggc.layers.conv import Conv2d
-from vggc.layers.layer import pair
 
 DEEP: Final = 10  # layers with weights; torch's default initialisation still trains AlexNet's 8
 _VARIANCE_KEEPING: Final = ("kaiming_normal", "kaiming_uniform", "orthogonal")
-_SELF_NORMALIZING: Final = ("selu",)
 
 
 def check(network: Network, allowed: Iterable[str] = ()) -> list[Diagnostic]:
@@ -28,11 +24,11 @@ def _warning(code: str, message: str, layer: ShapedLayer, help: str) -> Diagnost
 
 
 def _deep_without_norm(network: Network) -> Iterator[Diagnostic]:
-    weighted = [layer for layer in network.layers if layer.layer.group in ("conv", "linear")]
+    weighted = [layer for layer in network.layers if layer.layer.is_weight_layer]
     normalized = any(layer.layer.group == "norm" and layer.layer.tensors(layer.input) for layer in network.layers)
-    scheme = network.header.init.get("conv2d")
-    kept = scheme is not None and scheme.kind in _VARIANCE_KEEPING
-    normalizing = any(layer.kind in _SELF_NORMALIZING for layer in network.layers)
+    schemes = [network.header.init.get(layer.kind) for layer in weighted if layer.layer.weight_form == "kernel"]
+    kept = any(scheme is not None and scheme.kind in _VARIANCE_KEEPING for scheme in schemes)
+    normalizing = any(layer.layer.self_normalizing for layer in network.layers)
     if len(weighted) > DEEP and not (normalized or kept or normalizing):
         message = (
             f"{len(weighted)} layers with weights, no norm and no He initialisation: "
@@ -48,24 +44,24 @@ def _neighbours(network: Network) -> Iterator[tuple[ShapedLayer, ShapedLayer]]:
 
 def _dropout_before_norm(network: Network) -> Iterator[Diagnostic]:
     for first, second in _neighbours(network):
-        if first.layer.group == "dropout" and second.kind == "batch_norm":
-            message = f"{first.kind} right before batch_norm: the variance differs between training and inference"
+        if first.layer.group == "dropout" and second.layer.uses_batch_statistics:
+            message = f"{first.kind} right before {second.kind}: the variance differs between training and inference"
             yield _warning("W402", message, first, "put the dropout behind the norm (arXiv:1801.05134)")
 
 
 def _dropout_before_pool(network: Network) -> Iterator[Diagnostic]:
     for first, second in _neighbours(network):
-        if first.layer.group == "dropout" and second.kind in ("max_pool2d", "adaptive_max_pool2d"):
+        if first.layer.group == "dropout" and second.layer.takes_maximum:
             message = f"{first.kind} right before {second.kind}: the maximum takes another value instead"
             yield _warning("W403", message, first, "put the dropout behind the pool")
 
 
 def _needless_bias(network: Network) -> Iterator[Diagnostic]:
     for first, second in _neighbours(network):
-        layer = first.layer
-        said = "bias" in first.node.origin.options
-        if isinstance(layer, Conv2d) and layer.bias and not said and second.kind == "batch_norm":
-            message = "the bias of a convolution right before batch_norm has no effect: the norm subtracts it again"
+        has_bias = first.layer.weight_form == "kernel" and "bias" in first.layer.tensors(*first.shapes)
+        on_purpose = "bias" in first.node.origin.options
+        if has_bias and not on_purpose and second.layer.uses_batch_statistics:
+            message = f"the bias of a convolution right before {second.kind} has no effect: the norm subtracts it again"
             help = "`bias: false`; or say `bias: true` to keep it, as torchvision does"
             yield _warning("W404", message, first, help)
             return  # the cause is nearly always one `defaults`, so once is enough
@@ -73,12 +69,8 @@ def _needless_bias(network: Network) -> Iterator[Diagnostic]:
 
 def _uneven_pool(network: Network) -> Iterator[Diagnostic]:
     for layer in network.layers:
-        pool = layer.layer
-        if not isinstance(pool, AdaptiveAvgPool2d | AdaptiveMaxPool2d) or pool.allow_enlarge:
-            continue
-        _, height, width = layer.input
-        rows, columns = pair(pool.output_size)
-        if height % rows or width % columns:
+        if layer.layer.has_uneven_windows(*layer.shapes):
+            (_, height, width), (_, rows, columns) = layer.input, layer.output
             message = f"{layer.kind}: {rows}x{columns} does not divide the {height}x{width} map: its windows overlap"
             help = "choose a size that divides the map; other tools may not export this one"
             yield _warning("W405", message, layer, help)
@@ -86,14 +78,14 @@ def _uneven_pool(network: Network) -> Iterator[Diagnostic]:
 
 def _softmax_last(network: Network) -> Iterator[Diagnostic]:
     last = network.layers[-1]
-    if last.node.section == "classifier" and last.kind in ("softmax", "log_softmax"):
+    if last.node.section == "classifier" and last.layer.gives_probabilities:
         message = f"{last.kind} is the last layer: torch's cross-entropy expects logits and applies it again"
         yield _warning("W406", message, last, "remove it; the argmax stays the same")
 
 
 def _activation_last(network: Network) -> Iterator[Diagnostic]:
     last = network.layers[-1]
-    gates = last.layer.group in ("activation", "dropout") and last.kind not in ("softmax", "log_softmax")
+    gates = last.layer.group in ("activation", "dropout") and not last.layer.gives_probabilities
     if last.node.section == "classifier" and gates and network.graph.until is None:
         message = f"{last.kind} is the last layer, so the logits go through it"
         yield _warning("W407", message, last, "end the classifier with `{linear: classes}`")

@@ -138,10 +138,8 @@ class _Inference:
         message = str(error)
         if error.spatial:
             notes += [*self._input_elsewhere(node), Note("trace", self._trace(node)), self._help_smallest(node, error)]
-        elif error.code == "E202" and error.option == "in_features":
-            message = (
-                f"{node.layer.kind}: you wrote in_features {node.layer.in_features}; {self._arithmetic(shapes[0])}"  # type: ignore[attr-defined]
-            )
+        elif error.claim is not None and len(shapes[0]) == 1:
+            message = f"{error.claim}; {self._arithmetic(shapes[0])}"
         elif error.code == "E201":
             notes += self._flattened()
         if error.help:

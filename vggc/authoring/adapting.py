@@ -1,6 +1,6 @@
 """What a child must say besides its input, so that what it inherits fits: pools, preprocessing, crops, figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import groupby
@@ -14,7 +14,6 @@ from vggc.frontend.text.document import Table, plain
 from vggc.ir.graph import Graph, Node
 from vggc.ir.network import Network
 from vggc.ir.walk import without
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.layer import Shape, ShapeError, pair
 from vggc.pipeline import read_graph
 from vggc.recipe import recipe
@@ -63,7 +62,7 @@ def _pools(graph: Graph) -> list[tuple[int, Node]]:
     """The pools in the features that need a map of some size, and the stage that each of them ends."""
     found, stage = [], 1
     for node in graph.nodes:
-        if node.section == "features" and node.layer.group == "pool":
+        if node.section == "features" and node.layer.ends_stage:
             axes = node.layer.axes()
             if axes is not None and axes[0].window is not None:
                 found.append((stage, node))
@@ -114,10 +113,8 @@ def _pool(graph: Graph) -> Any:
     try:
         pool.shape(ends)
     except ShapeError:
-        if not isinstance(pool, AdaptiveAvgPool2d | AdaptiveMaxPool2d):
-            return "none"
-        size = [min(each) for each in zip(pair(pool.output_size), ends[1:], strict=True)]
-        return "none" if size == list(ends[1:]) else {pool.kind: {"output_size": size}}
+        shrunk = pool.shrunk(ends)
+        return "none" if shrunk is None else {shrunk.kind: _plain(shrunk.changed())}
     return None
 
 
@@ -161,5 +158,8 @@ def _augment(augment: Iterable[Named], before: Shape, after: Shape) -> list[Any]
 def restated(network: Network) -> Changes:
     """The inherited expectations that do not hold of a child, with the figures that do."""
     broken = {each.key: expectations.figure(network, each) for each in expectations.broken(network)}
-    stated = {key: list(value) if isinstance(value, tuple) else value for key, value in broken.items()}
-    return {"expect": stated} if stated else {}
+    return {"expect": _plain(broken)} if broken else {}
+
+
+def _plain(values: Mapping[str, object]) -> Changes:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}

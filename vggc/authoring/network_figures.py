@@ -56,7 +56,7 @@ def _share(sign: str, share: float) -> str:
 
 def _depth(network: Network) -> int:
     """As in the names of VGG: convolutions and linear layers."""
-    return sum(layer.layer.group in ("conv", "linear") for layer in network.layers)
+    return sum(layer.layer.is_weight_layer for layer in network.layers)
 
 
 _ALL: Final = (

@@ -21,7 +21,6 @@ from vggc.frontend.text.document import plain
 from vggc.frontend.text.sources import stock_folder
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from vggc.layers.layer import Shape
 from vggc.pipeline import compile_source, read_graph
 
@@ -172,7 +171,7 @@ class _Child:
         ends = dimensions(features(self.network.graph).output)
         pool = next(node.layer for node in self.parent.nodes if node.section == "avgpool")
         why = f"# The features end at {ends}, which is too small a map for the inherited pool, {layer_text(pool)}"
-        if isinstance(pool, AdaptiveAvgPool2d | AdaptiveMaxPool2d):
+        if pool.fixes_size():
             yield f"{why}:"
             yield "# to enlarge it would add weights and no information."
         else:

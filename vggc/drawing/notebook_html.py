@@ -41,7 +41,7 @@ def _lines(network: Network, picture: bool) -> Iterator[str]:
     left_out = len(rows) - MOST
     for position, (layer, cells) in enumerate(zip(network.layers, rows, strict=True)):
         if left_out <= 0 or not MOST // 2 <= position < MOST // 2 + left_out:
-            yield _row("td", cells, "vggc-pooled" if layer.layer.group == "pool" else "")
+            yield _row("td", cells, "vggc-pooled" if layer.layer.ends_stage else "")
         elif position == MOST // 2:
             yield f'<tr><td colspan="{len(heading)}">{left_out:,} more layers</td></tr>'
     yield "</tbody></table></div>"

@@ -128,7 +128,7 @@ def _summary(calibration: Calibration | None, size: int, target: Path) -> str:
 
 
 def _advice(program: Program) -> tuple[str, ...]:
-    norms = sum(step.layer.kind == "batch_norm" for step in program.steps)
+    norms = sum(step.layer.layer.uses_batch_statistics for step in program.steps)
     if not norms:
         return ()
     return (f"{norms} batch_norm stand between the layers: --fold-batch-norm makes the file smaller and quicker",)

@@ -47,7 +47,7 @@ class _Aliases:
         return self._unique(self._classifier(layer))
 
     def _feature(self, layer: Layer) -> str:
-        if layer.group == "pool":
+        if layer.ends_stage:
             self.stage, self.conv = self.stage + 1, 0
             return f"pool{self.stage - 1}"
         if layer.group == "conv":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 Shape = tuple[int, ...]
+WeightForm = Literal["kernel", "matrix", "factors"]
 OnnxValue = int | float | str | tuple[int, ...] | tuple[float, ...]
 
 MAX_DIMENSION = 2**31 - 1
@@ -41,7 +42,8 @@ class ShapeError(ValueError):
     """A layer cannot take its input.
 
     `option` names the option at fault, where one is. `spatial` says that height or width is the cause, so that
-    inference can go on with a legal one. `recovered` is the output to go on with otherwise.
+    inference can go on with a legal one. `recovered` is the output to go on with otherwise. `claim` is what the user
+    wrote of the input and need not have written, where that is wrong: the message goes on with what the input is.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class ShapeError(ValueError):
         spatial: bool = False,
         recovered: Shape | None = None,
         help: str | None = None,
+        claim: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -60,6 +63,7 @@ class ShapeError(ValueError):
         self.spatial = spatial
         self.recovered = recovered
         self.help = help
+        self.claim = claim
 
 
 class LoweringError(ValueError):
@@ -117,7 +121,7 @@ class Layer(Named):
     scaled_option: ClassVar[str | None] = None
     # What its `weight` is, where it learns one: a kernel with four axes, a matrix, or one factor for each channel or
     # value. It decides which schemes of `init` suit.
-    weight_form: ClassVar[Literal["kernel", "matrix", "factors"] | None] = None
+    weight_form: ClassVar[WeightForm | None] = None
     # Whether it makes a vector of an image.
     flattens: ClassVar[bool] = False
     # Whether it computes every value from that value alone and by the same function.
@@ -305,12 +309,14 @@ def written(kind: str, option: str, wrote: int | None, actual: int, derivation: 
         ShapeError: E202, the input has another size.
     """
     if wrote is not None and wrote != actual:
+        claim = f"{kind}: you wrote {option} {wrote}"
         raise ShapeError(
             "E202",
-            f"{kind}: you wrote {option} {wrote}; {derivation}",
+            f"{claim}; {derivation}",
             option=option,
             recovered=recovered,
             help=f"remove {option}: it is inferred",
+            claim=claim,
         )
 
 

@@ -42,7 +42,7 @@ def _stages(name: str, items: Items, analysis: Analysis, positions: Positions) -
             continue
         layers = layers_of(analysis, (name, position))
         stage.append(_item(item, layers, positions))
-        if name == "features" and any(layer.layer.group == "pool" for layer in layers):
+        if name == "features" and any(layer.layer.ends_stage for layer in layers):
             yield _stage(number, stage)
             stage, number = [], number + 1
     if number == 1 or name != "features":

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar, Final, Literal, final
 
 from vggc.base.records import Named
-from vggc.layers.layer import Positive, PositiveNumber, Probability
+from vggc.layers.layer import Positive, PositiveNumber, Probability, WeightForm
 
 FanMode = Annotated[Literal["fan_in", "fan_out"], "whose variance is kept: the output's (fan_in) or the gradient's"]
 Nonlinearity = Annotated[
@@ -16,7 +16,7 @@ Gain = Annotated[PositiveNumber, "a factor on the result"]
 class Initializer(Named):
     """A function of `torch.nn.init`; the fields are its keyword arguments."""
 
-    weights_of: ClassVar[tuple[str, ...] | None] = None  # the kinds whose weights it suits; None: any tensor
+    weight_forms: ClassVar[tuple[WeightForm, ...] | None] = None  # the weights that it suits; None: any tensor
 
     def conflict(self) -> str | None:
         """Why its arguments contradict each other, where they do."""
@@ -37,7 +37,7 @@ class KaimingNormal(Initializer):
 
     kind = "kaiming_normal"
     main = "mode"
-    weights_of = ("conv2d", "linear")
+    weight_forms = ("kernel", "matrix")
     mode: FanMode = "fan_in"
     nonlinearity: Nonlinearity = "leaky_relu"
     a: Slope = 0
@@ -49,7 +49,7 @@ class KaimingUniform(Initializer):
 
     kind = "kaiming_uniform"
     main = "mode"
-    weights_of = ("conv2d", "linear")
+    weight_forms = ("kernel", "matrix")
     mode: FanMode = "fan_in"
     nonlinearity: Nonlinearity = "leaky_relu"
     a: Slope = 0
@@ -61,7 +61,7 @@ class XavierNormal(Initializer):
 
     kind = "xavier_normal"
     main = "gain"
-    weights_of = ("conv2d", "linear")
+    weight_forms = ("kernel", "matrix")
     gain: Gain = 1.0
 
 
@@ -71,7 +71,7 @@ class XavierUniform(Initializer):
 
     kind = "xavier_uniform"
     main = "gain"
-    weights_of = ("conv2d", "linear")
+    weight_forms = ("kernel", "matrix")
     gain: Gain = 1.0
 
 
@@ -81,7 +81,7 @@ class Orthogonal(Initializer):
 
     kind = "orthogonal"
     main = "gain"
-    weights_of = ("conv2d", "linear")
+    weight_forms = ("kernel", "matrix")
     gain: Gain = 1
 
 
@@ -91,7 +91,7 @@ class Dirac(Initializer):
 
     kind = "dirac"
     main = "groups"
-    weights_of = ("conv2d",)
+    weight_forms = ("kernel",)
     groups: Annotated[Positive, "groups of the convolution"] = 1
 
 
@@ -100,7 +100,7 @@ class Eye(Initializer):
     """The identity matrix."""
 
     kind = "eye"
-    weights_of = ("linear",)
+    weight_forms = ("matrix",)
 
 
 @final
@@ -109,7 +109,7 @@ class Sparse(Initializer):
 
     kind = "sparse"
     main = "sparsity"
-    weights_of = ("linear",)
+    weight_forms = ("matrix",)
     sparsity: Annotated[Probability, "the share that is 0"]
     std: Annotated[PositiveNumber, "the standard deviation of the others"] = 0.01
 

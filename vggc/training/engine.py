@@ -136,7 +136,7 @@ def _introduce(request: Request, source: Source, split: Split, folder: RunFolder
         talk.say(
             "deterministic: the same numbers on every run; slower on a GPU, where it rules the fastest kernels out"
         )
-    if fabric.world_size > 1 and any(layer.kind == "batch_norm" for layer in network.layers):
+    if fabric.world_size > 1 and any(layer.layer.uses_batch_statistics for layer in network.layers):
         shared = "over all processes" if fabric.device.type == "cuda" else "in each process by its own images"
         talk.say(f"note: batch norm normalises {shared}")
     talk.say(f"writing to {folder.path}")

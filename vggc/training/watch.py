@@ -216,7 +216,7 @@ def dead_units(network: Network, module: nn.Module, inputs: torch.Tensor) -> tup
 
         return module.get_submodule(paths[alias]).register_forward_hook(hook)
 
-    paths = {layer.alias: layer.path for layer in network.layers if layer.kind in ("relu", "relu6")}
+    paths = {layer.alias: layer.path for layer in network.layers if layer.layer.zeroes_negatives}
     hooks = [watch(alias) for alias in paths]
     training = module.training
     try:

@@ -1,5 +1,6 @@
 """Weights under which every layer shows in the output."""
 
+from math import prod
 from typing import Final
 
 import torch
@@ -42,7 +43,7 @@ def balanced(network: Network, state: State, x: torch.Tensor) -> State:
 
     def balance(layer: ShapedLayer, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         y = torch_module.with_state(layer, module, state)(*inputs)
-        if layer.layer.group in ("conv", "linear"):
+        if layer.layer.is_weight_layer:
             own = {name: state[f"{layer.path}.{name}"] for name in layer.state}
             scaled, y = _scaled(own, y)
             state.update({f"{layer.path}.{name}": values for name, values in scaled.items()})
@@ -58,8 +59,9 @@ def _drawn(name: str, shape: tuple[int, ...], layer: ShapedLayer, generator: tor
     if name == "num_batches_tracked":
         return torch.tensor(0)
     drawn = torch.randn(shape, generator=generator)
-    if name == "weight" and len(shape) > 1 and layer.layer.group in ("conv", "linear"):
-        scaled: torch.Tensor = drawn * (2.0 / drawn[0].numel()) ** 0.5
+    if name == "weight" and layer.layer.is_weight_layer:
+        fan_in = layer.macs / prod(layer.output)
+        scaled: torch.Tensor = drawn * (2.0 / fan_in) ** 0.5
         return scaled
     if name == "running_var":
         return 0.5 + drawn.abs()

@@ -90,7 +90,7 @@ def torchinfo_mult_adds(network: Network) -> tuple[int, int, int]:
     bias = other = 0
     for layer in network.layers:
         tensors = layer.layer.tensors(layer.input)
-        if layer.layer.group in ("conv", "linear"):
+        if layer.layer.is_weight_layer:
             positions = layer.output[1] * layer.output[2] if len(layer.output) == 3 else 1
             bias += sum(positions * shape[0] for name, shape in tensors.items() if name == "bias")
         else:

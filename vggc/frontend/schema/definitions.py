@@ -114,7 +114,7 @@ def _rewrite() -> Schema:
 
 
 def _init() -> Schema:
-    weights = [kind for kind, cls in KINDS.items() if kind in ("conv2d", "linear") or cls.group == "norm"] + ["prelu"]
+    weights = [kind for kind, cls in KINDS.items() if cls.weight_form is not None]
     properties = {name: reference("initializer") for name in weights}
     properties["bias"] = {"allOf": [reference("initializer")], "description": "of every layer that learns one"}
     return closed("key of init", properties, [])

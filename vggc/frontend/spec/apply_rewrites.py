@@ -47,7 +47,7 @@ def _stages(features: Sequence[LayerItem]) -> list[int | str]:
     stages: list[int | str] = []
     for item in features:
         stages.append(stage)
-        stage += item.layer.group == "pool"
+        stage += item.layer.ends_stage
     return stages
 
 

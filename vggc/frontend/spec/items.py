@@ -16,7 +16,6 @@ from vggc.frontend.text.inherit import merge
 from vggc.ir.graph import Origin
 from vggc.layers import find
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
-from vggc.layers.conv import Conv2d
 from vggc.layers.layer import Layer
 from vggc.layers.pool import MaxPool2d
 
@@ -122,8 +121,9 @@ class Reader:
         assert cls is not None, kind
         options = options_of(value, cls.main)
         arguments = {name: self.argument(entry.value) for name, entry in options.items()}
-        if cls is Conv2d and plain(options["out_channels"].value) != "classes":
-            arguments["out_channels"] = self._scaled(arguments["out_channels"])
+        scaled = cls.scaled_option
+        if scaled is not None and plain(options[scaled].value) != "classes":
+            arguments[scaled] = self._scaled(arguments[scaled])
         places = {name: entry.value.span for name, entry in options.items()}
         item = LayerItem(cls(**arguments), Origin(span, places, shared=shared))
         self._check(item)

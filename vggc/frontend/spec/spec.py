@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from vggc.base.diagnostics import Diagnostic, Note
+from vggc.base.words import joined
 from vggc.frontend.schema.units import CONV, FC
 from vggc.frontend.spec.items import DEFAULT_DIVISOR, Item, LayerItem, Reader, Repeat
 from vggc.frontend.spec.records_from_values import picked, record
 from vggc.frontend.spec.rewrites import Rewrite, read_rewrites
 from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, Value, plain
 from vggc.ir.header import Classes, Expectation, Header
+from vggc.layers import KINDS, find
 from vggc.layers.layer import Shape
 from vggc.recipe.initializers import INITIALIZERS, Initializer
 
@@ -122,9 +124,10 @@ class _Builder:
 
     def _initializer(self, key: str, entry: Entry) -> Initializer:
         initializer = picked(INITIALIZERS, entry.value)
-        suits = initializer.weights_of
-        if suits is not None and key not in suits:
-            message = f"{initializer.kind} draws the weights of {' and '.join(suits)}, and this is `{key}`"
+        forms, kind = initializer.weight_forms, find(key)
+        if forms is not None and (kind is None or kind.weight_form not in forms):
+            suits = [name for name, cls in KINDS.items() if cls.weight_form in forms]
+            message = f"{initializer.kind} draws the weights of {joined(suits, 'and')}, and this is `{key}`"
             note = Note("help", "use zeros, ones, constant, normal or uniform")
             self.reader.error("E106", message, entry.value.span, note)
         elif conflict := initializer.conflict():
