@@ -211,7 +211,7 @@ def test_what_is_not_the_same_everywhere_is_refused(changes: dict[str, str], mes
 
 
 def test_a_network_without_linear_layers_has_nothing_to_convert(tmp_path: Path) -> None:
-    with pytest.raises(vggc.ProductError, match="no linear layer behind a flatten"):
+    with pytest.raises(vggc.ProductError, match="no linear layer after a flatten"):
         vggc.export_onnx(network(HEADLESS), tmp_path / "x.onnx", passes=["fc_to_conv"])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vggc.ir.graph import Graph, Node
 from vggc.ir.header import Header
 from vggc.ir.walk import peak
-from vggc.layers.layer import Layer, Shape
+from vggc.layers.layer import Layer, Shape, TorchCall
 
 if TYPE_CHECKING:
     from vggc.recipe.initializers import Initializer
@@ -63,6 +63,11 @@ class ShapedLayer:
     def layer(self) -> Layer:
         """The layer."""
         return self.node.layer
+
+    @property
+    def has_module(self) -> bool:
+        """Whether it is a module of torch rather than a function that joins its inputs."""
+        return isinstance(self.layer.torch(*self.shapes), TorchCall)
 
     @property
     def state(self) -> dict[str, Shape]:

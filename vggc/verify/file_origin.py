@@ -41,7 +41,7 @@ class Making:
         precision = metadata.get("vggc.precision", "float32")
         if not isinstance(passes, list) or not set(map(str, passes)) <= PASSES.keys() or precision not in TOLERANCES:
             raise ProductError(f"{name} says that it was made in a way that this version of vggc does not know")
-        by_vggc = "vggc.spec" in metadata and metadata.get("vggc.exporter", "vggc") == "vggc"
+        by_vggc = "vggc.version" in metadata and metadata.get("vggc.exporter", "vggc") == "vggc"
         return cls(by_vggc, tuple(passes), precision)  # type: ignore[arg-type]  # one of the table
 
 

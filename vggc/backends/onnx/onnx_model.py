@@ -19,7 +19,7 @@ from vggc.ir.graph import INPUT
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.program import Array, Derived, Port, Program, State, Step
 from vggc.ir.program import program as as_program
-from vggc.ir.walk import walk
+from vggc.ir.walk import is_chain, walk
 from vggc.layers.layer import LoweringError, OnnxNode
 
 OLDEST_OPSET: Final = 13
@@ -111,22 +111,22 @@ def _port(port: Port) -> onnx.ValueInfoProto:
 def metadata(program: Program, precision: str) -> dict[str, str]:
     """What travels in the file: the expanded spec and its hash, versions, passes, preprocessing, class names."""
     network = program.network
-    text = yaml_spec.emit(network.graph.whole)
-    found = {
-        "vggc.version": __version__,
-        "vggc.spec": text,
-        "vggc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    entries = {"vggc.version": __version__}
+    if is_chain(network.graph.nodes):  # the language has no words for branches
+        text = yaml_spec.emit(network.graph.whole)
+        entries |= {"vggc.spec": text, "vggc.spec_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    entries |= {
         "vggc.passes": json.dumps(program.passes),
         "vggc.precision": precision,
         "onnx.version": onnx.__version__,
     }
     if network.graph.until is not None:
-        found["vggc.until"] = network.graph.until
+        entries["vggc.until"] = network.graph.until
     if network.header.preprocess is not None:
-        found["vggc.preprocess"] = json.dumps(network.header.preprocess.changed())
+        entries["vggc.preprocess"] = json.dumps(network.header.preprocess.changed())
     if network.header.classes is not None and network.header.classes.names is not None:
-        found["vggc.classes"] = json.dumps(network.header.classes.names, ensure_ascii=False)
-    return found
+        entries["vggc.classes"] = json.dumps(network.header.classes.names, ensure_ascii=False)
+    return entries
 
 
 class _Lowering:

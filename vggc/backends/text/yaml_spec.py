@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, get_args
 
+from vggc.base.errors import ProductError
 from vggc.base.records import Limits, Named, Record
 from vggc.frontend.text.document import resolve
 from vggc.ir.graph import Graph, Node
 from vggc.ir.header import Classes, Expectation, Header
+from vggc.ir.walk import is_chain
 from vggc.layers.layer import Layer
 
 CLASSES: Final = "classes"
@@ -19,7 +21,13 @@ _OUTPUTS: Final = ("out_features", "out_channels")  # the main options that are 
 
 
 def emit(graph: Graph) -> str:
-    """The text of the canonical spec."""
+    """The text of the canonical spec.
+
+    Raises:
+        ProductError: the graph has branches, and the language has no words for them.
+    """
+    if not is_chain(graph.nodes):
+        raise ProductError(f"not supported: a spec of {graph.header.name}, which has branches")
     return "\n".join(_lines(graph)) + "\n"
 
 

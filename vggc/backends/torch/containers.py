@@ -5,12 +5,13 @@ Both classes are torch's own: what they hold pickles, scripts, exports and copie
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import fx, nn
 
+from vggc.base.errors import ProductError
 from vggc.ir.graph import INPUT
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import is_chain
@@ -23,8 +24,12 @@ def nest(network: Network, modules: Mapping[str, nn.Module]) -> nn.Module:
     Args:
         network: whose nodes say what takes what.
         modules: the module of every layer that has one, by path.
+
+    Raises:
+        ProductError: a layer takes a value from inside another container.
     """
-    return _container([_Item(layer, layer.path, layer.path, layer.inputs) for layer in network.layers], modules)
+    items = [_Item(layer, layer.path, layer.path, layer.inputs) for layer in network.layers]
+    return _container(items, modules, {INPUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class _Item:
     inputs: tuple[str, ...]
 
 
-def _container(items: Sequence[_Item], modules: Mapping[str, nn.Module]) -> nn.Module:
+def _container(items: Sequence[_Item], modules: Mapping[str, nn.Module], given: Collection[str]) -> nn.Module:
     children: OrderedDict[str, nn.Module] = OrderedDict()
     uses: list[_Item] = []  # the children, each as one computation
     for name, members in _by_child(items).items():
@@ -47,11 +52,23 @@ def _container(items: Sequence[_Item], modules: Mapping[str, nn.Module]) -> nn.M
             uses.append(members[0])
         else:
             inner = [_Item(each.layer, each.name.partition(".")[2], each.value, each.inputs) for each in members]
-            children[name] = _container(inner, modules)
-            uses.append(_Item(members[-1].layer, name, members[-1].value, _taken(members)))
+            taken = _taken(members)
+            children[name] = _container(inner, modules, taken)
+            uses.append(_Item(members[-1].layer, name, members[-1].value, taken))
+    _check_nested(uses, given)
     if len(children) == len(uses) and is_chain(_from_input(uses)):
         return nn.Sequential(children)
     return _graph_module(uses, children)
+
+
+def _check_nested(items: Iterable[_Item], given: Collection[str]) -> None:
+    """Every item takes what its container is given, or what an item before it gives."""
+    known = {*given}
+    for item in items:
+        for value in item.inputs:
+            if value not in known:
+                raise ProductError(f"not supported: {item.layer.path} takes {value}, which is inside another block")
+        known.add(item.value)
 
 
 def _by_child(items: Iterable[_Item]) -> dict[str, list[_Item]]:

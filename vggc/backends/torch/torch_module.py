@@ -12,7 +12,7 @@ from vggc.backends.torch.containers import function_of, nest
 from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import walk
-from vggc.layers.layer import TorchCall, TorchFunction
+from vggc.layers.layer import TorchCall
 
 
 def build(network: Network) -> nn.Sequential:
@@ -43,7 +43,7 @@ Apply = Callable[[ShapedLayer, tuple[torch.Tensor, ...]], torch.Tensor]
 
 def operation(layer: ShapedLayer, module: nn.Module) -> Callable[..., torch.Tensor]:
     """What computes a layer: its module, or its function where it has none."""
-    if isinstance(layer.layer.torch(*layer.shapes), TorchFunction):
+    if not layer.has_module:
         return function_of(layer)
     own: Callable[..., torch.Tensor] = module.get_submodule(layer.path)
     return own
@@ -107,7 +107,8 @@ def materialize(network: Network, seed: int = 0, progress: Progress = silent) ->
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         for layer in network.layers:
-            initialize(module.get_submodule(layer.path), layer, network)
+            if layer.has_module:
+                initialize(module.get_submodule(layer.path), layer, network)
             done += layer.params
             progress("drawing weights", done, total)
     return module
