@@ -19,12 +19,12 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The text products of the stock specs are committed; this fails when one of them is not what the code would write.
+# The text products of the stock specs are committed; this fails if one of them is not what the code would write.
 stale: $(INSTALLED)
 	$(BIN)/vggc build --check $$(ls specs/*.yaml)
 	$(BIN)/vggc schema | cmp - specs/vggc.schema.json
 
-# The site, in build/site; a link that leads nowhere, or a page that is not in the table of contents, fails.
+# The site, in build/site; a broken link, or a page that is not in the table of contents, fails.
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -35,7 +35,7 @@ exports: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
-# What takes minutes and gigabytes: a model of 3 GiB, exported, verified, and broken.
+# Tests that take minutes and gigabytes: a model of 3 GiB is exported, verified, and damaged.
 slow: $(INSTALLED)
 	VGGC_SLOW=1 $(BIN)/pytest -q tests/test_faults.py -k gibibytes
 

@@ -1,9 +1,9 @@
-"""Runs what a page shows on the command line, in an empty folder: `python docs/console.py` writes the answers anew.
+"""Runs the commands that a page shows, in an empty folder: `python docs/console.py` writes their output into the pages.
 
-A `console` block holds commands, each behind a dollar sign, and below each what it prints on stdout and stderr. A block
-with a `title` is a file of that name, which is there for the commands below it. A test holds the pages against what is
-printed now. What no two machines have in common may differ: seconds, rounding errors, and in a block `console trained`
-every number. Blocks `console measured` need what is not at hand, and are not run.
+A `console` block contains commands, each after a dollar sign, followed by what they print on stdout and stderr. A block
+with a `title` is a file of that name, for the commands below it. A test compares the pages with what is printed now.
+Figures that depend on the machine may differ: seconds, rounding errors, and in a block `console trained` every number.
+Blocks `console measured` need data that a checkout does not have, and are not run.
 """
 
 import os
@@ -26,7 +26,7 @@ NUMBER = re.compile(r" *\d+(?:[.,]\d+)*(?:e-?\d+)?")
 
 
 def answered(page: str, folder: Path) -> str:
-    """A page with the answers that its commands give in a folder, one after the other."""
+    """A page with the output of its commands, run in a folder one after the other."""
     commands = environment(folder)
     work = folder / "work"
     work.mkdir()
@@ -52,7 +52,7 @@ def _answers(block: str, work: Path, commands: dict[str, str]) -> Iterator[str]:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """With this checkout's vggc, and its Python, as the commands."""
+    """The environment in which `vggc` and `python` are those of this checkout."""
     for name, arguments in {"vggc": '-m vggc "$@"', "python": '"$@"'}.items():
         command = folder / "bin" / name
         command.parent.mkdir(exist_ok=True)
@@ -63,13 +63,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def without_measurements(page: str) -> str:
-    """A page without what no two machines have in common."""
+    """A page without the figures that depend on the machine."""
     page = TRAINED.sub(lambda block: NUMBER.sub("0", block[0]), page)
     return MEASURED.sub("0", page)
 
 
 def main(names: list[str]) -> None:
-    """Write the answers into the pages, all of them or those named, where they differ by more than measurements."""
+    """Write the output into all pages, or those named, where it differs by more than measurements."""
     for name in names or PAGES:
         page = HERE / name
         text = page.read_text(encoding="utf-8")

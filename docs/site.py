@@ -1,8 +1,8 @@
-"""What the pages need besides MkDocs, as its hooks.
+"""Hooks of MkDocs that turn the pages of the repository into those of the site.
 
-The pages are written to be read in the repository. So they link to files outside docs/, say behind the language of a
-fenced block what the tests make of it, and hold commands that prepare others in comments. The site gets those files
-beside its pages, the blocks without that word, and no comments.
+The pages are written to be read in the repository. So they link to files outside docs/, the language of a fenced block
+may be followed by a word for the tests, and comments contain commands that prepare others. The site gets copies of
+those files, blocks without that word, and no comments.
 """
 
 import re
@@ -17,7 +17,7 @@ FENCE = re.compile(r"^(```\w+) \w+$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The files, and those outside docs/ that a page links to."""
+    """Add the files outside docs/ that a page links to."""
     root = Path(config.docs_dir).parent
     named = {path for page in files.documentation_pages() for path in LINK.findall(page.content_string)}
     for path in sorted(named):
@@ -27,5 +27,5 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """A page as it stands in the site."""
+    """A page as the site shows it."""
     return FENCE.sub(r"\1", LINK.sub(r"\1", COMMENT.sub("", markdown)))

@@ -1,4 +1,4 @@
-"""Which file of the package imports which, read from the text: at the top and inside functions, types aside."""
+"""Which file of the package imports which, read from its text: at the top and inside functions, but not for types."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ def module_name(path: Path) -> str:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """For every file of the package, those that it imports when it runs."""
+    """For every file of the package, the files that it imports when it runs."""
     files = {module_name(path): path for path in sorted((ROOT / "vggc").rglob("*.py"))}
     return {
         name: set(_imported(ast.parse(path.read_text(encoding="utf-8")), set(files))) - {name}
@@ -38,8 +38,8 @@ def _imported(tree: ast.AST, files: set[str]) -> Iterator[str]:
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     """The sets of files that import each other, directly or through others."""
     reachable = {name: _reachable(name, graph) for name in graph}
-    found = {tuple(sorted(b for b in reachable[a] if a in reachable[b])) for a in graph if a in reachable[a]}
-    return [list(each) for each in sorted(found)]
+    groups = {tuple(sorted(b for b in reachable[a] if a in reachable[b])) for a in graph if a in reachable[a]}
+    return [list(group) for group in sorted(groups)]
 
 
 def _reachable(start: str, graph: dict[str, set[str]]) -> set[str]:

@@ -1,4 +1,4 @@
-"""The shape of the package: no cycle of files, and a root that one can take in at a glance; and of the repository."""
+"""The structure of the package and of the repository: no cycle of files, a small root, no binary and no large file."""
 
 import subprocess
 from pathlib import Path

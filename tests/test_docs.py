@@ -1,4 +1,4 @@
-"""The pages say what is true: every YAML block compiles, every shown error is what is printed, nothing is stale."""
+"""The pages are true: every YAML block compiles, every quoted error is what vggc prints, no generated page is stale."""
 
 import re
 import subprocess
@@ -28,7 +28,7 @@ PAGES = [
     *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")) if not path.name.endswith(".in.md")),
 ]
 ROOT_PAGES = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
-OF_OTHER_TOOLS = ("hook", "workflow")  # kinds of YAML blocks; tests/test_ci.py tries them
+OF_OTHER_TOOLS = ("hook", "workflow")  # kinds of YAML blocks; tests/test_ci.py tests them
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 Block = tuple[str, str, str, str]
@@ -36,14 +36,14 @@ Block = tuple[str, str, str, str]
 
 def blocks(*languages: str) -> list[Block]:
     """(place, language, kind, text) of the fenced blocks of all pages."""
-    found = []
+    result = []
     for page in PAGES:
         text = (ROOT / page).read_text(encoding="utf-8")
         for match in BLOCK.finditer(text):
             if match[1] in languages:
                 place = f"{page}:{text.count(chr(10), 0, match.start()) + 1}"
-                found.append((place, match[1], match[2] or "", match[3]))
-    return found
+                result.append((place, match[1], match[2] or "", match[3]))
+    return result
 
 
 def compiled(text: str) -> Network:
@@ -78,20 +78,20 @@ def test_every_yaml_block_compiles(block: Block, tmp_path: Path) -> None:
 def test_every_shown_error_is_the_one_printed(
     place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spec, shown = blocks("yaml", "text")[place : place + 2]
-    name = re.search(r"--> ([\w-]+\.yaml):", shown[3])
+    spec, quoted = blocks("yaml", "text")[place : place + 2]
+    name = re.search(r"--> ([\w-]+\.yaml):", quoted[3])
     assert name is not None
     (tmp_path / name[1]).write_text(spec[3], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         cli.main(["check", name[1]])
-    assert capsys.readouterr().err == shown[3]
+    assert capsys.readouterr().err == quoted[3]
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block[0])
 def test_every_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    # What is written in the blocks is run on a network small enough for a test.
+    # The blocks name vgg16; a small network in its place is quick enough for a test.
     exec(block[3].replace('"vgg16", overrides={', '"vgg11", overrides={"width": 0.125, '), {})
 
 
@@ -102,8 +102,8 @@ def test_every_shown_answer_is_the_one_printed(page: str, tmp_path: Path) -> Non
 
 
 def test_the_shown_picture_is_current() -> None:
-    drawn = scatter_svg.emit(compare([compile(name) for name in stock_names()]))
-    assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == drawn
+    picture = scatter_svg.emit(compare([compile(name) for name in stock_names()]))
+    assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == picture
 
 
 def _generated() -> list[tuple[str, str]]:
@@ -126,7 +126,7 @@ def test_every_code_is_used_and_every_used_code_is_explained() -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    """The headings of a page as a repository's web view names them."""
+    """The anchors of the headings of a page, as a repository's web view forms them."""
     headings = (line.lstrip("# ") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
@@ -146,9 +146,9 @@ def test_a_site_is_built_that_fetches_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     pages = {str(path.relative_to(tmp_path)): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
     assert {"index.html", "tutorial/index.html", "CHANGELOG/index.html"} < set(pages)
-    fetched = re.compile(r"<(?:link|script|img|iframe)[^>]+(?:href|src)=\"?(?:https?:)?//[^ >]*")
+    remote = re.compile(r"<(?:link|script|img|iframe)[^>]+(?:href|src)=\"?(?:https?:)?//[^ >]*")
     for name, text in pages.items():
-        assert not fetched.findall(text), name
+        assert not remote.findall(text), name
         assert "<!--" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL), name
     for style in tmp_path.rglob("*.css"):
         assert not re.findall(r"url\(\"?(?:https?:)?//", style.read_text(encoding="utf-8")), style
