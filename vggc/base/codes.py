@@ -1,10 +1,10 @@
-"""Every code that a diagnostic can carry: what it means, and what to do. `vggc explain CODE` prints it."""
+"""Every code of a diagnostic: what it means, and what to do. `vggc explain CODE` prints it."""
 
 from typing import Final, NamedTuple
 
 
 class Code(NamedTuple):
-    """A code in a line, and in a paragraph; a warning has a name as well, by which it is switched off."""
+    """The meaning of a code in a line and in a paragraph; a warning also has a name, by which it is switched off."""
 
     title: str
     explanation: str
@@ -15,31 +15,32 @@ CODES: Final[dict[str, Code]] = {
     "E001": Code(
         "the file cannot be read",
         "There is no such file, it is a folder, or you may not read it. A word without a suffix, such as `vgg16`, "
-        "names a stock spec when there is no file of that name; `vggc list` shows them.",
+        "names a stock spec if there is no file of that name; `vggc list` prints the stock specs.",
     ),
     "E002": Code(
         "this is not text",
-        "A spec is UTF-8 text without control characters. The file is in another encoding, or of another kind.",
+        "A spec is UTF-8 text without control characters. This file has another encoding, or is not a text file.",
     ),
     "E003": Code(
-        "the file is empty", "There is nothing in it but white space and comments. `vggc expand vgg16` shows a spec."
+        "the file is empty",
+        "It contains only white space and comments. `vggc expand vgg16` prints a spec to start from.",
     ),
     "E004": Code(
         "this is not YAML",
-        "For a bracket or a quote that is never closed, the place is where it begins. Otherwise it is where the reader "
-        "gave up, which can be a line below the mistake: a tab, a missing space behind a colon, another indentation.",
+        "For a bracket or a quote that is never closed, the place is where it begins. Otherwise it is where the parser "
+        "stopped, which can be a line below the mistake: a tab, a missing space after a colon, a wrong indentation.",
     ),
     "E005": Code(
-        "a key stands twice",
-        "YAML readers usually keep the last of two equal keys and say nothing, so that one of them has no effect. "
-        "Remove one.",
+        "a duplicate key",
+        "YAML parsers usually keep the last of two equal keys without a message, so the other has no effect. "
+        "Remove one of them.",
     ),
     "E006": Code(
         "YAML that a spec does not use",
         "Tags (`!!int`), several documents in one file, and aliases inside their own anchor have no meaning in a spec. "
         "Anchors, aliases and merge keys (`<<`) work.",
     ),
-    "E007": Code("a key is not a string", "Keys are words. Quote a key that looks like a number or like `true`."),
+    "E007": Code("a key is not a string", "Keys are strings. Quote a key that looks like a number or like `true`."),
     "E008": Code(
         "a number is not finite", "`.nan`, `.inf` and numbers beyond the range of a float have no meaning here."
     ),
@@ -51,7 +52,7 @@ CODES: Final[dict[str, Code]] = {
     "E011": Code(
         "`extends` cannot be followed",
         "It takes a path relative to the file, or the name of a stock spec. URLs, absolute paths and cycles are "
-        "refused, so that a spec means the same on every machine.",
+        "refused, so a spec means the same on every machine.",
     ),
     "E012": Code(
         "an override is no assignment",
@@ -65,7 +66,7 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E102": Code(
         "a value of the wrong type",
-        "For example a word where a number is expected, or 64.0 where a whole number is. Plain values mean what YAML "
+        "For example a word in place of a number, or 64.0 in place of a whole number. Plain values mean what YAML "
         "1.2 says: `1e-3` is a number, `no` is a word.",
     ),
     "E103": Code(
@@ -79,34 +80,37 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E106": Code(
         "options contradict each other",
-        "Each is legal alone, and together they are not: torch would refuse them, or one would have no effect.",
+        "Each is legal alone, but not with the other: torch would refuse them, or one would have no effect.",
     ),
-    "E107": Code("a key without effect", "The key changes nothing in this spec. Remove it, or put it where it acts."),
+    "E107": Code(
+        "a key without effect",
+        "The key changes nothing in this spec. Remove it, or move it to a place where it has an effect.",
+    ),
     "E108": Code(
-        "`classes` is not known", "The word stands for the spec's number of classes, so the spec must say `classes:`."
+        "`classes` is not known", "The word means the spec's number of classes, so the spec needs the key `classes`."
     ),
     "E109": Code(
-        "a rewrite finds nothing",
-        "No layer is of the kind, with the options and in the stage, that the rewrite speaks of. See `vggc expand`.",
+        "a rewrite matches no layer",
+        "No layer has the kind, the options and the stage that the rewrite names. `vggc expand` prints all layers.",
     ),
     "E201": Code(
         "a layer of the wrong rank",
-        "Convolutions, pools and their like take images (channels, height, width); linear layers take vectors. A "
-        "`flatten` turns one into the other, and stands before the classifier by itself.",
+        "Convolutions, pools and similar layers take images (channels, height, width); linear layers take vectors. A "
+        "`flatten` turns an image into a vector; vggc inserts one before the classifier.",
     ),
     "E202": Code(
-        "a written size disagrees",
-        "`in_channels` and `in_features` are inferred and need not be written. Where one is written, it must be right.",
+        "a written size is wrong",
+        "`in_channels` and `in_features` are inferred and need not be written. If one is written, it must be right.",
     ),
     "E203": Code(
         "a window does not fit the map",
-        "The map has become smaller than the window that should move over it, which is usually one pool too many or an "
-        "input too small. The trace shows every size on the way; the help names the smallest input that works.",
+        "The map has become smaller than the window that should move over it, usually because of one pool too many or "
+        "an input too small. The trace shows every size up to there; the help names the smallest input that works.",
     ),
     "E204": Code(
         "an adaptive pool would enlarge",
         "An adaptive pool of 7x7 on a 1x1 map makes 49 copies of each value: the next layer gets 49 times the weights, "
-        "and no information. Use a smaller size, a larger input, or no pool; `allow_enlarge: true` says it is meant.",
+        "but no more information. Use a smaller size, a larger input, or no pool; `allow_enlarge: true` permits it.",
     ),
     "E205": Code(
         "channels do not divide",
@@ -114,37 +118,37 @@ CODES: Final[dict[str, Code]] = {
     ),
     "E206": Code(
         "the network is too large",
-        "No dimension may exceed 2^31 - 1, and the weights may not exceed --max-memory (8 GiB unless said otherwise). "
+        "No dimension may exceed 2^31 - 1, and the weights may not exceed --max-memory (8 GiB by default). "
         "Nothing has been allocated.",
     ),
     "E207": Code(
         "the output does not match the classes",
-        "The last layer must have one output for each class. `linear: classes` does.",
+        "The last layer must have one output for each class: `linear: classes`.",
     ),
-    "E301": Code("an expectation does not hold", "`expect` says what must be true of the network, and it is not."),
+    "E301": Code("an expectation is not met", "`expect` says what must be true of the network, and this is not."),
     "E302": Code("no such layer", "`--until` takes an alias or a path from the table of `vggc shapes`."),
     "W401": Code(
         "a deep network with neither norm nor He initialisation",
         "Without batch norm, and without an initialisation that keeps the variance (kaiming, orthogonal), the signal "
-        "of more than ten layers fades: the loss stays at ln(classes) and accuracy at chance. Every VGG shows it.",
+        "fades in more than ten layers: the loss stays at ln(classes) and accuracy at chance. This affects every VGG.",
         "deep_without_norm",
     ),
     "W402": Code(
         "dropout before batch norm",
-        "Dropout changes the variance in training and not at inference, so the running statistics of a norm behind it "
+        "Dropout changes the variance in training and not at inference, so the running statistics of a norm after it "
         "are wrong at inference (Li et al., 2018, arXiv:1801.05134).",
         "dropout_before_norm",
     ),
     "W403": Code(
         "dropout before max pool",
-        "The maximum of a window is rarely lost when single values are dropped before it: the next largest takes its "
-        "place, so the dropout acts less, and otherwise than its probability says.",
+        "If the maximum of a window is dropped, the next largest value takes its place. So the dropout has less effect "
+        "than its probability suggests.",
         "dropout_before_pool",
     ),
     "W404": Code(
         "a bias that batch norm removes",
-        "Batch norm subtracts the mean, and with it any bias of the convolution before. Leave it out (`bias: false`) "
-        "or say `bias: true` where the file of weights has one, as torchvision's have.",
+        "Batch norm subtracts the mean, and with it any bias of the convolution before it. Remove it (`bias: false`), "
+        "or write `bias: true` if the weights file has one, as torchvision's files do.",
         "needless_bias",
     ),
     "W405": Code(
@@ -160,8 +164,8 @@ CODES: Final[dict[str, Code]] = {
     ),
     "W407": Code(
         "the output goes through an activation or dropout",
-        "A bare number in `classifier` is an fc unit, activation and dropout included. The last layer gives the "
-        "logits, and is a linear: `{linear: classes}`.",
+        "A bare number in `classifier` is an fc unit, with activation and dropout. The last layer must give the "
+        "logits, so make it a linear: `{linear: classes}`.",
         "activation_last",
     ),
 }
