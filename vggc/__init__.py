@@ -7,26 +7,12 @@
     >>> module = network.module(init=False)
     >>> vggc.export_onnx(network, "vgg16.onnx")  # doctest: +SKIP
 
-Reading order, which is the way of the data:
+The path of the data, and the packages that it goes through:
 
-    text -document-> Document -schema-> (diagnostics) -spec-> Spec -ir-> Graph -shapes-> Network -backends-> artefact
-    -verify-> report
+    YAML text -frontend-> Graph -analysis-> Network -passes-> Program -backends-> ONNX file -verify-> report
 
-`pipeline.compile` shows the first half in one function; `backends` lists the products;
-`exporting.export.export_onnx` is the second half. Around them, each with the same reading order in its `__init__`:
-
-    passes      Network -> Program, the network as an export changes it: folded, dense, with its preprocessing
-    weights     files of others -> a module with its weights
-    verify      a file or a module against the network
-    exporting   Program, weights -> a verified ONNX file
-    importing   ONNX or torch -> Spec, the way back
-    images      one image, a trained network -> classes
-    data        images -> batches
-    training    Network, batches -> weights, curves, a report
-    authoring   new, diff, compare, fit
-    lsp         text -> answers for an editor
-    benching    a file or a network -> latencies
-    files       how all of them write: whole or not at all
+`pipeline.compile` is the first half in one function, `exporting.export.export_onnx` the second. `docs/architecture.md`
+describes all packages.
 """
 
 from pkgutil import resolve_name
