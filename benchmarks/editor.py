@@ -17,12 +17,12 @@ from benchmarks.measure import ROOT, Plan, in_turn, python, ratios, times, warm
 from benchmarks.row import Row
 from tests.language_client import Client
 from vggc.base.diagnostics import Source
-from vggc.lsp.completion import complete
+from vggc.lsp.completion_items import complete
 from vggc.lsp.documents import Documents
-from vggc.lsp.findings import findings
-from vggc.lsp.hints import hints
 from vggc.lsp.hover import hover
+from vggc.lsp.inlay_hints import inlay_hints
 from vggc.lsp.positions import Positions
+from vggc.lsp.publish_diagnostics import lsp_diagnostics
 
 PEER = "check, in process"
 SPEC = ROOT / "specs" / "vgg16.yaml"
@@ -75,7 +75,7 @@ def keystroke(text: str) -> Callable[[], object]:
         documents.put("vgg16", SPEC, text)
         analysis = documents.analysis("vgg16")
         assert analysis is not None
-        return findings(analysis, "vgg16", positions), hints(analysis, None, 0, 99)
+        return lsp_diagnostics(analysis, "vgg16", positions), inlay_hints(analysis, None, 0, 99)
 
     return side
 

@@ -14,7 +14,7 @@ from vggc.base.diagnostics import Source, SpecError
 from vggc.base.records import Named, Record
 from vggc.cli import reporters
 from vggc.frontend.schema import definitions, json_schema
-from vggc.frontend.schema.from_fields import Schema, of_field
+from vggc.frontend.schema.from_fields import Schema, field_schema
 from vggc.frontend.schema.units import UNITS
 from vggc.layers import KINDS
 from vggc.layers.layer import MAX_DIMENSION
@@ -162,16 +162,16 @@ def _default(found: Schema) -> str:
 
 
 def _fields(cls: type[Record]) -> Iterator[str]:
-    yield from _properties({name: of_field(cls, name) for name in cls.field_names()})
+    yield from _properties({name: field_schema(cls, name) for name in cls.field_names()})
 
 
 def _units() -> Iterator[str]:
     for kind, unit in UNITS.items():
         yield f"### {kind}"
         yield ""
-        yield f"{unit.summary[0].upper()}{unit.summary[1:]}. A bare number is its `{unit.main}`."
+        yield f"{unit.summary()[0].upper()}{unit.summary()[1:]}. A bare number is its `{unit.main}`."
         yield ""
-        yield from _properties(definitions.of_unit(unit)["properties"])
+        yield from _properties(definitions.unit_options(unit)["properties"])
         yield ""
         yield f"```yaml item\n- {unit.example}\n```"
         yield ""
@@ -209,7 +209,7 @@ def _vocabulary(table: dict[str, type[Named]]) -> Iterator[str]:
 
 
 def _option(cls: type[Named], name: str) -> str:
-    default = _default(of_field(cls, name))
+    default = _default(field_schema(cls, name))
     return f"`{name}` ({default.strip('`')})" if default else f"`{name}`"
 
 

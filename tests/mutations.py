@@ -11,7 +11,8 @@ from vggc.base.diagnostics import Source, SpecError
 from vggc.frontend.schema.definitions import DEFINITIONS, definition
 from vggc.frontend.schema.json_schema import root
 from vggc.frontend.schema.units import UNITS
-from vggc.frontend.text.document import plain, read
+from vggc.frontend.text.document import plain
+from vggc.frontend.text.parser import parse
 from vggc.layers import KINDS
 
 NUMBERS: Final = (
@@ -45,7 +46,7 @@ VALUES: Final[tuple[object, ...]] = (
 
 def _is_mapping(text: str) -> bool:
     try:
-        return bool(read(Source("", text)).sound().entries)
+        return bool(parse(Source("", text)).valid_table().entries)
     except SpecError:
         return False
 
@@ -68,7 +69,7 @@ class Mutator:
         self.random = random.Random(seed)
         self.corpus = corpus
         self.words = words()
-        self.trees = [plain(read(Source("", text)).table) for text in corpus if _is_mapping(text)]
+        self.trees = [plain(parse(Source("", text)).table) for text in corpus if _is_mapping(text)]
 
     def text(self) -> str:
         """A text with a few mutations."""

@@ -128,19 +128,19 @@ def test_every_key_has_a_case() -> None:
     assert {key for key in root()["properties"] if not any(line.startswith(f"{key}:") for line in lines)} == set()
 
 
-def picked(spec: Spec) -> Iterator[Record]:
-    yield from spec.init.values()
-    if spec.train is not None:
-        yield spec.train.optimizer
-        yield from spec.train.augment
-        if spec.train.schedule is not None:
-            yield spec.train.schedule
+def named_records(spec: Spec) -> Iterator[Record]:
+    yield from spec.header.init.values()
+    if spec.header.train is not None:
+        yield spec.header.train.optimizer
+        yield from spec.header.train.augment
+        if spec.header.train.schedule is not None:
+            yield spec.header.train.schedule
 
 
 def test_every_record_has_a_case() -> None:
     vocabularies = (INITIALIZERS, recipe.OPTIMIZERS, recipe.SCHEDULES, recipe.AUGMENTATIONS)
     every_record = {cls for vocabulary in vocabularies for cls in vocabulary.values()}
-    assert every_record - {type(each) for spec in graphs() for each in picked(spec)} == set()
+    assert every_record - {type(each) for spec in graphs() for each in named_records(spec)} == set()
 
 
 # --- the ten bad inputs that other tools were measured with ------------------------------------------------------
@@ -152,8 +152,8 @@ PEERS: Final = {
     "type_word_for_number": "must be a whole number or `classes`; this is `eight`",
     "shape_too_many_pools": "a 2x2 window does not fit the 1x1 map",
     "shape_in_features": "you wrote in_features 2048; a 32x32 input gives 512 x 1 x 1 = 512",
-    "yaml_duplicate_key": "the key `padding` stands here a second time",
-    "file_empty": "there is nothing in this file",
+    "yaml_duplicate_key": "the key `padding` is written a second time here",
+    "file_empty": "this file is empty",
     "limit_conv_channels": "the weights would take 104.31 GiB, over the limit of 8 GiB",
 }
 

@@ -148,7 +148,7 @@ def test_the_assignments_in_the_messages_work(digits: Source) -> None:
     """What a message tells to type compiles and fits."""
     text = "vggc: 1\nname: s\ninput: [3, 8, 8]\nclasses: [x, y]\nfeatures: [2]\nclassifier: [{linear: classes}]\n"
     words = ["input=[1,8,8]", 'classes=["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]', "preprocess.resize=8"]
-    fitted = compile_source(Text("s.yaml", text), [inherit.from_words(each) for each in words])
+    fitted = compile_source(Text("s.yaml", text), [inherit.parse_assignment(each) for each in words])
     check_fits(fitted, digits)
     assert fitted.header.classes is not None
     assert fitted.header.classes.names == digits.classes

@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError
-from vggc.frontend.text import document, scalars
-from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, plain, read
+from vggc.frontend.text import parser, scalars
+from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, plain
+from vggc.frontend.text.parser import parse
 
 
 def value_of(text: str) -> object:
     """What `key: text` holds."""
-    return plain(read(Source("test", f"key: {text}\n")).sound())["key"]  # type: ignore[index]
+    return plain(parse(Source("test", f"key: {text}\n")).valid_table())["key"]  # type: ignore[index]
 
 
 def errors(text: str) -> list[Diagnostic]:
     """What is wrong with a text; nothing is wrong with it but as a document."""
     try:
-        return list(read(Source("test", text)).flaws)
+        return list(parse(Source("test", text)).diagnostics)
     except SpecError as error:
         return error.diagnostics
 
@@ -112,7 +113,7 @@ two: [a, "b c", {three: 'd'}]
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_places(ending: str) -> None:
-    found = read(Source("test", PLACES.replace("\n", ending)))
+    found = parse(Source("test", PLACES.replace("\n", ending)))
     assert [cut(entry.key) for entry in found.entries.values()] == ["one", "two", "ünïcode 😀"]
     assert at(found, "one") == "64"
     assert at(found, "two") == """[a, "b c", {three: 'd'}]"""
@@ -136,7 +137,7 @@ three: {"<<": 1}
 
 
 def test_merge_keys() -> None:
-    found = read(Source("test", MERGED)).sound()
+    found = parse(Source("test", MERGED)).valid_table()
     values = plain(found)
     assert isinstance(values, dict)
     assert values["one"] == {"a": 9, "b": 2}
@@ -145,7 +146,7 @@ def test_merge_keys() -> None:
 
 
 def test_merged_entries_keep_the_places_of_their_anchors() -> None:
-    one = read(Source("test", MERGED)).entries["one"].value
+    one = parse(Source("test", MERGED)).entries["one"].value
     assert isinstance(one, Table)
     assert {name: entry.key.line for name, entry in one.entries.items()} == {"a": 2, "b": 0}
 
@@ -179,16 +180,16 @@ def test_so_many_errors_are_listed() -> None:
 @pytest.mark.parametrize("more", [-1, 0, 1])
 @pytest.mark.parametrize("letter", ["x", "é", "😀"])
 def test_limit_of_bytes(more: int, letter: str) -> None:
-    text = "key: 1 # " + letter * (document.MAX_BYTES // len(letter.encode()) + 1)
-    text = text.encode()[: document.MAX_BYTES - 4].decode(errors="ignore")
-    text += "x" * (document.MAX_BYTES + more - len(text.encode()))
+    text = "key: 1 # " + letter * (parser.MAX_BYTES // len(letter.encode()) + 1)
+    text = text.encode()[: parser.MAX_BYTES - 4].decode(errors="ignore")
+    text += "x" * (parser.MAX_BYTES + more - len(text.encode()))
     assert codes(text) == (["E009"] if more > 0 else [])
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a: ", "}")])
 def test_limit_of_levels(more: int, opening: str, closing: str) -> None:
-    inside = document.MAX_DEPTH + more - 1
+    inside = parser.MAX_DEPTH + more - 1
     assert codes(f"key: {opening * inside}1{closing * inside}") == (["E009"] if more > 0 else [])
 
 
@@ -200,14 +201,14 @@ def test_levels_are_counted_before_they_are_entered(text: str) -> None:
 @pytest.mark.parametrize("more", [-1, 0, 1])
 def test_limit_of_values(more: int) -> None:
     # The mapping, its key and its list are values as well.
-    count = document.MAX_VALUES - 3 + more
+    count = parser.MAX_VALUES - 3 + more
     assert codes(f"key: [{'1,' * count}]") == (["E009"] if more > 0 else [])
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
 def test_limit_of_values_counts_aliases_with_what_they_stand_for(more: int) -> None:
     # Three values around, a list of 999 ones as the anchor, and 198 aliases of it; the rest one by one.
-    rest = document.MAX_VALUES - 4 - 199 * 1000 + more + 1
+    rest = parser.MAX_VALUES - 4 - 199 * 1000 + more + 1
     text = f"key: [&a [{'1,' * 999}], {'*a, ' * 198}{'1,' * rest}]"
     assert codes(text) == (["E009"] if more > 0 else [])
 
@@ -249,6 +250,6 @@ def test_half_a_character_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_leaves_are_all_that_a_document_has_below_lists_and_mappings() -> None:
-    found = read(Source("test", "a: [1, {b: c}]")).entries["a"].value
+    found = parse(Source("test", "a: [1, {b: c}]")).entries["a"].value
     assert isinstance(found, Items)
     assert isinstance(found.items[0], Leaf)

@@ -20,7 +20,7 @@ from vggc.authoring.depths import Stages, depths, flat_items, group_of_item
 from vggc.authoring.network_figures import FIGURES
 from vggc.base.diagnostics import Source
 from vggc.cli.exits import Exit
-from vggc.frontend.spec.unroll import flat
+from vggc.frontend.spec.unroll import unroll_items
 from vggc.frontend.text import inherit
 from vggc.frontend.text.sources import stock_names
 from vggc.ir.naming import Placed
@@ -200,7 +200,7 @@ def test_depths_take_from_the_end_of_a_stage_and_add_there() -> None:
 def test_the_layers_and_the_items_of_a_spec_have_the_same_stages(text: str) -> None:
     """What is counted is what is printed: at every depth, compiled from the items."""
     spec = spec_of(inherit.load(Source("x.yaml", text)))
-    layers = Stages.of(list(flat(spec.features)), lambda each: each.layer.group)
+    layers = Stages.of(unroll_items(spec.features), lambda each: each.layer.group)
     items = Stages.of(list(flat_items(yaml.safe_load(text)["features"])), group_of_item)
     assert layers.depth == items.depth
     tried = depths(layers, 40)
@@ -209,13 +209,13 @@ def test_the_layers_and_the_items_of_a_spec_have_the_same_stages(text: str) -> N
     for depth in tried:
         respelt = yaml.safe_load(text) | {"features": items.at(depth)}
         printed = spec_of(inherit.load(Source("x.yaml", json.dumps(respelt))))
-        assert [each.layer for each in layers.at(depth)] == [each.layer for each in flat(printed.features)]
+        assert [each.layer for each in layers.at(depth)] == [each.layer for each in unroll_items(printed.features)]
 
 
 def test_a_convolution_with_a_stride_is_not_repeated() -> None:
     text = DEPTHWISE.replace("M, 32, 32, M]", "M, {conv: {out_channels: 8, stride: 2, padding: 1}}]")
     spec = spec_of(inherit.load(Source("x.yaml", text)))
-    stages = Stages.of(list(flat(spec.features)), lambda each: each.layer.group)
+    stages = Stages.of(unroll_items(spec.features), lambda each: each.layer.group)
     assert {depth[1] for depth in depths(stages, 100)} == {1}
 
 

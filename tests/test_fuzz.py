@@ -16,8 +16,9 @@ from tests.networks import compile_source
 from tests.strategies import ADAPTIVE, SPATIAL, stacks, written
 from vggc.backends.text.yaml_spec import emit
 from vggc.base.diagnostics import Source, SpecError
-from vggc.frontend.text.document import plain, read
-from vggc.frontend.text.inherit import from_mapping, from_words
+from vggc.frontend.text.document import plain
+from vggc.frontend.text.inherit import from_mapping, parse_assignment
+from vggc.frontend.text.parser import parse
 from vggc.frontend.text.sources import stock_folder
 from vggc.ir.geometry import smallest_input
 from vggc.layers import of_group
@@ -91,7 +92,7 @@ def specs(draw: st.DrawFn) -> dict[str, object]:
 def fitted(spec: dict[str, object]) -> dict[str, object]:
     """The spec with an input that it takes, a little larger than the smallest."""
     try:
-        least = smallest_input(read_graph(source_of(spec)).nodes)
+        least = smallest_input(read_graph(source_of(spec)))
     except SpecError as error:
         # What the options of a random unit contradict, in themselves or in the defaults.
         assert {each.code for each in error.diagnostics} <= {"E106", "E107"}, error
@@ -128,7 +129,7 @@ def test_overrides_are_a_spec_laid_over_another(spec: dict[str, object], extra: 
     over = {key: value for key, value in extra.items() if key in ("classes", "features", "width", "init")}
     assume(("classes" in spec) == ("classes" in extra))
     table = from_mapping(over)
-    assert plain(table) == plain(read(source_of(over)).table)
+    assert plain(table) == plain(parse(source_of(over)).table)
 
 
 # --- broken specs ------------------------------------------------------------------------------------------------
@@ -149,7 +150,9 @@ def test_broken_overrides_are_answered() -> None:
     base = fuzzing.corpus()[0]
     for _ in range(COUNT // 4):
         with contextlib.suppress(SpecError):
-            compile_source(Source("spec.yaml", base, None, stock_folder() / "spec.yaml"), [from_words(mutator.text())])
+            compile_source(
+                Source("spec.yaml", base, None, stock_folder() / "spec.yaml"), [parse_assignment(mutator.text())]
+            )
 
 
 def test_a_broken_promise_is_noticed() -> None:

@@ -10,8 +10,9 @@ from tests.regenerate_cases import ROOT
 from vggc import compile
 from vggc.base.diagnostics import Source, SpecError
 from vggc.frontend.text import inherit
-from vggc.frontend.text.document import MAX_BYTES, Table, plain, read
-from vggc.frontend.text.inherit import MAX_ANCESTORS, from_mapping, from_words, load, merge, overridden
+from vggc.frontend.text.document import Table, plain
+from vggc.frontend.text.inherit import MAX_ANCESTORS, from_mapping, load, merge, override, parse_assignment
+from vggc.frontend.text.parser import MAX_BYTES, parse
 from vggc.frontend.text.sources import read_source, stock_names
 
 HEAD: Final = "vggc: 1\nname: {name}\n"
@@ -19,7 +20,7 @@ FULL: Final = "vggc: 1\nname: parent\ninput: [3, 8, 8]\nclasses: 2\nfeatures: [8
 
 
 def table(text: str) -> Table:
-    return read(Source("test", text)).sound()
+    return parse(Source("test", text)).valid_table()
 
 
 def merged(below: str, above: str) -> object:
@@ -75,7 +76,7 @@ def test_merge(below: str, above: str, expected: object) -> None:
 
 def test_merged_values_keep_their_places() -> None:
     below, above = Source("below", "a: {b: 1, c: 2}\nd: 3\n"), Source("above", "# above\na: {c: 4}\n")
-    found = merge(read(below).table, read(above).table)
+    found = merge(parse(below).table, parse(above).table)
     assert str(found.span) == "above:2:1"
     assert str(found.entries["a"].key) == "above:2:1"
     assert str(found.entries["d"].value.span) == "below:2:4"
@@ -229,7 +230,7 @@ WORDS: Final[dict[str, object]] = {
 
 @pytest.mark.parametrize("words", WORDS)
 def test_overrides_in_words(words: str) -> None:
-    assert plain(from_words(words)) == WORDS[words]
+    assert plain(parse_assignment(words)) == WORDS[words]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_overrides_in_words(words: str) -> None:
 )  # fmt: skip
 def test_overrides_that_are_none(words: str, code: str) -> None:
     with pytest.raises(SpecError) as caught:
-        from_words(words)
+        parse_assignment(words)
     assert [each.code for each in caught.value.diagnostics] == [code]
     assert str(caught.value.diagnostics[0].span).startswith("--set:1:")
 
@@ -260,16 +261,16 @@ def test_overrides_that_yaml_cannot_say(value: object) -> None:
 
 def test_the_last_override_is_on_top_and_named_as_the_place() -> None:
     document = load(Source("test", FULL))
-    found = overridden(document, [from_words("classes=3"), from_words("classes=0")])
+    found = override(document, [parse_assignment("classes=3"), parse_assignment("classes=0")])
     assert plain(found.entries["classes"].value) == 0
     with pytest.raises(SpecError) as caught:
-        compile_source(Source("test", FULL), [from_words("classes=3"), from_words("classes=0")])
+        compile_source(Source("test", FULL), [parse_assignment("classes=3"), parse_assignment("classes=0")])
     assert [str(each.span) for each in caught.value.diagnostics] == ["--set:1:10"]
 
 
 def test_what_is_missing_is_missing_in_the_spec() -> None:
     with pytest.raises(SpecError) as caught:
-        compile_source(Source("test", "# nothing\nvggc: 1\n"), [from_words("classes=3")])
+        compile_source(Source("test", "# nothing\nvggc: 1\n"), [parse_assignment("classes=3")])
     assert [str(each) for each in caught.value.diagnostics] == [
         "test:2:1: error[E104]: the spec needs `name`, `input` and `features`"
     ]
@@ -277,7 +278,7 @@ def test_what_is_missing_is_missing_in_the_spec() -> None:
 
 def test_extends_cannot_be_overridden() -> None:
     with pytest.raises(SpecError) as caught:
-        compile_source(Source("test", FULL), [from_words("extends=vgg16")])
+        compile_source(Source("test", FULL), [parse_assignment("extends=vgg16")])
     assert [each.code for each in caught.value.diagnostics] == ["E012"]
 
 

@@ -54,7 +54,7 @@ MISFITS = [("batch_norm", "orthogonal"), ("bias", "kaiming_normal"), ("conv2d", 
 
 @pytest.mark.parametrize(("key", "scheme"), MISFITS)
 def test_a_scheme_that_does_not_suit(key: str, scheme: str) -> None:
-    with pytest.raises(SpecError, match=r"E106.*draws the weights of"):
+    with pytest.raises(SpecError, match=r"E106.*initialises the weights of"):
         network(SPEC % (key, scheme))
 
 

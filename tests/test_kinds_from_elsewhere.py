@@ -97,7 +97,7 @@ def test_editors_offer_it(run: Run) -> None:
     """As an item, as the activation of a unit, and nowhere else."""
     program = """
 from vggc.base.diagnostics import Source
-from vggc.lsp.completion import complete
+from vggc.lsp.completion_items import complete
 from vggc.lsp.positions import Positions
 from lsprotocol.types import PositionEncodingKind
 for text in ("features: [", "features: [{conv: {activation: ", "features: [{conv: {norm: "):

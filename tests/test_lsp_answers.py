@@ -12,20 +12,20 @@ from tests.mutations import Mutator
 from tests.networks import SMALL
 from vggc import pipeline
 from vggc.base.diagnostics import Source
+from vggc.base.words import TIMES
 from vggc.frontend.text.sources import stock_folder, stock_names
 from vggc.layers import KINDS
-from vggc.lsp import vocabulary
-from vggc.lsp.analysis import Analysis
-from vggc.lsp.completion import complete
+from vggc.lsp import schema_queries
+from vggc.lsp.code_actions import Edit, edits
+from vggc.lsp.completion_items import complete
 from vggc.lsp.definition import definition
+from vggc.lsp.document_symbols import document_symbols
 from vggc.lsp.documents import Documents
-from vggc.lsp.findings import findings, location_of
-from vggc.lsp.fixes import Fix, fixes
-from vggc.lsp.hints import hints
 from vggc.lsp.hover import hover
-from vggc.lsp.occurrences import TIMES
+from vggc.lsp.inlay_hints import inlay_hints
 from vggc.lsp.positions import Positions
-from vggc.lsp.symbols import symbols
+from vggc.lsp.publish_diagnostics import location_of, lsp_diagnostics
+from vggc.lsp.spec_analysis import Analysis
 
 HEAD = "vggc: 1\nname: a\ninput: [3, 16, 16]\nclasses: 4\n"
 UNSAVED = stock_folder() / "unsaved.yaml"
@@ -73,7 +73,7 @@ def test_hover_over_a_number_says_what_it_is_and_its_shape() -> None:
     ("text", "said"),
     [
         ("features: [8, M|]", "`M`: max_pool2d with a window and a stride of 2"),
-        ("features: [8, max_|pool2d: 2]", "options: `kernel_size` (needed), `stride`, `padding` (0)"),
+        ("features: [8, max_|pool2d: 2]", "options: `kernel_size` (required), `stride`, `padding` (0)"),
         ("features: [8, {conv: {out_channels: 8, kernel|_size: 3}}]", "`kernel_size`: a whole number or a list of 2"),
         ("features: [8, {conv: {out_channels: 8, padding: sa|me}}]", "`same` keeps the size"),
         ("features: [8]\npool: 2|", "between features and classifier"),
@@ -241,7 +241,7 @@ def test_a_key_leads_to_the_one_that_it_overrides() -> None:
 
 
 def shown(text: str) -> dict[int, str]:
-    return {each.line: each.text for each in hints(analysed(text), None, 0, 999)}
+    return inlay_hints(analysed(text), None, 0, 999)
 
 
 def test_hints_of_a_list_in_one_line() -> None:
@@ -280,8 +280,8 @@ def test_a_long_spec_is_answered_fast() -> None:
     analysis = analysed(text)
     assert len(analysis.layers) == 10_000
     started = time.perf_counter()
-    symbols(analysis, Positions())
-    assert len(hints(analysis, None, 0, 10_000)) == 5000
+    document_symbols(analysis, Positions())
+    assert len(inlay_hints(analysis, None, 0, 10_000)) == 5000
     assert "conv1_5000" in hovered(text.replace("  - 8\nclassifier", "  - |8\nclassifier"))
     assert time.perf_counter() - started < 2 + 3 * analysis.seconds
 
@@ -297,7 +297,7 @@ def test_the_heirs_of_an_heir_are_read_again() -> None:
     (first, _) = (found.layers[0].output for name in "cb" if (found := documents.analysis(name)) is not None)
     assert first == (4, 16, 16)
     assert documents.close("b") == ["c"]
-    assert documents.forget(None) == []
+    assert documents.invalidate(None) == []
 
 
 def test_the_last_whole_network_is_known_while_the_text_is_wrong() -> None:
@@ -307,21 +307,21 @@ def test_the_last_whole_network_is_known_while_the_text_is_wrong() -> None:
     for text in (SMALL.replace("[8,", "[8, ["), SMALL.replace("[8,", "[8, [[")):
         documents.put("u", None, text)
         documents.analysis("u")
-        assert documents.sound("u") is whole
+        assert documents.last_valid("u") is whole
 
 
 def test_hints_above_what_is_being_written_stay() -> None:
     text = HEAD + "features:\n  - 8\n  - M\n  - 16\nclassifier: none\n"
     sound, now = analysed(text), analysed(text.replace("- 16", "- ma"))
-    assert [each.line for each in hints(now, sound, 0, 99)] == [5, 6]
-    assert hints(now, None, 0, 99) == []
+    assert list(inlay_hints(now, sound, 0, 99)) == [5, 6]
+    assert inlay_hints(now, None, 0, 99) == {}
 
 
 # --- outline ---
 
 
 def test_the_outline_has_stages_and_layers() -> None:
-    found = symbols(analysed(SMALL), Positions())
+    found = document_symbols(analysed(SMALL), Positions())
     assert [each.name for each in found][5:8] == ["features", "pool", "classifier"]
     features = found[5]
     assert features.children is not None
@@ -345,7 +345,7 @@ def nested(symbol: types.DocumentSymbol) -> None:
 # --- fixes ---
 
 
-def applied(text: str, fix: Fix) -> str:
+def applied(text: str, fix: Edit) -> str:
     lines = text.split("\n")
     before = [*lines[: fix.start[0]], lines[fix.start[0]][: fix.start[1]]]
     after = [lines[fix.end[0]][fix.end[1] :], *lines[fix.end[0] + 1 :]]
@@ -354,7 +354,7 @@ def applied(text: str, fix: Fix) -> str:
 
 def fixed(text: str, title: str) -> str:
     analysis = analysed(text)
-    found = {fix.title: fix for each in analysis.diagnostics for fix in fixes(analysis, each)}
+    found = {fix.title: fix for each in analysis.diagnostics for fix in edits(analysis, each)}
     return applied(text, found[title])
 
 
@@ -409,7 +409,7 @@ def test_a_mistyped_parent_can_be_written_right(wrong: str, right: str, tmp_path
     documents.put("u", tmp_path / "child.yaml", text.format(wrong))
     analysis = documents.analysis("u")
     assert analysis is not None
-    (found,) = (fix for each in analysis.diagnostics for fix in fixes(analysis, each))
+    (found,) = (fix for each in analysis.diagnostics for fix in edits(analysis, each))
     assert found.title == f"write {right}"
     assert applied(text.format(wrong), found) == text.format(right)
     documents.put("u", tmp_path / "child.yaml", text.format(right))
@@ -430,7 +430,7 @@ def test_every_word_that_a_message_offers_can_be_put_in_its_place() -> None:
         for each in analysis.diagnostics if analysis is not None else ():
             inherited = each.span is None or each.span.source is not analysis.source
             words = [found[1] or found[2] for note in each.notes if (found := INSTEAD.fullmatch(note.text))]
-            texts = {fix.text for fix in fixes(analysis, each)}
+            texts = {fix.text for fix in edits(analysis, each)}
             assert inherited or texts >= set(words), (file.name, each.message)
             offered |= set(words)
     assert {"vgg16", "max_pool2d", "[64]", '"true"'} <= offered
@@ -453,7 +453,7 @@ def test_an_allowed_warning_keeps_those_that_the_parent_allows(tmp_path: Path) -
     documents.put("u", tmp_path / "child.yaml", "vggc: 1\nname: child\nextends: parent.yaml\nfeatures: [8, 8]\n")
     analysis = documents.analysis("u")
     assert analysis is not None
-    (fix,) = (fix for each in analysis.diagnostics for fix in fixes(analysis, each))
+    (fix,) = (fix for each in analysis.diagnostics for fix in edits(analysis, each))
     assert fix.text == "\nallow: [uneven_pool, needless_bias]"
 
 
@@ -467,7 +467,7 @@ def test_it_says_what_the_command_line_says(name: str) -> None:
     assert analysis.network is not None
     assert (analysis.network.params, analysis.network.macs) == (network.params, network.macs)
     assert [layer.output for layer in analysis.layers] == [layer.output for layer in network.layers]
-    for symbol in symbols(analysis, Positions()):
+    for symbol in document_symbols(analysis, Positions()):
         nested(symbol)
 
 
@@ -482,16 +482,16 @@ def test_broken_texts_are_answered(seed: int) -> None:
         analysis = documents.analysis("u")
         if analysis is None:
             continue
-        sound, lines = documents.sound("u"), analysis.source.lines
-        for found in findings(analysis, "u", positions):
+        sound, lines = documents.last_valid("u"), analysis.source.lines
+        for found in lsp_diagnostics(analysis, "u", positions):
             assert found.range.start <= found.range.end
             assert found.range.end.line < len(lines)
-        for symbol in symbols(analysis, positions):
+        for symbol in document_symbols(analysis, positions):
             nested(symbol)
         for each in analysis.diagnostics:
-            for fix in fixes(analysis, each):
+            for fix in edits(analysis, each):
                 assert (0, 0) <= fix.start <= fix.end <= (len(lines) - 1, len(lines[-1]))
-        assert all(0 <= each.line < len(lines) for each in hints(analysis, sound, 0, 10**9))
+        assert all(0 <= line < len(lines) for line in inlay_hints(analysis, sound, 0, 10**9))
         for _ in range(6):
             line = mutator.random.randrange(len(lines))
             column = mutator.random.randrange(len(lines[line]) + 1)
@@ -502,7 +502,7 @@ def test_broken_texts_are_answered(seed: int) -> None:
 
 
 def test_the_vocabulary_describes_every_key() -> None:
-    for leaf in vocabulary.at(()):
+    for leaf in schema_queries.at(()):
         for name, schema in leaf["properties"].items():
-            assert vocabulary.description(schema), name
-            assert vocabulary.type_of(schema), name
+            assert schema_queries.description(schema), name
+            assert schema_queries.type_of(schema), name

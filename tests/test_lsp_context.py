@@ -9,8 +9,9 @@ from lsprotocol import types
 
 from tests.fuzzing import corpus
 from vggc.base.diagnostics import Source, Span, SpecError
-from vggc.frontend.text.document import Items, Leaf, Table, Value, read
-from vggc.lsp.context import Cursor, cursor_at
+from vggc.frontend.text.document import Items, Leaf, Table, Value
+from vggc.frontend.text.parser import parse
+from vggc.lsp.cursor import Cursor, cursor_at
 from vggc.lsp.positions import Positions
 
 
@@ -118,7 +119,7 @@ def leaves(value: Value, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[s
 
 def whole(text: str) -> Table | None:
     try:
-        return read(Source("", text)).sound()
+        return parse(Source("", text)).valid_table()
     except SpecError:
         return None
 

@@ -20,7 +20,8 @@ from vggc.frontend.schema.json_schema import NAME, published, published_text
 from vggc.frontend.schema.units import UNITS
 from vggc.frontend.schema.validation import violations
 from vggc.frontend.schema.wording import expected
-from vggc.frontend.text.document import plain, read
+from vggc.frontend.text.document import plain
+from vggc.frontend.text.parser import parse
 from vggc.frontend.text.sources import read_source, stock_names
 from vggc.layers import KINDS
 
@@ -29,7 +30,7 @@ EDITOR: Final = jsonschema.Draft7Validator(PUBLISHED)
 
 
 def content(path: Path) -> object:
-    return plain(read(read_source(ROOT / path)).sound())
+    return plain(parse(read_source(ROOT / path)).valid_table())
 
 
 def subschemas(part: object) -> Iterator[dict[str, Any]]:
@@ -158,7 +159,7 @@ def test_an_editor_and_vggc_agree(seed: int) -> None:
 def unions() -> list[list[dict[str, Any]]]:
     parts = [each for each in subschemas(PUBLISHED) if isinstance(each.get("anyOf"), list)]
     return [
-        list(json_schema.branches(each))
+        list(json_schema.alternatives(each))
         for each in parts
         if all("required" not in branch or "type" in branch for branch in each["anyOf"])
     ]
@@ -184,6 +185,6 @@ def test_every_union_can_be_said() -> None:
 
 def test_examples_of_kinds_are_read_from_their_items() -> None:
     for kind, cls in KINDS.items():
-        item = plain(read(Source("test", f"features: [{cls.example}]")).sound())
+        item = plain(parse(Source("test", f"features: [{cls.example}]")).valid_table())
         assert isinstance(item, dict)
         assert list(violations({"vggc": 1, "name": "x", "input": [1, 1, 1], **item})) == [], kind

@@ -248,7 +248,7 @@ def test_wrong_usage(arguments: list[str], words: str, folder: Path, capsys: pyt
         (["--classes", "0"], "`classes`"),
         (["--classes", "-3"], "`classes`"),
         (["--from", "vgg17"], "did you mean the stock spec `vgg19`?"),
-        (["--classes", "cat,cat"], "the class `cat` stands here a second time"),
+        (["--classes", "cat,cat"], "the class `cat` is listed a second time here"),
     ],
 )
 def test_a_wrong_spec_is_not_written(

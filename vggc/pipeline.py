@@ -50,7 +50,7 @@ def read_graph(source: Source, overrides: Iterable[Table] = (), *, until: str | 
     Raises:
         SpecError: the spec is wrong.
     """
-    return graph_of(inherit.overridden(inherit.load(source), overrides), until=until)
+    return graph_of(inherit.override(inherit.load(source), overrides), until=until)
 
 
 def graph_of(document: Document, *, until: str | None = None) -> Graph:
@@ -69,9 +69,9 @@ def spec_of(document: Document) -> spec.Spec:
     Raises:
         SpecError: the spec is wrong.
     """
-    if found := messages.check(document):
-        raise SpecError(found)
-    typed, found = spec.build(document)
-    if found:
-        raise SpecError(found)
+    if diagnostics := messages.check(document):
+        raise SpecError(diagnostics)
+    typed, diagnostics = spec.build(document)
+    if diagnostics:
+        raise SpecError(diagnostics)
     return typed

@@ -85,7 +85,7 @@ def said(assignments: Iterable[str]) -> Changes:
     Raises:
         SpecError: one of them is no assignment.
     """
-    tables = [inherit.from_words(each) for each in assignments]
+    tables = [inherit.parse_assignment(each) for each in assignments]
     values = plain(reduce(inherit.merge, tables)) if tables else {}
     assert isinstance(values, dict)
     return values

@@ -194,7 +194,7 @@ class _Variants:
             return None
         typed, stages = spread
         try:
-            layers = unroll.placed(replace(typed, features=tuple(stages.at(depth))))
+            layers = unroll.unrolled_layers(replace(typed, features=tuple(stages.at(depth))))
         except SpecError:  # a rewrite leaves nothing
             return None
         counts = self.counter.count(layers, tuple(changes.get("input", self.parent.input)))
@@ -211,7 +211,7 @@ class _Variants:
                 entries |= inherit.from_mapping({"pool": changes["pool"]}).entries
             entries["width"] = Entry(self.span, Leaf(width, self.span))
             typed, found = spec.build(Document(Table(entries, self.span)))
-            layers = [] if found else list(unroll.flat(typed.features))
+            layers = [] if found else unroll.unroll_items(typed.features)
             self.specs[key] = None if found else (typed, Stages.of(layers, lambda each: each.layer.group))
         return self.specs[key]
 

@@ -138,8 +138,8 @@ def diff(
     from vggc.authoring.diffing import Difference
 
     source = source_of(a, beside=_folder(b))
-    both = [inherit.from_words(each) for each in assignments]
-    alone = [inherit.from_words(each) for each in assignments_b]
+    both = [inherit.parse_assignment(each) for each in assignments]
+    alone = [inherit.parse_assignment(each) for each in assignments_b]
     before = pipeline.compile_source(source, both, until=until, max_memory=max_memory)
     source = source if b is None else source_of(b, beside=_folder(a))
     after = pipeline.compile_source(source, [*both, *alone], until=until, max_memory=max_memory)

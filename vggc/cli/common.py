@@ -129,7 +129,7 @@ def compiled_source(
     source: Source, assignments: Sequence[str], until: str | None = None, max_memory: int = MAX_MEMORY
 ) -> Network:
     """The network of a text; as `compiled`."""
-    tables = [inherit.from_words(each) for each in assignments]
+    tables = [inherit.parse_assignment(each) for each in assignments]
     return pipeline.compile_source(source, tables, until=until, max_memory=max_memory)
 
 

@@ -67,7 +67,7 @@ def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
     if named is None:
         return []
     try:
-        tables = [inherit.from_words(each) for each in ctx.params.get("assignments") or ()]
+        tables = [inherit.parse_assignment(each) for each in ctx.params.get("assignments") or ()]
         graph = pipeline.read_graph(read_source(named), tables)
     except SpecError:
         return []

@@ -114,7 +114,7 @@ def shapes(spec: str, assignments: tuple[str, ...], until: str | None, max_memor
 @until_layer
 def expand(spec: str, assignments: tuple[str, ...], until: str | None) -> None:
     """Print the canonical spec: every layer written out, every inherited value in place."""
-    tables = [inherit.from_words(each) for each in assignments]
+    tables = [inherit.parse_assignment(each) for each in assignments]
     graph = pipeline.read_graph(source_of(spec), tables, until=until)
     click.echo(yaml_spec.emit(graph), nl=False)
 

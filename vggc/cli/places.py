@@ -54,4 +54,4 @@ def files_of_specs(*specs: str) -> Iterator[Path]:
     """The files that specs are read from, with those that they extend, up to the first that is wrong in each."""
     for spec in specs:
         with suppress(SpecError):  # which is reported where the spec is compiled
-            yield from inherit.files(read_source(spec))
+            yield from inherit.files_of(read_source(spec))

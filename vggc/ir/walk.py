@@ -53,10 +53,11 @@ def last_uses(nodes: Sequence[Computation]) -> list[list[str]]:
     last = {node.value: position for position, node in enumerate(nodes)}
     last[INPUT] = 0
     last |= {name: position for position, node in enumerate(nodes) for name in node.inputs}
-    unused: list[list[str]] = [[] for _ in nodes]
-    for name, position in last.items() if nodes else ():
-        unused[position].append(name)
-    return unused
+    found: list[list[str]] = [[] for _ in nodes]
+    for name, position in last.items():
+        if found:
+            found[position].append(name)
+    return found
 
 
 def peak(nodes: Sequence[C], start: int, size: Callable[[C], int]) -> int:

@@ -1,13 +1,14 @@
-"""What an editor asks of a spec, answered over the Language Server Protocol: `vggc lsp`.
+"""The language server, `vggc lsp`: what an editor asks about a spec, over the Language Server Protocol.
 
-positions    places of a text <-> positions as the editor counts them
-analysis     a text -> all that can be known of it, however wrong it is
-documents    the texts that are open, and which of them depend on which
-context      where the cursor stands, in a text that need not be YAML yet
-vocabulary   what the schema says of such a place
-occurrences  the layers that an item stands for, as a table
-findings, hover, completion, definition, hints, symbols, fixes    the answers
-server       the messages of the protocol -> the answers
+positions       spans <-> positions as the editor counts them
+cursor          where the cursor is, in a text that need not be valid YAML
+spec_analysis   a text -> diagnostics, layers and network, as far as it compiles
+documents       the open texts, and which of them depend on which
+schema_queries  what the schema allows at the cursor
+item_layers     the layers of an item, as a table
+publish_diagnostics, hover, completion_items, definition, inlay_hints, document_symbols, code_actions   the features
+server          the messages of the protocol -> the features
+tcp_server      the server on a TCP port
 
-Everything but `server` works without pygls; nothing imports torch.
+Only `server` and `tcp_server` need pygls; nothing imports torch.
 """

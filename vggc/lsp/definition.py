@@ -1,56 +1,41 @@
-"""Where a word leads: `extends` to the parent or to a mistake there, an alias to its anchor, a key to a parent's."""
+"""Go to definition: from `extends` to the parent, from an alias to its anchor, from a key to that of a parent."""
 
 import re
 from collections.abc import Iterator
 
 from vggc.base.diagnostics import Source, Span
-from vggc.lsp.analysis import Analysis
-from vggc.lsp.context import cursor_at
+from vggc.lsp.cursor import cursor_at
+from vggc.lsp.spec_analysis import Analysis
 
 
 def definition(analysis: Analysis, line: int, column: int) -> list[Span]:
-    """The places that a word leads to, the most telling first."""
+    """The definitions of the word at a place, the most relevant first."""
     lines = analysis.source.lines
-    alias = _alias_at(lines[line], column)
-    if alias is not None:
-        return list(_anchor(analysis.source, alias, line))
+    for match in re.finditer(r"(?<![^\s\[{,])\*([^\s,\[\]{}]+)", lines[line]):
+        if match.start() <= column <= match.end():
+            return list(_anchor(analysis.source, match[1], line))
     cursor = cursor_at(lines, line, column)
     if cursor is None or not cursor.word:
         return []
     if cursor.path == ("extends",) or (not cursor.path and cursor.word == "extends"):
-        return list(_parent(analysis))
+        return _parent(analysis)
     if not cursor.path and cursor.slot == "key":
-        return list(_overridden(analysis, cursor.word))
+        keys = (table.entries[cursor.word].key for table in analysis.ancestors if cursor.word in table.entries)
+        return [key for key in (next(keys, None),) if key is not None]
     return []
-
-
-def _alias_at(text: str, column: int) -> str | None:
-    for found in re.finditer(r"(?<![^\s\[{,])\*([^\s,\[\]{}]+)", text):
-        if found.start() <= column <= found.end():
-            return found[1]
-    return None
 
 
 def _anchor(source: Source, name: str, line: int) -> Iterator[Span]:
     """The last anchor of that name above an alias."""
     pattern = re.compile(rf"(?<![^\s\[{{,])&{re.escape(name)}(?=[\s,\[\]{{}}]|$)")
     for number in range(line, -1, -1):
-        if found := list(pattern.finditer(source.lines[number])):
-            yield Span(source, number, found[-1].start(), number, found[-1].end())
+        if matches := list(pattern.finditer(source.lines[number])):
+            yield Span(source, number, matches[-1].start(), number, matches[-1].end())
             return
 
 
-def _parent(analysis: Analysis) -> Iterator[Span]:
-    """What is wrong in the parents; where nothing is, the beginning of the nearest."""
-    wrong = [each.span for each in analysis.diagnostics if each.span and each.span.source is not analysis.source]
-    yield from wrong
-    if not wrong and analysis.texts:
-        yield Span(analysis.texts[0], 0, 0, 0, 0)
-
-
-def _overridden(analysis: Analysis, key: str) -> Iterator[Span]:
-    """The key in the nearest ancestor that has it."""
-    for ancestor in analysis.ancestors:
-        if key in ancestor.entries:
-            yield ancestor.entries[key].key
-            return
+def _parent(analysis: Analysis) -> list[Span]:
+    """The errors in the parents; if there are none, the beginning of the nearest."""
+    spans = (diagnostic.span for diagnostic in analysis.diagnostics)
+    errors = [span for span in spans if span is not None and span.source is not analysis.source]
+    return errors or [Span(text, 0, 0, 0, 0) for text in analysis.texts[:1]]

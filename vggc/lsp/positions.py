@@ -1,4 +1,4 @@
-"""Places of a text, in code points, and positions as the editor counts them: in UTF-16 unless it asks for another."""
+"""Conversion between columns in code points and positions in the units of the editor, UTF-16 by default."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,27 +12,27 @@ _CODECS: Final = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": (
 
 
 class Positions:
-    """Converts both ways; lines are those of a `Source`, which are the protocol's."""
+    """Converts in both directions; lines are those of a `Source`, which are the protocol's."""
 
     def __init__(self, encoding: str = "utf-16") -> None:
         self._codec, self._size = _CODECS[encoding]
 
     def units(self, text: str) -> int:
-        """How long a text is for the editor."""
+        """The length of a text in the units of the editor."""
         return len(text) if text.isascii() else len(text.encode(self._codec, "surrogatepass")) // self._size
 
     def position(self, lines: Sequence[str], line: int, column: int) -> types.Position:
-        """The position of a place; one beyond the text is its end."""
+        """The position of a column; one beyond the text is moved to its end."""
         line = min(line, len(lines) - 1)
         return types.Position(line, self.units(lines[line][:column]))
 
     def range(self, span: Span) -> types.Range:
-        """The range of a span: of its first line alone, as its caret is, where it goes over several."""
+        """The range of a span, or of its first line if it has several."""
         line = span.source.lines[min(span.line, len(span.source.lines) - 1)]
         end = span.end_column if span.end_line == span.line else len(line.split(" #")[0].rstrip())
-        return self.stretch(span.source.lines, span.line, span.column, max(end, span.column))
+        return self.columns(span.source.lines, span.line, span.column, max(end, span.column))
 
-    def stretch(self, lines: Sequence[str], line: int, start: int, end: int) -> types.Range:
+    def columns(self, lines: Sequence[str], line: int, start: int, end: int) -> types.Range:
         """The range between two columns of a line."""
         return types.Range(self.position(lines, line, start), self.position(lines, line, end))
 

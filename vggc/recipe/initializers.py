@@ -1,6 +1,6 @@
 """The schemes of `init`: the functions of `torch.nn.init` and their arguments, as records."""
 
-from typing import Annotated, ClassVar, Final, Literal, final
+from typing import Annotated, ClassVar, Final, Literal
 
 from vggc.base.records import Named
 from vggc.layers.layer import Positive, PositiveNumber, Probability, WeightForm
@@ -27,35 +27,26 @@ class Initializer(Named):
         return f"{self.kind}_", self.changed()
 
 
-def _backwards(a: float, b: float) -> str | None:
-    return None if a < b else f"the least value, a = {a}, is not below the greatest, b = {b}"
+class _Kaiming(Initializer):
+    main = "mode"
+    weight_forms = ("kernel", "matrix")
+    mode: FanMode = "fan_in"
+    nonlinearity: Nonlinearity = "leaky_relu"
+    a: Slope = 0
 
 
-@final
-class KaimingNormal(Initializer):
+class KaimingNormal(_Kaiming):
     """He et al., 2015, normal."""
 
     kind = "kaiming_normal"
-    main = "mode"
-    weight_forms = ("kernel", "matrix")
-    mode: FanMode = "fan_in"
-    nonlinearity: Nonlinearity = "leaky_relu"
-    a: Slope = 0
 
 
-@final
-class KaimingUniform(Initializer):
+class KaimingUniform(_Kaiming):
     """He et al., 2015, uniform."""
 
     kind = "kaiming_uniform"
-    main = "mode"
-    weight_forms = ("kernel", "matrix")
-    mode: FanMode = "fan_in"
-    nonlinearity: Nonlinearity = "leaky_relu"
-    a: Slope = 0
 
 
-@final
 class XavierNormal(Initializer):
     """Glorot and Bengio, 2010, normal."""
 
@@ -65,17 +56,12 @@ class XavierNormal(Initializer):
     gain: Gain = 1.0
 
 
-@final
-class XavierUniform(Initializer):
+class XavierUniform(XavierNormal):
     """Glorot and Bengio, 2010, uniform."""
 
     kind = "xavier_uniform"
-    main = "gain"
-    weight_forms = ("kernel", "matrix")
-    gain: Gain = 1.0
 
 
-@final
 class Orthogonal(Initializer):
     """Saxe et al., 2013."""
 
@@ -85,7 +71,6 @@ class Orthogonal(Initializer):
     gain: Gain = 1
 
 
-@final
 class Dirac(Initializer):
     """The identity as a convolution."""
 
@@ -95,7 +80,6 @@ class Dirac(Initializer):
     groups: Annotated[Positive, "groups of the convolution"] = 1
 
 
-@final
 class Eye(Initializer):
     """The identity matrix."""
 
@@ -103,7 +87,6 @@ class Eye(Initializer):
     weight_forms = ("matrix",)
 
 
-@final
 class Sparse(Initializer):
     """Normal, with a share of every column set to 0 (Martens, 2010)."""
 
@@ -114,7 +97,6 @@ class Sparse(Initializer):
     std: Annotated[PositiveNumber, "the standard deviation of the others"] = 0.01
 
 
-@final
 class Normal(Initializer):
     """A normal distribution."""
 
@@ -124,7 +106,6 @@ class Normal(Initializer):
     std: Annotated[PositiveNumber, "its standard deviation"] = 1.0
 
 
-@final
 class TruncNormal(Initializer):
     """A normal distribution, redrawn outside [a, b]."""
 
@@ -136,10 +117,9 @@ class TruncNormal(Initializer):
     b: Annotated[float, "the greatest value"] = 2.0
 
     def conflict(self) -> str | None:
-        return _backwards(self.a, self.b)
+        return _empty_interval(self.a, self.b)
 
 
-@final
 class Uniform(Initializer):
     """A uniform distribution."""
 
@@ -148,11 +128,10 @@ class Uniform(Initializer):
     b: Annotated[float, "the greatest value"] = 1.0
 
     def conflict(self) -> str | None:
-        return _backwards(self.a, self.b)
+        return _empty_interval(self.a, self.b)
 
 
-@final
-class Constant(Initializer):
+class ConstantValue(Initializer):
     """The same value everywhere."""
 
     kind = "constant"
@@ -160,36 +139,26 @@ class Constant(Initializer):
     val: Annotated[float, "the value"]
 
 
-@final
 class Zeros(Initializer):
     """0 everywhere."""
 
     kind = "zeros"
 
 
-@final
 class Ones(Initializer):
     """1 everywhere."""
 
     kind = "ones"
 
 
+def _empty_interval(a: float, b: float) -> str | None:
+    return None if a < b else f"the least value, a = {a}, is not below the greatest, b = {b}"
+
+
 INITIALIZERS: Final[dict[str, type[Initializer]]] = {
-    each.kind: each
-    for each in (
-        KaimingNormal,
-        KaimingUniform,
-        XavierNormal,
-        XavierUniform,
-        Orthogonal,
-        Dirac,
-        Eye,
-        Sparse,
-        Normal,
-        TruncNormal,
-        Uniform,
-        Constant,
-        Zeros,
-        Ones,
+    initializer.kind: initializer
+    for initializer in (
+        KaimingNormal, KaimingUniform, XavierNormal, XavierUniform, Orthogonal, Dirac, Eye, Sparse, Normal, TruncNormal,
+        Uniform, ConstantValue, Zeros, Ones,
     )
-}
+}  # fmt: skip

@@ -1,11 +1,10 @@
 """The optimizers of a recipe: classes of `torch.optim`, by torch's names and arguments.
 
-Left out are those that cannot train these networks: SparseAdam wants sparse gradients, LBFGS evaluates the loss several
-times a step, Muon takes matrices alone. Arguments that choose an implementation (foreach, fused, ...) are no part of a
-recipe.
+Those that cannot train these networks are left out: SparseAdam needs sparse gradients, LBFGS evaluates the loss several
+times a step, Muon accepts only matrices. So are arguments that choose an implementation (foreach, fused, ...).
 """
 
-from typing import Annotated, Final, final
+from typing import Annotated, Final
 
 from vggc.base.records import Limits, Named
 from vggc.layers.layer import PositiveNumber
@@ -31,7 +30,6 @@ class Optimizer(Named):
         return None
 
 
-@final
 class Adadelta(Optimizer):
     """`torch.optim.Adadelta`."""
 
@@ -42,7 +40,6 @@ class Adadelta(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
-@final
 class Adafactor(Optimizer):
     """`torch.optim.Adafactor`."""
 
@@ -53,7 +50,6 @@ class Adafactor(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
-@final
 class Adagrad(Optimizer):
     """`torch.optim.Adagrad`."""
 
@@ -65,7 +61,6 @@ class Adagrad(Optimizer):
     eps: Eps = 1e-10
 
 
-@final
 class Adam(Optimizer):
     """`torch.optim.Adam`."""
 
@@ -78,7 +73,6 @@ class Adam(Optimizer):
     decoupled_weight_decay: DecoupledWeightDecay = False
 
 
-@final
 class AdamW(Optimizer):
     """`torch.optim.AdamW`."""
 
@@ -90,7 +84,6 @@ class AdamW(Optimizer):
     amsgrad: Annotated[bool, "whether the largest second moment is kept"] = False
 
 
-@final
 class Adamax(Optimizer):
     """`torch.optim.Adamax`."""
 
@@ -101,7 +94,6 @@ class Adamax(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
-@final
 class ASGD(Optimizer):
     """`torch.optim.ASGD`."""
 
@@ -113,7 +105,6 @@ class ASGD(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
-@final
 class NAdam(Optimizer):
     """`torch.optim.NAdam`."""
 
@@ -126,7 +117,6 @@ class NAdam(Optimizer):
     decoupled_weight_decay: DecoupledWeightDecay = False
 
 
-@final
 class RAdam(Optimizer):
     """`torch.optim.RAdam`."""
 
@@ -138,7 +128,6 @@ class RAdam(Optimizer):
     decoupled_weight_decay: DecoupledWeightDecay = False
 
 
-@final
 class RMSprop(Optimizer):
     """`torch.optim.RMSprop`."""
 
@@ -151,7 +140,6 @@ class RMSprop(Optimizer):
     centered: Annotated[bool, "whether the gradient is divided by its standard deviation"] = False
 
 
-@final
 class Rprop(Optimizer):
     """`torch.optim.Rprop`."""
 
@@ -171,7 +159,6 @@ class Rprop(Optimizer):
         return None
 
 
-@final
 class SGD(Optimizer):
     """`torch.optim.SGD`."""
 
@@ -189,8 +176,8 @@ class SGD(Optimizer):
 
 
 OPTIMIZERS: Final[dict[str, type[Optimizer]]] = {
-    each.kind: each
-    for each in (
+    optimizer.kind: optimizer
+    for optimizer in (
         Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, SGD,
     )
 }  # fmt: skip

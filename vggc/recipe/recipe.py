@@ -5,7 +5,7 @@ torch's: optimizers and schedules have rooms of their own. Nothing of this is im
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, Final, Literal
 
 from vggc.base.records import Limits, Named, OneOf, Record
 from vggc.layers.layer import NonNegative, Positive, PositiveNumber, Probability, Size
@@ -18,7 +18,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-@final
 class RandomCrop(Named):
     """A crop of `size` at a random place, after a border of `padding` zeros."""
 
@@ -28,7 +27,6 @@ class RandomCrop(Named):
     padding: Annotated[NonNegative, "pixels added on every side before"] = 0
 
 
-@final
 class RandomHorizontalFlip(Named):
     """A mirrored image, with probability `p`."""
 
@@ -37,7 +35,6 @@ class RandomHorizontalFlip(Named):
     p: Annotated[Probability, "how often"] = 0.5
 
 
-@final
 class RandomErasing(Named):
     """A rectangle of random place and size set to 0, with probability `p`."""
 
@@ -47,7 +44,7 @@ class RandomErasing(Named):
 
 
 AUGMENTATIONS: Final[dict[str, type[Named]]] = {
-    each.kind: each for each in (RandomCrop, RandomHorizontalFlip, RandomErasing)
+    augmentation.kind: augmentation for augmentation in (RandomCrop, RandomHorizontalFlip, RandomErasing)
 }
 VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
     "optimizer": OPTIMIZERS,
@@ -57,7 +54,6 @@ VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
 OPTIONAL: Final = ("schedule",)  # the vocabularies whose option may be `none`
 
 
-@final
 class Preprocess(Record):
     """How an image becomes the input, step by step: resize, centre crop, scale to [0, 1], normalise."""
 
@@ -67,7 +63,6 @@ class Preprocess(Record):
     std: Annotated[tuple[PositiveNumber, ...] | None, "divided by, one value a channel"] = None
 
 
-@final
 class Train(Record):
     """The recipe of a training run."""
 

@@ -4,7 +4,7 @@ What torch wants to know of the length of a run (T_max, total_iters, total_steps
 is never written. A schedule is asked once an epoch, `OneCycleLR` at every step.
 """
 
-from typing import Annotated, ClassVar, Final, Literal, final
+from typing import Annotated, ClassVar, Final, Literal
 
 from vggc.base.records import Limits, Named
 from vggc.layers.layer import NonNegative, Positive, PositiveNumber
@@ -22,7 +22,6 @@ class Schedule(Named):
     whole_run: ClassVar[bool] = False
 
 
-@final
 class ReduceLROnPlateau(Schedule):
     """`ReduceLROnPlateau`: lower when validation accuracy has stopped improving."""
 
@@ -41,7 +40,6 @@ class ReduceLROnPlateau(Schedule):
     eps: Annotated[NonNegativeNumber, "a fall of less than that is left out"] = 1e-8
 
 
-@final
 class StepLR(Schedule):
     """`StepLR`: lower every so many epochs."""
 
@@ -51,7 +49,6 @@ class StepLR(Schedule):
     gamma: Gamma = 0.1
 
 
-@final
 class MultiStepLR(Schedule):
     """`MultiStepLR`: lower at certain epochs."""
 
@@ -61,7 +58,6 @@ class MultiStepLR(Schedule):
     gamma: Gamma = 0.1
 
 
-@final
 class ExponentialLR(Schedule):
     """`ExponentialLR`: lower at every epoch."""
 
@@ -70,7 +66,6 @@ class ExponentialLR(Schedule):
     gamma: Gamma
 
 
-@final
 class ConstantLR(Schedule):
     """`ConstantLR`: the rate times a factor, in every epoch."""
 
@@ -79,7 +74,6 @@ class ConstantLR(Schedule):
     factor: Annotated[Share, "what the learning rate is multiplied by"] = 1 / 3
 
 
-@final
 class PolynomialLR(Schedule):
     """`PolynomialLR`: down to 0 over all epochs."""
 
@@ -89,7 +83,6 @@ class PolynomialLR(Schedule):
     power: Annotated[NonNegativeNumber, "1 is a straight line"] = 1.0
 
 
-@final
 class CosineAnnealingLR(Schedule):
     """`CosineAnnealingLR`: half a cosine over all epochs."""
 
@@ -99,7 +92,6 @@ class CosineAnnealingLR(Schedule):
     eta_min: LeastRate = 0.0
 
 
-@final
 class CosineAnnealingWarmRestarts(Schedule):
     """`CosineAnnealingWarmRestarts`: half a cosine, again and again."""
 
@@ -110,7 +102,6 @@ class CosineAnnealingWarmRestarts(Schedule):
     eta_min: LeastRate = 0.0
 
 
-@final
 class OneCycleLR(Schedule):
     """`OneCycleLR`: up and down again over all steps; the optimizer's `lr` is not used."""
 
@@ -129,8 +120,8 @@ class OneCycleLR(Schedule):
 
 
 SCHEDULES: Final[dict[str, type[Schedule]]] = {
-    each.kind: each
-    for each in (
+    schedule.kind: schedule
+    for schedule in (
         ReduceLROnPlateau, StepLR, MultiStepLR, ExponentialLR, ConstantLR, PolynomialLR, CosineAnnealingLR,
         CosineAnnealingWarmRestarts, OneCycleLR,
     )

@@ -10,7 +10,8 @@ from typing import Final, Literal, get_args
 
 from vggc.base.diagnostics import SpecError, nearest
 from vggc.base.errors import ProductError
-from vggc.frontend.text.document import Leaf, read
+from vggc.frontend.text.document import Leaf
+from vggc.frontend.text.parser import parse
 from vggc.frontend.text.sources import read_source
 from vggc.layers.layer import Shape
 from vggc.weights.aligning import Shapes, by_layer, in_order
@@ -135,7 +136,7 @@ def read_key_map(path: Path) -> dict[str, str | None]:
         ProductError: it cannot be read, or a rule has a place without a counterpart.
     """
     try:
-        entries = read(read_source(path)).sound().entries
+        entries = parse(read_source(path)).valid_table().entries
     except SpecError as error:
         raise ProductError(f"the map of keys: {error}") from error
     rules: dict[str, str | None] = {}

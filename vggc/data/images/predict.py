@@ -168,10 +168,10 @@ def _steps(text: str | None, channels: int, name: str) -> Preprocess | None:
         return None
     from jsonschema import Draft202012Validator
 
-    from vggc.frontend.schema.from_fields import of_record
+    from vggc.frontend.schema.from_fields import record_schema
 
     found = _json(text, "vggc.preprocess", name)
-    if not Draft202012Validator(of_record(Preprocess, "key of preprocess")).is_valid(found):
+    if not Draft202012Validator(record_schema(Preprocess, "key of preprocess")).is_valid(found):
         raise ProductError(f"{name}: the metadata `vggc.preprocess` says no preprocessing: {text[:80]}")
     steps = Preprocess(**{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()})
     if any(values is not None and len(values) != channels for values in (steps.mean, steps.std)):

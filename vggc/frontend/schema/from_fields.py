@@ -1,4 +1,4 @@
-"""The schema of a record: its annotated fields are JSON Schema already, in Python's words."""
+"""Annotations of records -> JSON Schema."""
 
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -8,8 +8,12 @@ from vggc.base.records import Limits, OneOf, Record
 Schema = dict[str, Any]
 
 
-def of_annotation(annotation: object) -> Schema:
-    """The schema of a field's type; `None` in a union only says that the field may be left out."""
+def annotation_schema(annotation: object) -> Schema:
+    """The schema of a type; `None` in a union only means that the field may be left out.
+
+    Raises:
+        TypeError: there is no schema for the type.
+    """
     if annotation in _SIMPLE:
         return dict(_SIMPLE[annotation])
     origin = get_origin(annotation)
@@ -18,8 +22,8 @@ def of_annotation(annotation: object) -> Schema:
     if origin is Literal:
         return {"type": "string", "enum": list(get_args(annotation))}
     if origin in (Union, UnionType):
-        branches = [of_annotation(each) for each in get_args(annotation) if each is not NoneType]
-        return branches[0] if len(branches) == 1 else {"anyOf": opened(branches)}
+        members = [annotation_schema(member) for member in get_args(annotation) if member is not NoneType]
+        return members[0] if len(members) == 1 else {"anyOf": flatten_unions(members)}
     if origin is tuple:
         return _of_tuple(get_args(annotation))
     raise TypeError(f"no schema for the annotation {annotation!r}")
@@ -35,13 +39,13 @@ _SIMPLE: Final[dict[object, Schema]] = {
 
 def _of_annotated(annotation: object) -> Schema:
     inner, *metadata = get_args(annotation)
-    picked = [each for each in metadata if isinstance(each, OneOf)]
-    schema = reference(picked[0].definition) if picked else of_annotation(inner)
-    for each in metadata:
-        if isinstance(each, Limits):
-            schema = _limited(schema, each)
-        elif isinstance(each, str):
-            schema = {"description": each, **({"allOf": [schema]} if "$ref" in schema else schema)}
+    schema = next((reference(item.definition) for item in metadata if isinstance(item, OneOf)), None)
+    schema = schema or annotation_schema(inner)
+    for item in metadata:
+        if isinstance(item, Limits):
+            schema = _limited(schema, item)
+        elif isinstance(item, str):
+            schema = {"description": item, **({"allOf": [schema]} if "$ref" in schema else schema)}
     return schema
 
 
@@ -57,18 +61,15 @@ def _limited(schema: Schema, limits: Limits) -> Schema:
 
 
 def _of_tuple(items: tuple[Any, ...]) -> Schema:
-    element = of_annotation(items[0])
+    element = annotation_schema(items[0])
     if items[-1] is Ellipsis:
         return {"type": "array", "items": element, "minItems": 1}
     return {"type": "array", "items": element, "minItems": len(items), "maxItems": len(items)}
 
 
-def opened(branches: list[Schema]) -> list[Schema]:
-    """The branches of a union, with the unions among them opened."""
-    flat: list[Schema] = []
-    for each in branches:
-        flat += each["anyOf"] if set(each) == {"anyOf"} else [each]
-    return flat
+def flatten_unions(members: list[Schema]) -> list[Schema]:
+    """The members of a union, where a union among them is replaced by its own members."""
+    return [leaf for member in members for leaf in (member["anyOf"] if set(member) == {"anyOf"} else [member])]
 
 
 def reference(definition: str) -> Schema:
@@ -76,14 +77,14 @@ def reference(definition: str) -> Schema:
     return {"$ref": f"#/definitions/{definition}"}
 
 
-def of_record(cls: type[Record], title: str) -> Schema:
-    """The closed object whose properties are the fields of a record."""
-    return closed(title, {name: of_field(cls, name) for name in cls.field_names()}, cls.required())
+def record_schema(cls: type[Record], title: str) -> Schema:
+    """The schema of an object whose properties are the fields of a record."""
+    return closed_object(title, {name: field_schema(cls, name) for name in cls.field_names()}, cls.required())
 
 
-def of_field(cls: type[Record], name: str) -> Schema:
-    """The schema of one field, its default included."""
-    schema = of_annotation(cls.annotation(name))
+def field_schema(cls: type[Record], name: str) -> Schema:
+    """The schema of one field, with its default."""
+    schema = annotation_schema(cls.annotation(name))
     default = cls.default(name)
     if isinstance(default, str | int | float | bool):
         schema["default"] = default
@@ -94,7 +95,7 @@ def of_field(cls: type[Record], name: str) -> Schema:
     return schema
 
 
-def closed(title: str, properties: Schema, required: list[str]) -> Schema:
-    """An object that has these properties and no others; `title` says what a key of it is called."""
+def closed_object(title: str, properties: Schema, required: list[str]) -> Schema:
+    """The schema of an object with these properties and no others; messages call its keys `title`."""
     schema: Schema = {"title": title, "type": "object", "properties": properties, "additionalProperties": False}
     return schema | ({"required": required} if required else {})

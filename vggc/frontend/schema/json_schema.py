@@ -1,6 +1,6 @@
-"""The JSON Schema of a spec, made from the tables of the language.
+"""The JSON Schema of a spec, built from the tables of the language; draft-07, which is what editors read.
 
-It is closed: every key that is not in it is an error. It is draft-07, which is what editors read.
+It is closed: every key that is not in it is an error.
 """
 
 import json
@@ -11,9 +11,10 @@ from typing import Final
 from vggc.base.codes import WARNINGS
 from vggc.base.diagnostics import Source
 from vggc.frontend.schema.definitions import COUNT, DEFINITIONS, ITEMS, MAX_WIDTH, NONE, definition
-from vggc.frontend.schema.from_fields import Schema, closed, reference
+from vggc.frontend.schema.from_fields import Schema, closed_object, reference
 from vggc.frontend.schema.units import UNITS
-from vggc.frontend.text.document import plain, read
+from vggc.frontend.text.document import plain
+from vggc.frontend.text.parser import parse
 from vggc.layers import all_kinds
 
 
@@ -22,7 +23,7 @@ def _described(name: str, description: str) -> Schema:
 
 
 def _identity() -> Schema:
-    """What the network is called, takes and gives."""
+    """The name, the input and the output of the network."""
     return {
         "vggc": {"type": "integer", "enum": [1], "description": "version of the spec language", "examples": [1]},
         "name": {
@@ -44,9 +45,9 @@ def _identity() -> Schema:
 
 
 def _contents() -> Schema:
-    """What it is made of, and what belongs to it."""
+    """The layers, and everything else."""
     return {
-        "defaults": _described("defaults", "what the units conv and fc leave open"),
+        "defaults": _described("defaults", "options of the units conv and fc that an item leaves out"),
         "features": {
             **ITEMS, "minItems": 1,
             "description": "the convolutional stack; an integer is a conv unit", "examples": [[64, 64, "M"]],
@@ -61,8 +62,8 @@ def _contents() -> Schema:
             "type": "array", "items": reference("rewrite"), "minItems": 1, "maxItems": 100,
             "description": "changes to inherited layers; those of the ancestors come first",
         },
-        "init": _described("init", "how the weights are drawn"),
-        "expect": _described("expect", "what must hold of the network"),
+        "init": _described("init", "how the weights are initialised"),
+        "expect": _described("expect", "properties that the network must have"),
         "allow": {
             "type": "array", "items": {"title": "warning", "type": "string", "enum": list(WARNINGS)}, "minItems": 1,
             "description": "warnings that are switched off, by name",
@@ -74,15 +75,15 @@ def _contents() -> Schema:
 
 @cache
 def root() -> Schema:
-    """The schema of a spec without its definitions."""
-    return closed("key of a spec", _identity() | _contents(), ["vggc", "name", "input", "features"])
+    """The schema of a whole spec, without the definitions."""
+    return closed_object("key of a spec", _identity() | _contents(), ["vggc", "name", "input", "features"])
 
 
 NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 
 
 def published() -> Schema:
-    """The whole schema, as editors use it: a child spec may leave the required keys to its parent."""
+    """The schema with its definitions, for editors; a spec that extends another need not have the required keys."""
     definitions = {name: definition(name) for name in (*DEFINITIONS, *UNITS, *all_kinds())}
     for kind, cls in all_kinds().items():
         definitions[kind] = {**definitions[kind], "examples": [_options_of_example(cls.example)]}
@@ -100,24 +101,24 @@ def published() -> Schema:
 
 
 def _options_of_example(example: str) -> object:
-    """What stands behind the kind in an item of a spec."""
+    """The options in an item of a spec."""
     if ":" not in example:
         return {}
-    item = read(Source("example", example)).sound()
+    item = parse(Source("example", example)).valid_table()
     return plain(next(iter(item.entries.values())).value)
 
 
 def published_text() -> str:
-    """The schema as it stands in `specs/vggc.schema.json`."""
+    """The content of `specs/vggc.schema.json`."""
     return json.dumps(published(), indent=1) + "\n"
 
 
-def branches(schema: Schema) -> Iterator[Schema]:
-    """The alternatives of a schema, with references followed and unions inside unions opened."""
+def alternatives(schema: Schema) -> Iterator[Schema]:
+    """The members of a union, with references and nested unions resolved; a schema that is no union is its only one."""
     if "$ref" in schema:
-        yield from branches(definition(schema["$ref"].rpartition("/")[2]))
+        yield from alternatives(definition(schema["$ref"].rpartition("/")[2]))
     elif "anyOf" in schema:
-        for each in schema["anyOf"]:
-            yield from branches(each)
+        for member in schema["anyOf"]:
+            yield from alternatives(member)
     else:
         yield schema

@@ -1,45 +1,69 @@
-"""What the schema says, in words, at the right place, and with a way out."""
+"""The violations of a document -> diagnostics: a message in plain English, the place, and what to do."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span
 from vggc.base.words import joined, quoted
 from vggc.frontend.schema import suggestions
 from vggc.frontend.schema.definitions import MAX_ITEMS
 from vggc.frontend.schema.from_fields import Schema
-from vggc.frontend.schema.json_schema import branches
+from vggc.frontend.schema.json_schema import alternatives
 from vggc.frontend.schema.validation import Violation, violations
 from vggc.frontend.schema.wording import expected, is_choice, legal_words
 from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, plain
-from vggc.frontend.text.values import shown
+from vggc.frontend.text.values import describe
+from vggc.layers import find
 
 Path = tuple[str | int, ...]
 
 
-class Complaint(NamedTuple):
-    """A violation, the key that leads to the value at fault, and the value."""
+class LocatedViolation(NamedTuple):
+    """A violation, the span of the key that leads to the wrong value (for a list item: of the item), and the value."""
 
     violation: Violation
     key: Span
     value: Value
 
+    @property
+    def path(self) -> Path:
+        return self.violation.path
 
-Explained = tuple[str, str, list[Note]]
+    @property
+    def subject(self) -> str:
+        """How a message names the value: `kernel_size` of conv2d, item 2 of `input`."""
+        path = self.path
+        if not path:
+            return "the spec"
+        if isinstance(path[-1], int):
+            return f"item {path[-1] + 1} of `{path[-2]}`"
+        owner = f" of {path[-2]}" if len(path) > 1 and isinstance(path[-2], str) else ""
+        return f"`{path[-1]}`{owner}"
+
+    @property
+    def is_empty(self) -> bool:
+        return isinstance(self.value, Leaf) and self.value.value is None
+
+    def must_be(self) -> str:
+        """The message that says what is legal here."""
+        return f"{self.subject} must be {expected(self.violation.choices)}; this is {describe(self.value)}"
+
+
+Explanation = tuple[str, str, list[Note]]  # code, message, notes
 
 
 def check(document: Document) -> list[Diagnostic]:
-    """Everything that is wrong with a document before its meaning is asked for, each at the key or value at fault."""
-    broken = islice(violations(plain(document.table)), MAX_DIAGNOSTICS + 1)
-    found = [Complaint(each, *locate(document.table, each.path)) for each in broken]
-    said = [_diagnostic(each) for each in _causes(found, document.spoilt)]
-    # An alias stands for its anchor in several places; what is wrong in it is wrong once.
-    return [*document.flaws, *{(each.code, each.message, each.span): each for each in said}.values()]
+    """The errors in the text of a document, and its violations of the schema."""
+    first = islice(violations(plain(document.table)), MAX_DIAGNOSTICS + 1)
+    located = [LocatedViolation(violation, *locate(document.table, violation.path)) for violation in first]
+    diagnostics = [_diagnostic(violation) for violation in _causes(located, document.suppressed)]
+    # The value of an anchor is visited once for every alias, and is reported once.
+    return [*document.diagnostics, *{(item.code, item.message, item.span): item for item in diagnostics}.values()]
 
 
 def locate(table: Table, path: Path) -> tuple[Span, Value]:
-    """The key at the end of a path (for a list element: the element), and the value there."""
+    """The span of the key at the end of a path (for a list item: of the item), and the value there."""
     key = table.span
     value: Value = table
     for step in path:
@@ -54,114 +78,85 @@ def locate(table: Table, path: Path) -> tuple[Span, Value]:
     return key, value
 
 
-# --- one cause, one error ---
-
-
-def _causes(found: list[Complaint], spoilt: frozenset[Span]) -> Iterator[Complaint]:
-    """The complaints that are not consequences of others."""
-    crowded = {each.violation.path for each in found if each.violation.rule == "maxProperties"}
-    meant = _meant(each.violation for each in found)
-    for each in found:
-        violation = each.violation
-        if violation.rule != "maxProperties" and _inside(crowded, violation.path):
+def _causes(located: list[LocatedViolation], suppressed: frozenset[Span]) -> Iterator[LocatedViolation]:
+    """The violations that do not follow from others."""
+    ambiguous = {item.path for item in located if item.violation.rule == "maxProperties"}
+    misspelt = _misspelt(item.violation for item in located)
+    for item in located:
+        violation = item.violation
+        inside = any(item.path[: len(path)] == path for path in ambiguous)  # of an item that names several kinds
+        if inside and violation.rule != "maxProperties":
             continue
-        if (each.key if violation.rule == "additionalProperties" else each.value.span) in spoilt:
+        if (item.key if violation.rule == "additionalProperties" else item.value.span) in suppressed:
             continue
         if violation.rule == "required":
-            missing = [name for name in violation.bound if (violation.path, name) not in meant]
+            missing = [name for name in violation.bound if (violation.path, name) not in misspelt]
             violation = violation._replace(bound=missing)
         if violation.bound != []:
-            yield each._replace(violation=violation)
+            yield item._replace(violation=violation)
 
 
-def _inside(crowded: set[Path], path: Path) -> bool:
-    """Whether a path lies in an item that names several kinds, which is cause enough for one error."""
-    return any(path[: len(each)] == each for each in crowded)
-
-
-def _meant(found: Iterable[Violation]) -> set[tuple[Path, str | None]]:
-    """The keys that unknown ones were meant to be, so that they are not missing as well."""
+def _misspelt(found: Iterable[Violation]) -> set[tuple[Path, str | None]]:
+    """The legal keys that unknown keys are similar to, which are not reported as missing."""
     return {
-        (each.path[:-1], suggestions.meant(str(each.path[-1]), list(each.schema["properties"])))
-        for each in found
-        if each.rule == "additionalProperties"
+        (violation.path[:-1], suggestions.similar(str(violation.path[-1]), list(violation.schema["properties"])))
+        for violation in found
+        if violation.rule == "additionalProperties"
     }
 
 
-# --- the words ---
+def _diagnostic(item: LocatedViolation) -> Diagnostic:
+    rule = item.violation.rule
+    code, message, notes = _EXPLANATIONS.get(rule, _explain_bound)(item)
+    at_key = item.is_empty or rule == "additionalProperties" or (rule == "required" and item.path)
+    return Diagnostic(code, message, item.key if at_key else item.value.span, tuple(notes))
 
 
-def _diagnostic(complaint: Complaint) -> Diagnostic:
-    violation, key, value = complaint
-    code, message, notes = _EXPLANATIONS.get(violation.rule, _explain_bound)(complaint)
-    empty = isinstance(value, Leaf) and value.value is None
-    at_key = empty or violation.rule == "additionalProperties" or (violation.rule == "required" and violation.path)
-    return Diagnostic(code, message, key if at_key else value.span, tuple(notes))
+# --- explanations, by the rule that is violated ---
 
 
-def _subject(path: Path) -> str:
-    """What a path speaks of: `kernel_size` of conv2d, item 2 of `input`."""
-    if not path:
-        return "the spec"
+def _explain_type(item: LocatedViolation) -> Explanation:
+    path, choices, span = item.path, item.violation.choices, item.value.span
+    if not item.is_empty:
+        return "E102", item.must_be(), suggestions.for_type(path, item.value, choices)
+    if span.column != span.end_column:  # `~` or `null`
+        return "E102", item.must_be(), [Note("help", "remove it, or write a value")]
     if isinstance(path[-1], int):
-        return f"item {path[-1] + 1} of `{path[-2]}`"
-    owner = f" of {path[-2]}" if len(path) > 1 and isinstance(path[-2], str) else ""
-    return f"`{path[-1]}`{owner}"
+        return "E102", f"{item.subject} is empty", [Note("help", "write it after the `-`, or remove the `-`")]
+    return "E102", f"{path[-1]}: there is no value after the colon", suggestions.for_nothing(path, choices)
 
 
-def _must(complaint: Complaint) -> str:
-    violation = complaint.violation
-    return f"{_subject(violation.path)} must be {expected(violation.choices)}; this is {shown(complaint.value)}"
-
-
-def _explain_type(complaint: Complaint) -> Explained:
-    violation, _, value = complaint
-    if isinstance(value, Leaf) and value.value is None:
-        return _explain_nothing(complaint)
-    return "E102", _must(complaint), suggestions.for_type(violation.path, value, violation.choices)
-
-
-def _explain_nothing(complaint: Complaint) -> Explained:
-    violation, _, value = complaint
-    if value.span.column != value.span.end_column:
-        return "E102", _must(complaint), [Note("help", "remove it, or write a value")]
-    if isinstance(violation.path[-1], int):
-        note = Note("help", "write it behind the `-`, or remove the `-`")
-        return "E102", f"{_subject(violation.path)} is empty", [note]
-    message = f"{violation.path[-1]}: nothing stands behind the colon"
-    return "E102", message, suggestions.for_nothing(violation.path, violation.choices)
-
-
-def _explain_word(complaint: Complaint) -> Explained:
-    violation = complaint.violation
+def _explain_word(item: LocatedViolation) -> Explanation:
+    violation = item.violation
     word, words = str(violation.instance), legal_words(violation.choices)
     title = violation.schema.get("title")
     if violation.path == ("vggc",):
         note = Note("help", f"write `vggc: {words[0]}`, or use the vggc that the spec is written for")
-        return "E103", f"this vggc reads version {words[0]} of the language, and the spec says {word}", [note]
+        return "E103", f"this vggc reads version {words[0]} of the language, and the spec is version {word}", [note]
     if title is None:
-        return "E103", _must(complaint), suggestions.for_value(word, words)
-    if needed := _needs(violation.choices, word):
-        return _incomplete(word, needed)
+        return "E103", item.must_be(), suggestions.for_value(word, words)
+    if required := _required_options(violation.choices, word):
+        return _incomplete(word, required)
     return "E101", f"there is no {title} {quoted(word)}", suggestions.for_word(word, title, words)
 
 
-def _needs(choices: Iterable[Schema], word: str) -> list[str]:
-    """The options without which a legal word cannot stand."""
-    for leaf in choices:
-        if is_choice(leaf) and word in leaf["properties"]:
-            options = [each for each in branches(leaf["properties"][word]) if each["type"] == "object"]
-            return [str(name) for name in options[0].get("required", ())]
-    return suggestions.requirements(word)
+def _required_options(choices: Iterable[Schema], word: str) -> list[str]:
+    """The options without which a legal word is incomplete."""
+    for choice in choices:
+        if is_choice(choice) and word in choice["properties"]:
+            options = next(leaf for leaf in alternatives(choice["properties"][word]) if leaf["type"] == "object")
+            return list(options.get("required", ()))
+    plugin = find(word)
+    return plugin.required() if plugin is not None else []
 
 
-def _incomplete(owner: str, names: list[str]) -> Explained:
-    wanted = joined([f"`{name}`" for name in names], "and")
-    return "E104", f"{owner} needs {wanted}", suggestions.for_incomplete(owner, names)
+def _incomplete(owner: str, names: list[str]) -> Explanation:
+    missing = joined([f"`{name}`" for name in names], "and")
+    return "E104", f"{owner} needs {missing}", suggestions.for_incomplete(owner, names)
 
 
-def _explain_unknown(complaint: Complaint) -> Explained:
-    path, schema = complaint.violation.path, complaint.violation.schema
+def _explain_unknown_key(item: LocatedViolation) -> Explanation:
+    path, schema = item.path, item.violation.schema
     key = str(path[-1])
     if path[0] == "defaults" and path[2:] and key in ("out_channels", "out_features"):
         note = Note("help", f"write it in each {path[1]}")
@@ -169,60 +164,67 @@ def _explain_unknown(complaint: Complaint) -> Explained:
     return "E101", f"there is no {schema['title']} {quoted(key)}", suggestions.for_key(key, schema)
 
 
-def _explain_missing(complaint: Complaint) -> Explained:
-    violation = complaint.violation
-    if violation.path:
-        owner = violation.path[-1] if isinstance(violation.path[-1], str) else f"item {violation.path[-1] + 1}"
-        code, message, notes = _incomplete(owner, violation.bound)
-        return code, message, [*suggestions.described(violation.bound, violation.schema), *notes]
-    code, message, _ = _incomplete("the spec", violation.bound)
-    return code, message, suggestions.for_spec(violation.bound, violation.schema)
+def _explain_missing_keys(item: LocatedViolation) -> Explanation:
+    missing, schema, path = item.violation.bound, item.violation.schema, item.path
+    if not path:
+        code, message, _ = _incomplete("the spec", missing)
+        return code, message, suggestions.for_spec(missing, schema)
+    code, message, notes = _incomplete(path[-1] if isinstance(path[-1], str) else f"item {path[-1] + 1}", missing)
+    return code, message, [*suggestions.descriptions(missing, schema), *notes]
 
 
-def _explain_several(complaint: Complaint) -> Explained:
-    violation = complaint.violation
-    names = list(violation.instance)
-    title = violation.schema["title"]
+def _explain_several_keys(item: LocatedViolation) -> Explanation:
+    names, title = list(item.violation.instance), item.violation.schema["title"]
     message = f"one {title} is expected here, and this names {len(names)}: {joined(names[:5], 'and')}"
-    return "E105", message, suggestions.for_several(violation.path, names, legal_words(violation.choices))
+    return "E105", message, suggestions.for_several(item.path, names, legal_words(item.violation.choices))
 
 
-def _explain_bound(complaint: Complaint) -> Explained:
-    violation, _, value = complaint
-    bound, rule, subject = violation.bound, violation.rule, _subject(violation.path)
-    if rule in ("minItems", "maxItems"):
-        return _explain_length(complaint)
-    rules = {
-        "minimum": f"must be at least {bound}",
-        "exclusiveMinimum": f"must be greater than {bound}",
-        "exclusiveMaximum": f"must be less than {bound}",
-        "maximum": f"must be at most {bound:,}" if isinstance(bound, int) else f"must be at most {bound}",
-        "minProperties": f"names no {violation.schema.get('title')}",
-        "maxLength": f"has at most {bound} characters",
-    }
-    if rule == "pattern":
-        return "E103", _must(complaint), suggestions.for_pattern(bound, violation.instance)
-    if rule == "uniqueItems":
-        return "E103", f"the class {quoted(violation.instance)} stands here a second time", []
-    return "E103", f"{subject} {rules[rule]}; this is {shown(value)}", []
-
-
-def _explain_length(complaint: Complaint) -> Explained:
-    violation = complaint.violation
-    schema, subject = violation.schema, _subject(violation.path)
+def _explain_length(item: LocatedViolation) -> Explanation:
+    violation, schema = item.violation, item.violation.schema
     if violation.bound == MAX_ITEMS:
-        return "E009", f"{subject} has {len(violation.instance):,} items, over the limit of {MAX_ITEMS:,}", []
+        return "E009", f"{item.subject} has {len(violation.instance):,} items, over the limit of {MAX_ITEMS:,}", []
     if not violation.instance:
-        return "E103", f"{subject} is an empty list", suggestions.examples(schema)
+        return "E103", f"{item.subject} is an empty list", suggestions.examples(schema)
     if schema.get("minItems") == schema.get("maxItems"):
-        return "E103", _must(complaint), suggestions.examples(schema)
-    return "E103", f"{subject} must have at most {violation.bound} values; this has {len(violation.instance)}", []
+        return "E103", item.must_be(), suggestions.examples(schema)
+    message = f"{item.subject} must have at most {violation.bound} values; this has {len(violation.instance)}"
+    return "E103", message, []
 
 
-_EXPLANATIONS: Final[dict[str, Callable[[Complaint], Explained]]] = {
+def _explain_pattern(item: LocatedViolation) -> Explanation:
+    violation = item.violation
+    return "E103", item.must_be(), suggestions.for_pattern(violation.bound, violation.instance)
+
+
+def _explain_repeated(item: LocatedViolation) -> Explanation:
+    return "E103", f"the class {quoted(item.violation.instance)} is listed a second time here", []
+
+
+def _explain_bound(item: LocatedViolation) -> Explanation:
+    rule = _BOUNDS[item.violation.rule](item.violation)
+    return "E103", f"{item.subject} {rule}; this is {describe(item.value)}", []
+
+
+def _most(bound: Any) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else str(bound)
+
+
+_BOUNDS: Final[dict[str, Callable[[Violation], str]]] = {
+    "minimum": lambda violation: f"must be at least {violation.bound}",
+    "exclusiveMinimum": lambda violation: f"must be greater than {violation.bound}",
+    "maximum": lambda violation: f"must be at most {_most(violation.bound)}",
+    "exclusiveMaximum": lambda violation: f"must be less than {violation.bound}",
+    "minProperties": lambda violation: f"names no {violation.schema.get('title')}",
+    "maxLength": lambda violation: f"must have at most {violation.bound} characters",
+}
+_EXPLANATIONS: Final[dict[str, Callable[[LocatedViolation], Explanation]]] = {
     "type": _explain_type,
     "enum": _explain_word,
-    "additionalProperties": _explain_unknown,
-    "required": _explain_missing,
-    "maxProperties": _explain_several,
+    "additionalProperties": _explain_unknown_key,
+    "required": _explain_missing_keys,
+    "maxProperties": _explain_several_keys,
+    "minItems": _explain_length,
+    "maxItems": _explain_length,
+    "pattern": _explain_pattern,
+    "uniqueItems": _explain_repeated,
 }

@@ -1,7 +1,7 @@
-"""A plain document held against the schema.
+"""Validation of a document against the schema.
 
-The unions of the schema are told apart by the type of the value alone: `_narrow` picks the one branch that was meant,
-so that every complaint has one cause, and nobody reads "not valid under any of the given schemas".
+The members of a union differ in type: `_union` selects the one that has the type of the value, so that every violation
+has one cause instead of "not valid under any of the given schemas".
 """
 
 import re
@@ -13,15 +13,15 @@ from typing import Any, Final, NamedTuple
 from jsonschema import Draft7Validator, TypeChecker, ValidationError
 from jsonschema.validators import extend
 
-from vggc.frontend.schema.definitions import definition, from_elsewhere
+from vggc.frontend.schema.definitions import definition, plugin_kinds
 from vggc.frontend.schema.from_fields import Schema
-from vggc.frontend.schema.json_schema import branches, root
+from vggc.frontend.schema.json_schema import alternatives, root
 
 
 class Violation(NamedTuple):
-    """A rule of the schema that a value breaks: the keyword and what it says, the value, its schema and its path.
+    """A rule of the schema that a value breaks: the keyword and its argument, the value, its schema and its path.
 
-    `choices` are the alternatives of the union that the value stands in, or its schema alone.
+    `choices` are the members of the union that the value belongs to, or its schema alone.
     """
 
     rule: str
@@ -43,13 +43,12 @@ def type_of(value: object) -> str:
 
 
 def _fits(schema: Schema, kind: str) -> bool:
-    wanted = schema.get("type", kind)
-    return wanted == kind or (wanted == "number" and kind == "integer")
+    return schema.get("type", kind) == kind or (schema["type"] == "number" and kind == "integer")
 
 
-def _narrow(validator: Any, unions: list[Schema], instance: object, _: Schema) -> Iterator[ValidationError]:
-    """`anyOf`: descend into the branch whose type is the value's, or say which branches there are."""
-    leaves = [leaf for each in unions for leaf in branches(each)]
+def _union(validator: Any, members: list[Schema], instance: object, _: Schema) -> Iterator[ValidationError]:
+    """`anyOf`: validate against the member that has the type of the value; an error if there is none."""
+    leaves = [leaf for member in members for leaf in alternatives(member)]
     kind = type_of(instance)
     chosen = next((leaf for leaf in leaves if _fits(leaf, kind)), None)
     if chosen is None:
@@ -64,52 +63,52 @@ def _with_choices(error: Any, leaves: list[Schema]) -> ValidationError:
     return error  # type: ignore[no-any-return]
 
 
-def _follow(validator: Any, ref: str, instance: object, _: Schema) -> Iterator[ValidationError]:
+def _reference(validator: Any, ref: str, instance: object, _: Schema) -> Iterator[ValidationError]:
     yield from validator.descend(instance, definition(ref.rpartition("/")[2]))
 
 
 def _closed(validator: Any, _: object, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`additionalProperties: false`, one error for each key that does not belong; kinds of other packages do."""
+    """`additionalProperties: false`: one error for each unknown key; kinds of other packages are known."""
     if not isinstance(instance, dict):
         return
     for key, value in instance.items():
         if key in schema["properties"]:
             continue
-        if from_elsewhere(key, schema["title"]):
+        if key in plugin_kinds(schema["title"]):
             yield from validator.descend(value, definition(key), path=key)
         else:
             yield ValidationError("unknown", validator="additionalProperties", path=[key])
 
 
 def _one_of(_: Any, words: list[object], instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`enum`, for values of the right type; kinds of other packages count."""
+    """`enum`, for values of the right type; kinds of other packages are legal as well."""
     if not _fits(schema, type_of(instance)) or instance in words:
         return
-    other = from_elsewhere(instance, schema.get("title", "")) if isinstance(instance, str) else None
-    if other is None or other.required():
+    plugin = plugin_kinds(schema.get("title", "")).get(str(instance))
+    if plugin is None or plugin.required():
         yield ValidationError("unknown", validator="enum")
 
 
-def _needed(_: Any, names: list[str], instance: object, __: Schema) -> Iterator[ValidationError]:
-    """`required`, one error for all keys that are missing, which are the value of the rule."""
+def _required(_: Any, names: list[str], instance: object, __: Schema) -> Iterator[ValidationError]:
+    """`required`: one error for all missing keys, which are the argument of the rule."""
     if isinstance(instance, dict) and (missing := [name for name in names if name not in instance]):
         yield ValidationError("missing", validator="required", validator_value=missing)
 
 
-def _single(_: Any, most: int, instance: object, __: Schema) -> Iterator[ValidationError]:
+def _single_key(_: Any, most: int, instance: object, __: Schema) -> Iterator[ValidationError]:
     if isinstance(instance, dict) and len(instance) > most:
         yield ValidationError("several", validator="maxProperties")
 
 
-def _each(validator: Any, items: Schema, instance: object, schema: Schema) -> Iterator[ValidationError]:
-    """`items`; not of a list that is too long, where the length is the error."""
+def _list_items(validator: Any, items: Schema, instance: object, schema: Schema) -> Iterator[ValidationError]:
+    """`items`; not for a list that is too long, whose length is the error."""
     if isinstance(instance, list) and len(instance) <= schema.get("maxItems", inf):
         for position, item in enumerate(instance):
             yield from validator.descend(item, items, path=position)
 
 
 def _unique(_: Any, __: bool, instance: object, ___: Schema) -> Iterator[ValidationError]:
-    """`uniqueItems`, one error for each word that was there before; other items are errors already."""
+    """`uniqueItems`: one error for each repeated word; other items are errors already."""
     if not isinstance(instance, list):
         return
     seen: set[str] = set()
@@ -121,7 +120,7 @@ def _unique(_: Any, __: bool, instance: object, ___: Schema) -> Iterator[Validat
 
 
 def _whole_pattern(_: Any, pattern: str, instance: object, __: Schema) -> Iterator[ValidationError]:
-    """`pattern`; ours are anchored at both ends, and Python's `$` would let a line break pass."""
+    """`pattern`; ours match the whole text, and Python's `$` would allow a line break at the end."""
     if isinstance(instance, str) and not re.fullmatch(pattern, instance):
         yield ValidationError("pattern", validator="pattern")
 
@@ -134,13 +133,13 @@ _extend: Any = extend
 _Validator = _extend(
     Draft7Validator,
     {
-        "anyOf": _narrow,
-        "$ref": _follow,
+        "anyOf": _union,
+        "$ref": _reference,
         "additionalProperties": _closed,
-        "maxProperties": _single,
+        "maxProperties": _single_key,
         "enum": _one_of,
-        "required": _needed,
-        "items": _each,
+        "required": _required,
+        "items": _list_items,
         "uniqueItems": _unique,
         "pattern": _whole_pattern,
     },
@@ -151,7 +150,7 @@ _Validator = _extend(
 
 
 def violations(instance: object) -> Iterator[Violation]:
-    """Everything in which a plain document departs from the schema, in no particular order."""
+    """The violations of the schema in a Python value, in no particular order."""
     error: Any
     for error in _Validator(root()).iter_errors(instance):
         choices = getattr(error, "choices", [error.schema])

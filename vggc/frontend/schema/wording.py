@@ -1,4 +1,4 @@
-"""What a schema allows, in words: `a whole number, a list of 2 whole numbers, `same` or `valid``."""
+"""What a schema allows, as a phrase: a whole number, a list of 2 whole numbers, `same` or `valid`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -6,17 +6,17 @@ from typing import Final
 from vggc.base.words import joined
 from vggc.frontend.schema.definitions import AMOUNT
 from vggc.frontend.schema.from_fields import Schema
-from vggc.frontend.schema.json_schema import NAME, branches
+from vggc.frontend.schema.json_schema import NAME, alternatives
 
-FEW: Final = 8  # words are listed up to so many
+FEW: Final = 8  # up to this many words are listed
 
 _SIMPLE: Final = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a word"}
 _PLURALS: Final = {"integer": "whole numbers", "number": "numbers", "boolean": "true or false", "string": "words"}
 
 
 def expected(choices: Sequence[Schema]) -> str:
-    """What may stand in a place, all alternatives of it."""
-    return joined(list(dict.fromkeys(phrase for each in choices for phrase in _phrases(each))))
+    """The phrase for a value that one of these schemas accepts."""
+    return joined(list(dict.fromkeys(phrase for choice in choices for phrase in _phrases(choice))))
 
 
 def _phrases(leaf: Schema) -> Iterator[str]:
@@ -36,7 +36,7 @@ def _phrases(leaf: Schema) -> Iterator[str]:
 
 
 def is_choice(leaf: Schema) -> bool:
-    """Whether this is the mapping from one word to its options."""
+    """Whether a schema is the mapping from one kind to its options."""
     return leaf.get("maxProperties") == 1
 
 
@@ -52,20 +52,17 @@ def _list(leaf: Schema) -> str:
 
 
 def _plural(schema: Schema) -> str:
-    """What the items of a list are called."""
-    element = list(branches(schema))
-    title = next((str(each["title"]) for each in element if "title" in each), "")
+    """The phrase for several values of a schema."""
+    leaves = list(alternatives(schema))
+    title = next((str(leaf["title"]) for leaf in leaves if "title" in leaf), "")
     if title:
         return f"{title.removeprefix('kind of ').removeprefix('key of a ')}s"
-    return joined(list(dict.fromkeys(word for each in element for word in _words_of(each))))
-
-
-def _words_of(leaf: Schema) -> list[str]:
-    return [f"`{word}`" for word in leaf["enum"]] if "enum" in leaf else [_PLURALS[leaf["type"]]]
+    words = [[f"`{word}`" for word in leaf.get("enum", ())] or [_PLURALS[leaf["type"]]] for leaf in leaves]
+    return joined(list(dict.fromkeys(word for several in words for word in several)))
 
 
 def legal_words(choices: Sequence[Schema]) -> list[str]:
-    """The words that may stand in a place: alone, or before their options."""
+    """The words that a value may be, alone or with options."""
     words: dict[str, None] = {}
     for leaf in choices:
         if is_choice(leaf):

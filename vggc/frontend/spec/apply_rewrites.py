@@ -1,59 +1,61 @@
-"""The `rewrite` of a spec: changes to inherited layers, where writing the whole list again would be too much."""
+"""Applies the rewrites of a spec to its layers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from vggc.base.diagnostics import Diagnostic, Note, SpecError, help_word
-from vggc.frontend.spec.spec import LayerItem, Rewrite, Spec
+from vggc.frontend.spec.items import LayerItem
+from vggc.frontend.spec.rewrites import Rewrite
+from vggc.frontend.spec.spec import Spec
 from vggc.ir.graph import MAX_LAYERS
 
-Lists = tuple[list[LayerItem], list[LayerItem]]
+Layers = list[LayerItem]
+Stage = int | str  # counted from 1 in the features, or `classifier`
 
 
-def rewritten(spec: Spec, features: list[LayerItem], classifier: list[LayerItem]) -> Lists:
-    """The layers of features and classifier after all rewrites, the oldest ancestor's first.
+def apply_rewrites(spec: Spec, features: Layers, classifier: Layers) -> tuple[Layers, Layers]:
+    """The layers of features and classifier after all rewrites, those of the oldest ancestor first.
 
     Raises:
-        SpecError: E109, a rewrite of this very spec finds nothing to rewrite; an inherited one may have lost its layers
-            to the heir.
+        SpecError: E109, a rewrite of this spec matches no layer (an inherited one may match none), or no layer is left.
     """
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for rewrite in spec.rewrites:
         stages = _stages(features)
-        heads: list[int | str] = ["classifier"] * len(classifier)
-        placed = zip([*features, *classifier], [*stages, *heads], strict=True)
-        touched = any(_meant(rewrite, item, stage) for item, stage in placed)
-        if not touched and rewrite.span.source.included_from is None:
-            found.append(_needless(rewrite, [*features, *classifier]))
-        features = _limited(_carried_out(rewrite, features, stages))
-        classifier = _limited(_carried_out(rewrite, classifier, heads))
+        heads: list[Stage] = ["classifier"] * len(classifier)
+        layers = [*features, *classifier]
+        matched = any(rewrite.matches(item, stage) for item, stage in zip(layers, [*stages, *heads], strict=True))
+        if not matched and rewrite.span.source.included_from is None:
+            diagnostics.append(_no_match(rewrite, layers))
+        features = _apply(rewrite, features, stages)
+        classifier = _apply(rewrite, classifier, heads)
     if spec.rewrites and not (features and (classifier or spec.classifier is None)):
         message = f"the rewrites leave no layer in `{'classifier' if features else 'features'}`"
-        found.append(Diagnostic("E109", message, spec.rewrites[-1].span))
-    if found:
-        raise SpecError(found)
+        diagnostics.append(Diagnostic("E109", message, spec.rewrites[-1].span))
+    if diagnostics:
+        raise SpecError(diagnostics)
     return features, classifier
 
 
-def _limited(layers: Iterator[LayerItem]) -> list[LayerItem]:
-    """At most one layer more than the limit, however much the rewrites insert."""
-    return list(islice(layers, MAX_LAYERS + 1))
-
-
-def _stages(features: Sequence[LayerItem]) -> list[int | str]:
-    """The stage of every layer, counted from 1; a pool ends its stage."""
+def _stages(features: Sequence[LayerItem]) -> list[Stage]:
+    """The stage of every layer; a pool ends its stage."""
     stage = 1
-    stages: list[int | str] = []
+    stages: list[Stage] = []
     for item in features:
         stages.append(stage)
         stage += item.layer.ends_stage
     return stages
 
 
-def _carried_out(rewrite: Rewrite, layers: Sequence[LayerItem], stages: Sequence[int | str]) -> Iterator[LayerItem]:
+def _apply(rewrite: Rewrite, layers: Layers, stages: list[Stage]) -> Layers:
+    """The layers after a rewrite, at most one more than the limit however many it inserts."""
+    return list(islice(_rewritten(rewrite, layers, stages), MAX_LAYERS + 1))
+
+
+def _rewritten(rewrite: Rewrite, layers: Layers, stages: list[Stage]) -> Iterator[LayerItem]:
     for item, stage in zip(layers, stages, strict=True):
-        if not _meant(rewrite, item, stage):
+        if not rewrite.matches(item, stage):
             yield item
             continue
         new = [LayerItem(layer, replace(origin, anchor=item.origin.span)) for layer, origin in rewrite.layers]
@@ -65,20 +67,11 @@ def _carried_out(rewrite: Rewrite, layers: Sequence[LayerItem], stages: Sequence
             yield from new
 
 
-def _meant(rewrite: Rewrite, item: LayerItem, stage: int | str) -> bool:
-    if item.layer.kind != rewrite.kind:
-        return False
-    if rewrite.stages is not None and stage not in rewrite.stages:
-        return False
-    return all(getattr(item.layer, name) == value for name, value in rewrite.where.items())
-
-
-def _needless(rewrite: Rewrite, layers: Sequence[LayerItem]) -> Diagnostic:
+def _no_match(rewrite: Rewrite, layers: Layers) -> Diagnostic:
     kinds = list(dict.fromkeys(item.layer.kind for item in layers))
-    condition = " with what `where` says" if rewrite.where or rewrite.stages is not None else ""
-    note = help_word(rewrite.kind, kinds, "kinds in this spec") if rewrite.kind not in kinds else _conditions(rewrite)
-    return Diagnostic("E109", f"a rewrite finds no {rewrite.kind}{condition}", rewrite.span, (note,))
-
-
-def _conditions(rewrite: Rewrite) -> Note:
-    return Note("help", f"`vggc expand` shows every {rewrite.kind} and its options")
+    has_condition = rewrite.where or rewrite.stages is not None
+    message = f"a rewrite matches no {rewrite.kind}{' under the conditions of `where`' if has_condition else ''}"
+    note = Note("help", f"`vggc expand` shows every {rewrite.kind} and its options")
+    if rewrite.kind not in kinds:
+        note = help_word(rewrite.kind, kinds, "kinds in this spec")
+    return Diagnostic("E109", message, rewrite.span, (note,))

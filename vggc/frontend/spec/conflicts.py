@@ -1,26 +1,24 @@
-"""`preprocess` and `train`: what the schema allows and what cannot be meant together, each at its place."""
+"""Contradictions in `preprocess` and `train`, which the schema cannot express, with their places."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from vggc.base.diagnostics import Diagnostic, Note, Span
 from vggc.base.words import compact, plural
-from vggc.frontend.spec.records_from_values import only
+from vggc.frontend.spec.records_from_values import single_entry
 from vggc.frontend.text.document import Entry, Items, Table, Value
+from vggc.ir.header import Header
 from vggc.layers.layer import pair
 from vggc.recipe.recipe import Preprocess, RandomCrop, Train
 from vggc.recipe.schedules import OneCycleLR, ReduceLROnPlateau
 
-if TYPE_CHECKING:
-    from vggc.ir.header import Header
+Entries = Mapping[str, Entry]
 
 
-def check(header: "Header", preprocess: Table, train: Table) -> Iterator[Diagnostic]:
-    """What contradicts itself in the tables from which `header.preprocess` and `header.train` were made."""
+def check(header: Header, preprocess: Table, train: Table) -> Iterator[Diagnostic]:
+    """The contradictions in the tables from which `header.preprocess` and `header.train` were read."""
     if header.preprocess is not None:
-        places = {name: entry.value.span for name, entry in preprocess.entries.items()}
-        yield from _values_for_channels(header, header.preprocess, places)
-        yield from _sizes(header, header.preprocess, places)
+        yield from _channels(header, header.preprocess, preprocess.entries)
+        yield from _sizes(header, header.preprocess, preprocess.entries)
     if header.train is not None:
         yield from _optimizer(header.train, train.entries)
         yield from _length(header.train, train.entries)
@@ -35,75 +33,82 @@ def _conflict(message: str, place: Span, help: str | None = None) -> Diagnostic:
 # --- preprocess ---
 
 
-def _values_for_channels(header: "Header", preprocess: Preprocess, places: Mapping[str, Span]) -> Iterator[Diagnostic]:
+def _channels(header: Header, preprocess: Preprocess, entries: Entries) -> Iterator[Diagnostic]:
+    """The mean and the standard deviation have one value for each channel."""
+    channels = header.input[0]
     for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
-        if values is not None and len(values) != header.input[0]:
-            message = f"{name} has {plural(len(values), 'value')}, and the input {plural(header.input[0], 'channel')}"
-            yield _conflict(message, places[name])
+        if values is not None and len(values) != channels:
+            message = f"{name} has {plural(len(values), 'value')}, and the input {plural(channels, 'channel')}"
+            yield _conflict(message, entries[name].value.span)
 
 
-def _sizes(header: "Header", preprocess: Preprocess, places: Mapping[str, Span]) -> Iterator[Diagnostic]:
-    """The last step makes the input, and a crop is cut out of something that is as large."""
+def _sizes(header: Header, preprocess: Preprocess, entries: Entries) -> Iterator[Diagnostic]:
+    """The last step gives images of the input's size, and a crop is not larger than the resized image."""
     resize, crop = (None if size is None else pair(size) for size in (preprocess.resize, preprocess.crop))
     last, size = ("crop", crop) if crop is not None else ("resize", resize)
+    if size is not None and size != header.input[1:]:
+        yield _wrong_size(header, last, size, entries[last].value.span)
+    elif resize is not None and crop is not None and _exceeds(crop, resize):
+        message = f"a crop of {compact(crop)} does not fit into images resized to {compact(resize)}"
+        yield _conflict(message, entries["crop"].value.span)
+
+
+def _wrong_size(header: Header, option: str, size: tuple[int, int], place: Span) -> Diagnostic:
     height, width = header.input[1:]
-    if size is not None and size != (height, width):
-        message = f"{last} makes images of {compact(size)}, and the input is {compact((height, width))}"
-        help = f"write `{last}: {_written((height, width))}`, or change `input`"
-        yield _conflict(message, places[last], help)
-    elif resize is not None and crop is not None and (crop[0] > resize[0] or crop[1] > resize[1]):
-        yield _conflict(
-            f"a crop of {compact(crop)} does not fit into images resized to {compact(resize)}", places["crop"]
-        )
+    expected = height if height == width else [height, width]
+    message = f"{option} gives images of {compact(size)}, and the input is {compact((height, width))}"
+    return _conflict(message, place, f"write `{option}: {expected}`, or change `input`")
+
+
+def _exceeds(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    return size[0] > other[0] or size[1] > other[1]
 
 
 # --- train ---
 
 
-def _optimizer(train: Train, entries: Mapping[str, Entry]) -> Iterator[Diagnostic]:
+def _optimizer(train: Train, entries: Entries) -> Iterator[Diagnostic]:
     if conflict := train.optimizer.conflict():
         option, message = conflict
-        yield _conflict(f"{train.optimizer.kind}: {message}", _inside(entries["optimizer"].value, option))
+        yield _conflict(f"{train.optimizer.kind}: {message}", _place_of(entries["optimizer"].value, option))
 
 
-def _length(train: Train, entries: Mapping[str, Entry]) -> Iterator[Diagnostic]:
-    """A warm-up and the schedule behind it."""
+def _length(train: Train, entries: Entries) -> Iterator[Diagnostic]:
+    """A warm-up fits into the run, and into its schedule."""
     schedule = train.schedule
     if train.warmup and isinstance(schedule, OneCycleLR):
-        message = "one_cycle_lr rises from a low rate by itself, so a `warmup` before it has no place"
-        yield _conflict(message, entries["warmup"].value.span, "remove it; `pct_start` says how long the rise takes")
+        message = "one_cycle_lr starts with a low learning rate itself, so it cannot follow a `warmup`"
+        yield _conflict(message, entries["warmup"].value.span, "remove it; `pct_start` sets the length of the rise")
     elif train.warmup > train.epochs:
         message = f"a warm-up of {train.warmup} epochs does not fit into a run of {plural(train.epochs, 'epoch')}"
         yield _conflict(message, entries["warmup"].value.span)
     fields = train.optimizer.field_names()
     if isinstance(schedule, OneCycleLR) and schedule.cycle_momentum and not {"momentum", "betas"} & set(fields):
-        message = f"one_cycle_lr moves the momentum, and {train.optimizer.kind} has none"
+        message = f"one_cycle_lr changes the momentum, and {train.optimizer.kind} has none"
         help = f"write `one_cycle_lr: {{max_lr: {schedule.max_lr}, cycle_momentum: false}}`"
-        yield _conflict(message, _inside(entries["schedule"].value, "cycle_momentum"), help)
+        yield _conflict(message, _place_of(entries["schedule"].value, "cycle_momentum"), help)
 
 
-def _validation(train: Train, entries: Mapping[str, Entry]) -> Iterator[Diagnostic]:
-    """What watches validation accuracy needs images to validate on."""
-    if train.validation > 0:
+def _validation(train: Train, entries: Entries) -> Iterator[Diagnostic]:
+    """What depends on validation accuracy needs images to validate on."""
+    users = {"early_stop": train.early_stop is not None, "schedule": isinstance(train.schedule, ReduceLROnPlateau)}
+    for key, name in (("early_stop", "early_stop"), ("schedule", "reduce_lr_on_plateau")):
+        if train.validation == 0 and users[key]:
+            message = f"{name} needs the validation accuracy, and `validation` is 0"
+            yield _conflict(message, entries[key].value.span, "set some images apart: `validation: 0.1`")
+
+
+def _crops(header: Header, train: Train, entries: Entries) -> Iterator[Diagnostic]:
+    """One random crop at most, which gives images of the input's size and fits into the resized image."""
+    if "augment" not in entries:
         return
-    help = "hold some images out: `validation: 0.1`"
-    if train.early_stop is not None:
-        message = "early_stop waits for validation accuracy, and `validation` is 0"
-        yield _conflict(message, entries["early_stop"].value.span, help)
-    if isinstance(train.schedule, ReduceLROnPlateau):
-        message = "reduce_lr_on_plateau watches validation accuracy, and `validation` is 0"
-        yield _conflict(message, entries["schedule"].value.span, help)
-
-
-def _crops(header: "Header", train: Train, entries: Mapping[str, Entry]) -> Iterator[Diagnostic]:
-    """A random crop makes the input, out of what `resize` makes."""
-    height, width = header.input[1:]
-    crops = [(crop, place) for crop, place in _augmentations(train, entries) if isinstance(crop, RandomCrop)]
+    value = entries["augment"].value
+    assert isinstance(value, Items)
+    steps = zip(train.augment, value.items, strict=True)
+    crops = [(step, item.span) for step, item in steps if isinstance(step, RandomCrop)]
     for crop, place in crops[:1]:
-        size = pair(crop.size)
-        if size != (height, width):
-            message = f"random_crop makes images of {compact(size)}, and the input is {compact((height, width))}"
-            yield _conflict(message, place, f"write `random_crop: {_written((height, width))}`, or change `input`")
+        if pair(crop.size) != header.input[1:]:
+            yield _wrong_size(header, "random_crop", pair(crop.size), place)
         elif header.preprocess is not None and header.preprocess.resize is not None:
             yield from _fits(crop, pair(header.preprocess.resize), place)
     for _, place in crops[1:]:
@@ -111,31 +116,17 @@ def _crops(header: "Header", train: Train, entries: Mapping[str, Entry]) -> Iter
 
 
 def _fits(crop: RandomCrop, resize: tuple[int, int], place: Span) -> Iterator[Diagnostic]:
-    """Whether a crop of the right size can be cut out of the resized image and its border."""
-    size, padded = pair(crop.size), tuple(each + 2 * crop.padding for each in resize)
-    if size[0] > padded[0] or size[1] > padded[1]:
-        border = f" with a border of {crop.padding}" if crop.padding else ""
-        yield _conflict(
-            f"a crop of {compact(size)} does not fit into images resized to {compact(resize)}{border}", place
-        )
+    size, border = pair(crop.size), 2 * crop.padding
+    if _exceeds(size, (resize[0] + border, resize[1] + border)):
+        padded = f" with a border of {crop.padding}" if crop.padding else ""
+        message = f"a crop of {compact(size)} does not fit into images resized to {compact(resize)}{padded}"
+        yield _conflict(message, place)
 
 
-def _augmentations(train: Train, entries: Mapping[str, Entry]) -> Iterator[tuple[object, Span]]:
-    """Every augmentation and where it stands."""
-    if "augment" in entries:
-        written = entries["augment"].value
-        assert isinstance(written, Items)
-        yield from zip(train.augment, (each.span for each in written.items), strict=True)
-
-
-def _inside(value: Value, option: str) -> Span:
-    """Where an option of something picked by its kind stands; where it is left open, the kind."""
+def _place_of(value: Value, option: str) -> Span:
+    """Where an option of a named record is written; where it is left out, the kind."""
     if not isinstance(value, Table):
         return value.span
-    _, entry = only(value)
+    _, entry = single_entry(value)
     options = entry.value
     return options.entries[option].value.span if isinstance(options, Table) and option in options.entries else entry.key
-
-
-def _written(size: tuple[int, int]) -> str:
-    return str(size[0] if size[0] == size[1] else list(size))

@@ -1,4 +1,4 @@
-"""Records from a valid document: `preprocess`, `train`, and what is picked from a vocabulary by its kind."""
+"""Values of a valid document -> records: `preprocess`, `train`, and what is selected by its kind."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -10,24 +10,24 @@ R = TypeVar("R", bound=Record)
 N = TypeVar("N", bound=Named)
 
 
-def picked(table: Mapping[str, type[N]], value: Value) -> N:
-    """The record that a word or a mapping from one word picks."""
+def named_record(classes: Mapping[str, type[N]], value: Value) -> N:
+    """The record of `kind` or `kind: options`."""
     if isinstance(value, Leaf):
-        return table[str(value.value)]()
-    kind, entry = only(value)
-    cls = table[kind]
+        return classes[str(value.value)]()
+    kind, entry = single_entry(value)
+    cls = classes[kind]
     return record(cls, Table(options_of(entry.value, cls.main), entry.value.span))
 
 
-def only(value: Value) -> tuple[str, Entry]:
-    """The one key of a mapping that picks a kind, and its entry."""
+def single_entry(value: Value) -> tuple[str, Entry]:
+    """The kind in a mapping of one key, and its entry."""
     assert isinstance(value, Table)
     ((kind, entry),) = value.entries.items()
     return kind, entry
 
 
 def options_of(value: Value, main: str | None) -> dict[str, Entry]:
-    """The options of `{options}`, of a bare main option, or of none."""
+    """The options in a mapping; any other value is the main option."""
     if isinstance(value, Table):
         return dict(value.entries)
     assert main is not None
@@ -35,37 +35,27 @@ def options_of(value: Value, main: str | None) -> dict[str, Entry]:
 
 
 def record(cls: type[R], table: Table) -> R:
-    """The record with the fields of a table."""
+    """The record with the fields of a mapping."""
     return cls(**{name: _field(cls, name, entry.value) for name, entry in table.entries.items()})
 
 
 def _field(cls: type[Record], name: str, value: Value) -> object:
     if isinstance(value, Leaf) and value.value == "none" and cls.may_be_none(name):
         return None
-    vocabulary = _vocabulary(_definition(cls, name))
-    if vocabulary is not None and isinstance(value, Items):
-        return tuple(picked(vocabulary, each) for each in value.items)
-    if vocabulary is not None:
-        return picked(vocabulary, value)
-    bare = plain(value)
-    return tuple(bare) if isinstance(bare, list) else bare
+    if (classes := _classes(cls.annotation(name))) is not None:
+        if isinstance(value, Items):
+            return tuple(named_record(classes, item) for item in value.items)
+        return named_record(classes, value)
+    python = plain(value)
+    return tuple(python) if isinstance(python, list) else python
 
 
-def _vocabulary(definition: str | None) -> Mapping[str, type[Named]] | None:
-    if definition is None:
-        return None
-    from vggc.recipe import recipe  # a spec without one does not pay for it
+def _classes(annotation: object) -> Mapping[str, type[Named]] | None:
+    """The classes that a field selects from: `OneOf` in the metadata of its type, or of the type of its elements."""
+    for item in getattr(annotation, "__metadata__", ()):
+        if isinstance(item, OneOf):
+            from vggc.recipe import recipe  # only for a spec that has one
 
-    return recipe.VOCABULARIES.get(definition)
-
-
-def _definition(cls: type[Record], name: str) -> str | None:
-    """The vocabulary that a field is picked from: in the metadata of its type, or of its elements' type."""
-    pending = [cls.annotation(name)]
-    while pending:
-        annotation = pending.pop()
-        for each in getattr(annotation, "__metadata__", ()):
-            if isinstance(each, OneOf):
-                return each.definition
-        pending += getattr(annotation, "__args__", ())
-    return None
+            return recipe.VOCABULARIES.get(item.definition)
+    members = (_classes(member) for member in getattr(annotation, "__args__", ()))
+    return next((classes for classes in members if classes is not None), None)

@@ -1,32 +1,34 @@
-"""Spec -> Graph: repeats become nodes, rewrites are carried out, and every node gets its names."""
+"""Spec -> Graph: repeats are unrolled, rewrites are applied, and every layer becomes a node with its names."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from vggc.base.diagnostics import Diagnostic, SpecError, help_word
-from vggc.frontend.spec.apply_rewrites import rewritten
-from vggc.frontend.spec.spec import Item, LayerItem, Repeat, Spec
+from vggc.frontend.spec.apply_rewrites import apply_rewrites
+from vggc.frontend.spec.items import Item, LayerItem
+from vggc.frontend.spec.spec import Spec
 from vggc.ir.graph import MAX_LAYERS, Graph, Origin
 from vggc.ir.naming import Placed, named
 from vggc.layers.reshape import Flatten
 
 
 def unroll(spec: Spec) -> Graph:
-    """Repeats become nodes, every node gets its path and alias, and a flatten stands where the classifier needs one.
+    """The graph of a spec, with a flatten before the classifier where that has none.
 
     Raises:
-        SpecError: E009, there are more than 10,000 layers; E109, a rewrite finds nothing to rewrite.
+        SpecError: E009, there are more than 10,000 layers; E109, a rewrite matches no layer.
     """
-    return Graph(spec.header, tuple(named(placed(spec))))
+    return Graph(spec.header, tuple(named(unrolled_layers(spec))))
 
 
-def placed(spec: Spec) -> list[Placed]:
+def unrolled_layers(spec: Spec) -> list[Placed]:
     """The layers of a spec in the order of the data, without names.
 
     Raises:
         SpecError: as `unroll`.
     """
-    features, classifier = rewritten(spec, list(flat(spec.features)), list(flat(spec.classifier or ())))
+    features, classifier = unroll_items(spec.features), unroll_items(spec.classifier or ())
+    features, classifier = apply_rewrites(spec, features, classifier)
     layers = [Placed("features", *item) for item in features]
     if spec.classifier is not None:
         if spec.pool is not None:
@@ -35,27 +37,15 @@ def placed(spec: Spec) -> list[Placed]:
             layers.append(Placed("flatten", Flatten(), Origin(spec.header.places["classifier"])))
         layers += (Placed("classifier", *item) for item in classifier)
     if len(layers) > MAX_LAYERS:
-        raise _too_many(spec)
+        message = f"the spec has more than {MAX_LAYERS:,} layers once its repeats are unrolled"
+        raise SpecError([Diagnostic("E009", message, spec.header.places["features"])])
     return layers
 
 
-def flat(items: Iterable[Item]) -> Iterator[LayerItem]:
+def unroll_items(items: Iterable[Item]) -> list[LayerItem]:
     """The layers of items, at most one more than the limit, however large the repeats are."""
-    return islice(_expanded(items), MAX_LAYERS + 1)
-
-
-def _expanded(items: Iterable[Item]) -> Iterator[LayerItem]:
-    for item in items:
-        if isinstance(item, Repeat):
-            for _ in range(item.times):
-                yield from _expanded(item.items)
-        else:
-            yield item
-
-
-def _too_many(spec: Spec) -> SpecError:
-    message = f"the spec has more than {MAX_LAYERS:,} layers once its repeats are unrolled"
-    return SpecError([Diagnostic("E009", message, spec.header.places["features"])])
+    layers: Iterator[LayerItem] = (layer for item in items for layer in item.layers())
+    return list(islice(layers, MAX_LAYERS + 1))
 
 
 def cut(graph: Graph, until: str) -> Graph:
@@ -67,7 +57,5 @@ def cut(graph: Graph, until: str) -> Graph:
     for position, node in enumerate(graph.nodes):
         if until in (node.alias, node.path):
             return Graph(graph.header, graph.nodes[: position + 1], node.alias, graph.nodes[position + 1 :])
-    names = [node.alias for node in graph.nodes]
-    raise SpecError(
-        [Diagnostic("E302", f"no layer is called `{until}`", None, (help_word(until, names, "there are"),))]
-    )
+    note = help_word(until, [node.alias for node in graph.nodes], "there are")
+    raise SpecError([Diagnostic("E302", f"there is no layer `{until}`", None, (note,))])

@@ -1,4 +1,4 @@
-"""Where specs come from: a path, or the name of a stock spec."""
+"""Reading the text of a spec: from a path, by the name of a stock spec, or from a stream."""
 
 import os
 from dataclasses import replace
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, nearest
 from vggc.base.words import quoted
 from vggc.frontend.text.detection import UTF_16, is_spec_file
-from vggc.frontend.text.document import MAX_BYTES, too_long
+from vggc.frontend.text.parser import MAX_BYTES, too_long
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 
@@ -37,8 +37,8 @@ def find_spec(path_or_name: str | os.PathLike[str]) -> Path:
 
 def specs_below(path: Path) -> list[Path]:
     """The specs among the YAML files of a folder and its subfolders."""
-    files = sorted(each for suffix in ("yaml", "yml") for each in path.rglob(f"*.{suffix}") if each.is_file())
-    return [each for each in files if is_spec_file(each)]
+    files = sorted(file for suffix in ("yaml", "yml") for file in path.rglob(f"*.{suffix}") if file.is_file())
+    return [file for file in files if is_spec_file(file)]
 
 
 def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None = None) -> Source:
@@ -53,38 +53,38 @@ def read_source(path_or_name: str | os.PathLike[str], included_from: Span | None
             content = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the name holds a null character
         raise SpecError([_unreadable(path, error, included_from)]) from None
-    return _decoded(content, Source(shown_path(path), "", included_from, path, is_stock(path)))
+    return _decode(content, Source(display_path(path), "", included_from, path, is_stock(path)))
 
 
 def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
-    """The text of a spec that has no file; what it extends is looked for in the folder `beside`.
+    """The text of a spec that has no file; a relative `extends` is resolved in the folder `beside`.
 
     Raises:
         SpecError: as `read_source`.
     """
-    return _decoded(stream.read(MAX_BYTES + 1), Source(name, "", None, beside / name, elsewhere=True))
+    return _decode(stream.read(MAX_BYTES + 1), Source(name, "", None, beside / name, elsewhere=True))
 
 
-def _decoded(content: bytes, empty: Source) -> Source:
-    """The source whose text is these bytes."""
+def _decode(content: bytes, empty: Source) -> Source:
+    """The source with these bytes as its text."""
     if len(content) > MAX_BYTES:
         raise too_long(empty)
     try:
         return replace(empty, text=content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        shown = replace(empty, text=content.decode("utf-8", errors="replace"))
-        raise SpecError([_not_text(shown, content, error)]) from None
+        readable = replace(empty, text=content.decode("utf-8", errors="replace"))
+        raise SpecError([_not_text(readable, content, error)]) from None
 
 
 def is_stock(path: Path) -> bool:
-    """Whether a file is a stock spec and none of the author's; to who stands in a checkout of vggc they are his."""
+    """Whether a file is a stock spec; inside a checkout of vggc they are the user's own files."""
     if path.parent != stock_folder():
         return False
     return stock_folder().is_relative_to(_PACKAGE) or not path.is_relative_to(Path.cwd())
 
 
-def shown_path(path: Path) -> str:
-    """Relative to the working folder where it lies inside it; a stock spec by its name."""
+def display_path(path: Path) -> str:
+    """The path relative to the working folder if it is inside it; for a stock spec, its name."""
     if is_stock(path):
         return f"stock {path.stem}"
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
@@ -93,7 +93,7 @@ def shown_path(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | None) -> Diagnostic:
-    name = shown_path(path)
+    name = display_path(path)
     if isinstance(error, FileNotFoundError):
         return Diagnostic("E001", f"there is no file `{name}`", included_from, (_help_name(path, included_from),))
     if isinstance(error, IsADirectoryError):
@@ -104,19 +104,19 @@ def _unreadable(path: Path, error: OSError | ValueError, included_from: Span | N
 
 
 def _help_name(path: Path, included_from: Span | None) -> Note:
-    """A file beside it with a similar name, a stock spec with a similar name, or where files are looked for."""
-    beside = {each.stem: each for each in sorted(path.parent.glob("*.yaml"))}
-    if (stem := nearest(path.stem, beside)) is not None:
+    """A file or a stock spec with a similar name, or how names are resolved."""
+    siblings = {file.stem: file for file in sorted(path.parent.glob("*.yaml"))}
+    if (stem := nearest(path.stem, siblings)) is not None:
         child = included_from.source.path if included_from is not None else None
-        meant = os.path.relpath(beside[stem], child.parent) if child is not None else os.path.normpath(beside[stem])
-        return Note("help", f"did you mean `{meant}`?")
+        sibling = siblings[stem] if child is None else os.path.relpath(siblings[stem], child.parent)
+        return Note("help", f"did you mean `{os.path.normpath(sibling)}`?")
     if (stock := nearest(path.stem, stock_names())) is not None:
         return Note("help", f"did you mean the stock spec `{stock}`?")
     start = "the working folder" if included_from is None else "the folder of this file"
     return Note("help", f"a path is relative to {start}; stock specs are {', '.join(stock_names())}")
 
 
-def _not_text(shown: Source, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
+def _not_text(source: Source, content: bytes, error: UnicodeDecodeError) -> Diagnostic:
     before = content[: error.start].decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     line, column = before.count("\n"), len(before) - (before.rfind("\n") + 1)
     help = "save the file as UTF-8; is this another kind of file?"
@@ -125,6 +125,6 @@ def _not_text(shown: Source, content: bytes, error: UnicodeDecodeError) -> Diagn
     return Diagnostic(
         "E002",
         f"this is not UTF-8 text: the byte 0x{content[error.start]:02x} at offset {error.start} is no character",
-        Span(shown, line, column, line, column + 1),
+        Span(source, line, column, line, column + 1),
         (Note("help", help),),
     )

@@ -1,4 +1,4 @@
-"""Values of a document within a message."""
+"""Values as they are quoted in messages."""
 
 import re
 
@@ -6,7 +6,7 @@ from vggc.base.words import MAX_QUOTE, printable, quoted
 from vggc.frontend.text.document import Items, Leaf, Value
 
 
-def shown(value: Value) -> str:
+def describe(value: Value) -> str:
     """A value as it is written, shortened."""
     if isinstance(value, Leaf):
         return _scalar(value)
@@ -14,12 +14,12 @@ def shown(value: Value) -> str:
     return f"a {what} of {count}" if count else f"an empty {what}"
 
 
-def in_flow(value: object) -> str:
-    """A plain value, such as an example of the schema, as YAML between brackets."""
+def to_flow(value: object) -> str:
+    """A Python value, such as an example in the schema, as YAML in flow style."""
     if isinstance(value, list):
-        return f"[{', '.join(map(in_flow, value))}]"
+        return f"[{', '.join(map(to_flow, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {in_flow(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {to_flow(item)}' for key, item in value.items())}}}"
     return str(value)
 
 
@@ -30,7 +30,7 @@ def _scalar(leaf: Leaf) -> str:
 
 
 def _written(leaf: Leaf) -> str:
-    """The characters of a number or of another plain scalar, without its anchor; they say more than its value."""
+    """The text of a scalar without its anchor."""
     span = leaf.span
     text = span.source.lines[span.line][span.column : span.end_column]
     text = re.sub(r"&\S+\s*", "", text)

@@ -1,7 +1,7 @@
-"""Where the cursor stands in a text that need not be YAML yet: the keys and list positions that lead there.
+"""Where the cursor is: the path of keys and list indices that leads there, in a text that need not be valid YAML.
 
-An editor asks most while a text is being written, when no parser would take it. This reads what is above the cursor
-line by line, by indentation and brackets, and never fails; of YAML it knows what specs use.
+An editor asks mostly while a text is being typed, when no parser would accept it. This follows the lines above the
+cursor by indentation and brackets, and never fails; it knows the part of YAML that specs use.
 """
 
 import re
@@ -14,11 +14,15 @@ Slot = Literal["key", "value", "either"]
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place of a word.
+    """The word at the cursor.
 
-    `path` leads from the root to the mapping that the word is a key of, or to the value that it is (the start of). In
-    the slot `either` it may be the value itself or the first key of one. `keys` are those that the mapping has besides.
-    `flow` says that it stands between brackets, `quoted` behind a quote, `colon` that a colon follows already.
+    Attributes:
+        path: the path to the mapping of which the word is a key, or to the value that it is (the beginning of).
+        slot: whether the word is a key or a value; `either` if it may be a value or its first key.
+        flow: whether it is between brackets.
+        quoted: whether it follows a quote.
+        colon: whether a colon follows it.
+        keys: the other keys of the mapping.
     """
 
     path: tuple[str | int, ...]
@@ -35,7 +39,7 @@ class Cursor:
 
 @dataclass(slots=True)
 class _Level:
-    """An open mapping or list; `step` is its current key or position, None before the first key."""
+    """An open mapping or list; `step` is its current key or index, None before the first key."""
 
     kind: Literal["map", "list", "pair"]
     indent: int
@@ -57,7 +61,7 @@ _WORD: Final = re.compile(r"[^\s,\[\]{}:\"'#]")  # a character of one
 
 
 def cursor_at(lines: Sequence[str], line: int, column: int) -> Cursor | None:
-    """The place of the word at a column, or of the one that could begin there; None inside a comment."""
+    """The word at a column, or the empty one that could begin there; None inside a comment."""
     text = lines[line]
     start = end = column
     while start > 0 and _WORD.match(text, start - 1):
@@ -66,10 +70,10 @@ def cursor_at(lines: Sequence[str], line: int, column: int) -> Cursor | None:
         end += 1
     if _in_comment(text[:start]):
         return None
-    reader = _Reader()
+    scanner = _Scanner()
     for number in range(line):
-        reader.line(lines[number])
-    return reader.cursor(lines, line, start, end)
+        scanner.scan(lines[number])
+    return scanner.cursor(lines, line, start, end)
 
 
 def _in_comment(text: str) -> bool:
@@ -77,8 +81,8 @@ def _in_comment(text: str) -> bool:
     return re.search(r"(?:^|\s)#", bare) is not None
 
 
-class _Reader:
-    """Follows the text down to the cursor."""
+class _Scanner:
+    """Follows the open mappings and lists down to the cursor."""
 
     def __init__(self) -> None:
         self.levels: list[_Level] = []
@@ -91,10 +95,8 @@ class _Reader:
     def path(self) -> tuple[str | int, ...]:
         return tuple(level.step for level in self.levels if level.step is not None)
 
-    # --- lines ---
-
-    def line(self, text: str) -> bool:
-        """Read a line, or a part of one; whether a key of a block mapping stands in it."""
+    def scan(self, text: str) -> bool:
+        """Scan a line or a part of one; whether it has a key of a block mapping."""
         if self.in_flow and _TOP_KEY.match(text):  # a bracket above was never closed
             self.levels = [level for level in self.levels if not level.flow]
         if self.in_flow:
@@ -105,11 +107,11 @@ class _Reader:
             return False
         while (dash := _DASH.match(text, column)) is not None:
             self._dash(column)
-            column = _skipped(text, dash.end())
+            column = _skip_properties(text, dash.end())
         key = _KEY.match(text, column)
         if key is not None:
-            self._key(column, next(each for each in key.groups() if each is not None))
-            column = _skipped(text, key.end())
+            self._key(column, _name(key))
+            column = _skip_properties(text, key.end())
         if text[column : column + 1] in ("[", "{"):
             self._flow(text, column)
         return key is not None
@@ -132,16 +134,14 @@ class _Reader:
         self.levels[-1].keys.add(name)
 
     def _close(self, column: int) -> None:
-        """End what a key at this column ends: all that is indented more, and a list that is indented as much."""
+        """Close what a key at this column ends: everything indented more, and a list indented equally."""
         while self.levels and (
             self.levels[-1].indent > column or (self.levels[-1].kind == "list" and self.levels[-1].indent == column)
         ):
             self.levels.pop()
 
-    # --- brackets ---
-
     def _flow(self, text: str, column: int) -> None:
-        """Read brackets and what is in them, up to the end of the line or of the outermost one."""
+        """Scan brackets and their content, up to the end of the line or of the outermost bracket."""
         while (token := _TOKEN.match(text, column)) is not None:
             column = token.end()
             self._token(token.group(), text, column)
@@ -171,10 +171,8 @@ class _Reader:
         self.levels[-1].step = name
         self.levels[-1].keys.add(name)
 
-    # --- the cursor ---
-
     def cursor(self, lines: Sequence[str], line: int, start: int, end: int) -> Cursor:
-        """The place at a column of the line that comes next."""
+        """The word at a column of the next line."""
         text, slot = lines[line], self._slot(lines[line], start)
         path, level = self.path, self.levels[-1] if self.levels else None
         keys = frozenset(self._keys(lines, line, end)) if slot == "key" else frozenset[str]()
@@ -188,13 +186,13 @@ class _Reader:
 
     def _slot(self, text: str, start: int) -> Slot:
         before = text[:start].rstrip("\"'")
-        has_key = self.line(before)
+        has_key = self.scan(before)
         if self.in_flow:
             top = self.levels[-1]
             return "either" if top.kind == "list" else "key" if top.step is None else "value"
         if has_key:
             return "value"
-        if before.strip():  # dashes, and what does not belong here
+        if before.strip():  # dashes, or something unexpected
             return "either"
         self._close(start)
         if not self.levels or (self.levels[-1].kind == "map" and self.levels[-1].indent == start):
@@ -202,7 +200,7 @@ class _Reader:
         return "either"
 
     def _keys(self, lines: Sequence[str], line: int, end: int) -> set[str]:
-        """The keys of the mapping around the cursor: those above it, and those below."""
+        """The keys of the mapping around the cursor, above and below it."""
         if not self.levels or self.levels[-1].kind == "list":
             return set()
         top = self.levels[-1]
@@ -215,13 +213,17 @@ class _Reader:
             if text.strip() and indent < top.indent:
                 break
             if indent == top.indent and (key := _KEY.match(text, indent)) is not None:
-                below.add(next(each for each in key.groups() if each is not None))
+                below.add(_name(key))
         return below
 
 
-def _skipped(text: str, column: int) -> int:
-    """Behind the spaces, anchors and tags at a column."""
+def _skip_properties(text: str, column: int) -> int:
+    """The column after spaces, anchors and tags."""
     column += len(text[column:]) - len(text[column:].lstrip())
-    while (found := _PROPERTY.match(text, column)) is not None:
-        column = found.end()
+    while (match := _PROPERTY.match(text, column)) is not None:
+        column = match.end()
     return column
+
+
+def _name(key: re.Match[str]) -> str:
+    return next(group for group in key.groups() if group is not None)

@@ -1,4 +1,4 @@
-"""A connection of an editor that does not start the server itself: one, over TCP, from this machine."""
+"""The server on a TCP port of this machine, for an editor that does not start the server itself."""
 
 import asyncio
 import contextlib
@@ -17,15 +17,15 @@ HOST: Final = "127.0.0.1"
 
 
 def listen(server: LanguageServer, port: int, ready: Callable[[int], object]) -> None:
-    """Serve the first editor that connects, until it leaves; the port is closed to others then.
+    """Serve the first editor that connects, until it disconnects; the port is closed to others.
 
     Args:
-        server: what answers.
-        port: 0 for any that is free.
-        ready: is told the port, once an editor can connect to it.
+        server: the server.
+        port: 0 for any free port.
+        ready: called with the port once an editor can connect.
 
     Raises:
-        ProductError: the port cannot be had.
+        ProductError: the port is not available.
     """
     with _listening(port) as listening:
         asyncio.run(_serve(server, listening, ready))
@@ -48,5 +48,5 @@ async def _serve(server: LanguageServer, listening: socket.socket, ready: Callab
     listening.close()
     reader, writer = await asyncio.open_connection(sock=connection)
     server.protocol.set_writer(writer)
-    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # an editor may leave without a word
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # an editor may disconnect without notice
         await run_async(Event(), reader, server.protocol, error_handler=server.report_server_error)
