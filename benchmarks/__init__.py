@@ -1,16 +1,16 @@
-"""How fast vggc is, and how much memory it takes, beside peers in the same run: `python -m benchmarks`.
+"""The speed and memory of vggc, relative to peers in the same run: `python -m benchmarks`.
 
     __main__.py   the arguments, the groups in order, the table
     measure.py    sides in turn, children and what they took, memory
-    child.py      runs one command from a process too small to hide the command's memory
+    child.py      runs one command in a process so small that it does not hide the command's memory
     row.py        one line of the table, and its verdict
     peers.py      how others do the same
-    check.py, compile.py, editor.py, build.py, module.py, write.py, runtime.py   the rows, a group each
+    check.py, compile.py, editor.py, ...   the rows, one group in each file
 
-A time says little on a machine that has other work, and less on another machine. So every row is a ratio of two sides
-that ran in turn within the same seconds, again and again, and the median of the paired ratios is what counts. Where the
-design sets a limit in milliseconds, it is stretched by how much slower than then a fixed piece of work is now.
+A time says little on a machine with other work, and less on another machine. So every row is a ratio of two sides that
+run in turn within the same seconds, many times, and the result is the median of the paired ratios. A limit that the
+design sets in milliseconds is scaled by how much slower a fixed piece of work is now than it was then.
 
-A row is missed when its target lies below where the true median can be (with a confidence of 95 %), "within noise" when
-the median misses it and the true one may not.
+A row is "missed" if its target is below the range of the true median (with a confidence of 95 %), and "within noise" if
+the median misses the target but the true median may meet it.
 """

@@ -34,7 +34,7 @@ LIBRARIES: Final = ("torch", "onnx", "onnxruntime", "safetensors", "jsonschema",
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the groups, and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="vggc beside its peers, as ratios.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure vggc relative to its peers.")
     parser.add_argument("--quick", action="store_true", help="3 rounds and a smaller network: whether it runs at all")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, metavar="NAME", help=", ".join(GROUPS))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every value to this file")
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def environment() -> str:
-    """What was measured, on what, and how much else the machine had to do."""
+    """The versions, the machine, and its load."""
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     machine = f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}"
     return f"vggc {__version__}, Python {platform.python_version()}, {libraries}; {machine}"
@@ -65,13 +65,13 @@ def record(measured: Mapping[str, Sequence[Row]], plan: Plan) -> dict[str, objec
 
 
 def print_table(measured: Mapping[str, Sequence[Row]], plan: Plan) -> None:
-    """A line for each row; in a file or a pipe as wide as it needs to be."""
+    """Print a line for each row; in a file or a pipe without a limit on its width."""
     from rich.console import Console
     from rich.table import Table
 
-    title = "vggc beside its peers: medians of paired rounds (least to most)"
+    title = "vggc relative to its peers: medians of paired rounds (least to most)"
     table = Table(title=title + ", quick: a smaller network, few rounds" * plan.quick, caption=environment())
-    for heading in ("", "what", "beside", "target", "measured", "verdict", "note"):
+    for heading in ("", "what", "relative to", "target", "measured", "verdict", "note"):
         table.add_column(heading, justify="right" if heading in ("target", "measured") else "left")
     for name, rows in measured.items():
         for row in rows:

@@ -1,4 +1,4 @@
-"""The commands for authors: whole processes beside `vggc check` of one spec, and a variant beside a compilation."""
+"""The authors' commands: whole processes relative to `vggc check`, and a variant relative to a compilation."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _a_variant() -> float:
-    """The seconds that a search takes for each variant, its preparation included."""
+    """The seconds of a search, with its preparation, for each variant."""
     child = fit_specs.source(fit_specs.head("fit", "vgg16_bn_cifar10", {}), Path())
     started = time.perf_counter()
     search = fitting.search(child, BUDGET, ("width", "depth"))

@@ -1,4 +1,4 @@
-"""`vggc build`: whole processes, each into a folder of its own, so that every file is written."""
+"""`vggc build`: whole processes, each with an empty folder, so that every file is written."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ IMPORTS = partial(python, "-c", "import torch, torchinfo")
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Beside the import of the two libraries that it cannot do without."""
+    """Relative to the import of the two libraries that it needs."""
     folders = count()
 
     def build() -> Child:

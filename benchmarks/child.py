@@ -1,7 +1,7 @@
 """Runs a command and prints its seconds, its peak memory in KiB and its exit code.
 
-This is a process of its own, and a small one, because the peak that `wait4` gives for a child is never below the
-memory of the process that started it: until its `exec`, a child is its parent's copy.
+This is a small process of its own, because the peak that `wait4` gives for a child is never below the memory of the
+process that started it: until its `exec`, a child is a copy of its parent.
 """
 
 import os

@@ -18,14 +18,14 @@ STANDARD = f"where PyYAML reads vgg16 in {1000 * peers.YARDSTICK_SECONDS:.2f} ms
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """VGG16 beside the limits and its peers; the largest spec beside a tenth of it; many specs."""
+    """VGG16 relative to the limits and to peers; the largest spec relative to a tenth of it; many specs."""
     plain = peers.yaml_and_jsonschema()
     text = (ROOT / "specs" / "vgg16.yaml").read_text("utf-8")
     ours, theirs, standard = in_turn(
         "compile", plan.rounds(15), warm(lambda: _compile(text)), warm(lambda: plain(text)), warm(peers.yardstick)
     )
     yield Row("text -> Network", "the limit, 5 ms", 1.0, _of_limit(5e-3, ours, standard), note=STANDARD)
-    yield Row("text -> Network", PLAIN, None, ratios(ours, theirs), note="which infer nothing and know no places")
+    yield Row("text -> Network", PLAIN, None, ratios(ours, theirs), note="which infer nothing and give no places")
 
     ours, theirs, standard = in_fresh_process(_inference, plan)  # torch in a process slows down its garbage collection
     yield Row("inference alone", "the limit, 0.3 ms", 1.0, _of_limit(0.3e-3, ours, standard), note=STANDARD)
@@ -34,14 +34,14 @@ def rows(plan: Plan) -> Iterator[Row]:
     short, long = (_chain(layers) for layers in LAYERS)
     few, many = in_turn("10,000 layers", plan.rounds(9), warm(lambda: _compile(short)), once(lambda: _compile(long)))
     growth = LAYERS[1] / LAYERS[0]
-    yield Row("a layer of 10,000", "a layer of 1,000", 1.5, tuple(each / growth for each in ratios(many, few)))
+    yield Row("a layer of 10,000", "a layer of 1,000", 1.5, tuple(ratio / growth for ratio in ratios(many, few)))
 
     texts = [_generated(seed) for seed in range(100 if plan.quick else 1000)]
     ours, theirs = in_turn(
         f"{len(texts)} specs",
         plan.rounds(5),
-        once(lambda: [_compile(each) for each in texts]),
-        once(lambda: [plain(each) for each in texts]),
+        once(lambda: [_compile(text) for text in texts]),
+        once(lambda: [plain(text) for text in texts]),
     )
     yield Row(
         f"{len(texts):,} specs", PLAIN, None, ratios(ours, theirs), note=f"{len(texts) / min(ours):,.0f} a second"
@@ -59,9 +59,11 @@ def _compile(text: str) -> Network:
 def _inference(plan: Plan) -> list[list[float]]:
     import torch
 
+    from vggc.backends.torch import torch_module
+
     graph = _graph((ROOT / "specs" / "vgg16.yaml").read_text("utf-8"))
     network = shapes.infer(graph)
-    module = network.module(init=False).eval()
+    module = torch_module.build(network).eval()
     x = torch.empty(1, *network.input, device="meta")
     with torch.no_grad():
         return in_turn(
@@ -74,18 +76,18 @@ def _inference(plan: Plan) -> list[list[float]]:
 
 
 def _of_limit(limit: float, ours: list[float], standard: list[float]) -> tuple[float, ...]:
-    """Seconds as a part of a limit, which is as much longer as the machine is slower, or busier, than the standard."""
+    """Seconds as a share of a limit, which grows as the machine is slower, or busier, than the standard one."""
     return tuple(part * peers.YARDSTICK_SECONDS / limit for part in ratios(ours, standard))
 
 
 def _chain(layers: int) -> str:
-    """A spec of convolutions with an activation each."""
+    """A spec of convolutions, each with an activation."""
     features = ", ".join(["8"] * (layers // 2))
     return f"vggc: 1\nname: chain\ninput: [3, 32, 32]\nfeatures: [{features}]\nclassifier: none\n"
 
 
 def _generated(seed: int) -> str:
-    """A spec in the manner of VGG: two to five stages, now and then with a norm, a dropout and an activation."""
+    """A spec like a VGG: two to five stages, some with a norm, a dropout or another activation."""
     random = Random(seed)
     features: list[str] = []
     for stage in range(random.randint(2, 5)):
@@ -100,7 +102,7 @@ def _generated(seed: int) -> str:
         f"classes: {random.randint(2, 1000)}",
         f"defaults: {{conv: {{{unit}}}}}",
         "features:",
-        *(f"  - {each}" for each in features),
+        *(f"  - {item}" for item in features),
         "pool: 1",
         f"classifier: [{', '.join([*hidden, '{linear: classes}'])}]",
     ]

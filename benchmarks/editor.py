@@ -1,8 +1,8 @@
-"""`vggc lsp` and `vggc draw`: how fast an editor is answered, and a picture made.
+"""`vggc lsp` and `vggc draw`: the time until an editor has its answer, and a picture is written.
 
-An editor is answered twice here: by the functions behind the server, which is what vggc spends, and by the server as a
-process that is spoken to over stdio, which is what a person waits for. The second holds the pause before a text is read
-(as long as its last reading took), the JSON on both sides, and two changes of processes.
+An answer is measured twice: from the functions of the server, which is the time that vggc needs, and from the server
+as a process over stdio, which is the time that a user waits. The latter includes the pause before a text is read (as
+long as the last reading took), the JSON on both sides, and two switches of processes.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ SPEC = ROOT / "specs" / "vgg16.yaml"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """What follows a keystroke beside the bare check of the same text; a picture beside `vggc check`."""
+    """The answers to a keystroke relative to a check of the same text; a picture relative to `vggc check`."""
     text = SPEC.read_text("utf-8")
     with TemporaryDirectory() as folder, Client(Path(folder)) as client:
         inside = keystroke(text), hovering(text), completing(text)
@@ -39,13 +39,13 @@ def rows(plan: Plan) -> Iterator[Row]:
     yield Row("a keystroke: diagnostics and hints", PEER, 2.0, ratios(strokes, checks), note=_took("check", checks))
     yield Row("a hover", PEER, 1.0, ratios(hovers, checks))
     yield Row("a completion", PEER, 1.0, ratios(completions, checks))
-    said = "vggc lsp over stdio: didChange to publishDiagnostics", "vggc lsp over stdio: hover"
-    yield Row(said[0], PEER, 5.0, ratios(changes, checks), note=_took("change", changes))
-    yield Row(said[1], PEER, 2.0, ratios(answers, checks), note=_took("hover", answers))
+    change = "vggc lsp over stdio: didChange to publishDiagnostics"
+    yield Row(change, PEER, 5.0, ratios(changes, checks), note=_took("change", changes))
+    yield Row("vggc lsp over stdio: hover", PEER, 2.0, ratios(answers, checks), note=_took("hover", answers))
     with TemporaryDirectory() as folder:
         draw = partial(python, "-m", "vggc", "draw", "specs/vgg16.yaml", "-o", str(Path(folder, "vgg16.svg")))
-        drawn, checked = in_turn("draw", plan.rounds(9), draw, CHECK)
-    yield Row("vggc draw, SVG", "vggc check", 1.3, ratios(times(drawn), times(checked)))
+        draws, check_processes = in_turn("draw", plan.rounds(9), draw, CHECK)
+    yield Row("vggc draw, SVG", "vggc check", 1.3, ratios(times(draws), times(check_processes)))
 
 
 def _took(what: str, seconds: list[float]) -> str:
@@ -53,7 +53,7 @@ def _took(what: str, seconds: list[float]) -> str:
 
 
 def checking(text: str) -> Callable[[], object]:
-    """What `vggc check` does, less the process."""
+    """What `vggc check` does, without the process."""
     from vggc import pipeline
     from vggc.analysis import lints
 
@@ -68,7 +68,7 @@ def _opened(text: str) -> Documents:
 
 
 def keystroke(text: str) -> Callable[[], object]:
-    """The text is put anew and read, and what is wrong and the hints are made for the editor."""
+    """A new text is read, and its diagnostics and hints are computed for the editor."""
     documents, positions = _opened(text), Positions()
 
     def side() -> object:
@@ -94,7 +94,7 @@ def _features(text: str) -> int:
 
 
 def completing(text: str) -> Callable[[], object]:
-    """The kinds of layers, in a text that is not whole."""
+    """The kinds of layers, in an unfinished text."""
     source = Source("vgg16.yaml", text + "rewrite: [{after: relu, insert: ", path=SPEC)
     line = len(source.lines) - 1
     assert complete(source, line, len(source.lines[line]), None, Positions())
@@ -102,7 +102,7 @@ def completing(text: str) -> Callable[[], object]:
 
 
 def changing(client: Client, text: str) -> Callable[[], object]:
-    """A text that is open in the editor changes, and what is wrong with it comes back; each is another text."""
+    """A text that is open in the editor changes, and its diagnostics come back; the text differs each time."""
     client.open("changed.yaml", text)
     client.diagnostics("changed.yaml")
     number = count()

@@ -1,4 +1,4 @@
-"""Batches of images on one core, beside what no loader can do without."""
+"""Batches of images on one core, relative to the least that a loader must do."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ IMAGES: Final = 4096  # of CIFAR-10's size
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Shuffled, cropped with padding and flipped, beside the same images in their order, only normalised."""
+    """Shuffled, cropped with padding and flipped, relative to the same images in order and only normalised."""
     ours, theirs = in_fresh_process(_epochs, plan)
     note = f"{IMAGES / min(ours):,.0f} images of 32x32 a second"
     yield Row("batches, cropped and flipped", "gathered and normalised", 3.0, ratios(ours, theirs), note=note)
@@ -34,7 +34,7 @@ def _plain(pixels: "torch.Tensor") -> None:
     import torch
 
     mean, std = torch.full((3, 1, 1), 0.5), torch.full((3, 1, 1), 0.25)
-    for indices in torch.arange(IMAGES).split(128):
+    for indices in torch.arange(IMAGES).split(128):  # type: ignore[no-untyped-call]
         (pixels[indices].float() / 255).sub_(mean).div_(std)
 
 
@@ -43,7 +43,7 @@ def _batches(pixels: "torch.Tensor") -> "Batches":
 
     from vggc.data import Batches
     from vggc.data.dataset import ArrayImages
-    from vggc.pipeline import compile
+    from vggc.model import compile
 
     network = compile("vgg16_bn_cifar10")
     recipe = network.header.train

@@ -1,4 +1,4 @@
-"""Measuring two or more sides in turn; and what a process takes."""
+"""Measures two or more sides in turn, and the time and memory of a process."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from vggc.ir.network import Network
+    from vggc.model import Network
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,8 +38,8 @@ class Plan:
         return min(full, 3) if self.quick else full
 
     def network(self) -> "Network":
-        """VGG16; when it has to be quick, VGG11 for small images, a quarter of the weights."""
-        from vggc.pipeline import compile
+        """VGG16; in a quick run VGG11 for small images, with a quarter of the weights."""
+        from vggc.model import compile
 
         return compile("vgg11", {"input": [3, 64, 64], "pool": 2, "classes": 10}) if self.quick else compile("vgg16")
 
@@ -48,7 +48,7 @@ class Plan:
 
 
 def progress(what: str, detail: str = "") -> None:
-    """Say on stderr what is being measured: a line that changes, or one for each `what` where that cannot be."""
+    """Say on stderr what is being measured: on a terminal in one line that changes, else a line for each `what`."""
     if sys.stderr.isatty():
         print(f"\r\033[K{what} {detail}", end="", file=sys.stderr, flush=True)
     elif what and not detail:
@@ -56,23 +56,23 @@ def progress(what: str, detail: str = "") -> None:
 
 
 def in_turn(what: str, rounds: int, *sides: Callable[[], T]) -> list[list[T]]:
-    """Run the sides one after the other, so many rounds; every other round goes backwards, so that no side is favoured.
+    """Run the sides one after the other in every round; every other round in reverse order, so that none is favoured.
 
-    A round before that is not counted: it fills caches, imports, writes byte code and touches fresh memory.
+    A first round is not counted: it fills caches, imports, writes byte code and touches fresh memory.
 
     Returns:
-        for each side, what it gave in every round.
+        for each side, its result in every round.
     """
-    found: list[list[T]] = [[] for _ in sides]
+    results: list[list[T]] = [[] for _ in sides]
     progress(what)
     for i in range(rounds + 1):
         progress(what, f"{i} of {rounds}")
-        turns = list(zip(found, sides, strict=True))
-        for results, side in reversed(turns) if i % 2 else turns:
+        turns = list(zip(results, sides, strict=True))
+        for results_of_side, side in reversed(turns) if i % 2 else turns:
             result = side()
             if i:
-                results.append(result)
-    return found
+                results_of_side.append(result)
+    return results
 
 
 def ratios(side: Iterable[float], peer: Iterable[float]) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ def once(function: Callable[[], object]) -> Callable[[], float]:
 
 
 def quickest(side: Callable[[], float], budget: float) -> Callable[[], float]:
-    """A side that gives the least of as many seconds as fit into the budget: those that were least disturbed."""
+    """A side that is repeated within a budget of seconds and gives the least of its seconds, the least disturbed."""
 
     def quickest_side() -> float:
         ends = time.perf_counter() + budget
@@ -114,7 +114,7 @@ def warm(function: Callable[[], object]) -> Callable[[], float]:
 
 @dataclass(frozen=True)
 class Child:
-    """What a whole process took."""
+    """The time and memory of a whole process."""
 
     seconds: float
     peak: float
@@ -123,14 +123,14 @@ class Child:
 
 def times(children: Iterable[Child]) -> list[float]:
     """Their seconds."""
-    return [each.seconds for each in children]
+    return [child.seconds for child in children]
 
 
 def python(*arguments: str) -> Child:
     """Run this interpreter in the repository, with byte code cached.
 
     Raises:
-        RuntimeError: it failed; what it said is on stderr.
+        RuntimeError: it failed; its message is on stderr.
     """
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, *arguments]
@@ -152,17 +152,17 @@ def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 
 
 def resident() -> float:
-    """What this process holds, in MiB."""
+    """The memory of this process, in MiB."""
     return _status("VmRSS")
 
 
 def peak() -> float:
-    """The most that this process has held since `forget_peak`, in MiB."""
+    """The most memory of this process since `forget_peak`, in MiB."""
     return _status("VmHWM")
 
 
 def forget_peak() -> None:
-    """Begin the count of `peak` anew."""
+    """Reset `peak`."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError as error:
@@ -171,8 +171,8 @@ def forget_peak() -> None:
 
 def _status(key: str) -> float:
     try:
-        found = re.search(rf"^{key}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+        line = re.search(rf"^{key}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
     except OSError as error:
         raise NotMeasuredError("needs Linux's /proc") from error
-    assert found, key
-    return int(found[1]) * 1024 / MIB
+    assert line, key
+    return int(line[1]) * 1024 / MIB

@@ -6,13 +6,13 @@ from functools import partial
 from benchmarks import peers
 from benchmarks.measure import MIB, Plan, forget_peak, in_fresh_process, in_turn, once, peak, progress, ratios, resident
 from benchmarks.row import Row
-from vggc.ir.network import Network
+from vggc.model import Network
 
 TWICE = "initialised twice, as torchvision"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Beside a module whose weights are drawn twice, warm and as the first of its process; and its memory."""
+    """Relative to a module that is initialised twice, warm and as the first of its process; and its memory."""
     network = plan.network()
     sides = once(network.module), once(lambda: peers.twice_initialised(network))
     yield Row("module with weights", TWICE, 0.7, ratios(*in_turn("module", plan.rounds(9), *sides)))
@@ -26,7 +26,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _first(plan: Plan, build: Callable[[Network], object]) -> float:
-    from vggc.backends import torch_module  # noqa: F401  # imports torch
+    from vggc.backends.torch import torch_module  # noqa: F401  # imports torch
 
     network = plan.network()
     return once(lambda: build(network))()
@@ -38,11 +38,11 @@ def _memory(plan: Plan) -> list[float]:
 
 
 def _relative_peak(plan: Plan) -> float:
-    from vggc.backends import torch_module  # noqa: F401  # imports torch
+    from vggc.backends.torch import torch_module  # noqa: F401  # imports torch
 
     network = plan.network()
     forget_peak()
     before = resident()
     module = network.module()
-    assert sum(each.numel() for each in module.parameters()) == network.params
+    assert sum(parameter.numel() for parameter in module.parameters()) == network.params
     return (peak() - before) / (network.weight_bytes / MIB)

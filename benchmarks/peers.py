@@ -13,13 +13,13 @@ from benchmarks.measure import ROOT, NotMeasuredError
 if TYPE_CHECKING:
     from torch import nn
 
-    from vggc.ir.network import Network
+    from vggc.model import Network
 
 
 def yaml_and_jsonschema() -> Callable[[str], list[object]]:
-    """The plain libraries: libyaml's safe loader, then the published schema by a validator that is ready.
+    """The plain libraries: libyaml's safe loader, then a prepared validator of the published schema.
 
-    It finds what is wrong, and neither where nor what the shapes are.
+    This finds mistakes, but neither their places nor any shapes.
     """
     import jsonschema
     import yaml
@@ -42,37 +42,39 @@ YARDSTICK_SECONDS: Final = 0.75e-3  # on the machine of the design (2 cores, `im
 
 
 def yardstick() -> None:
-    """Work for the interpreter that never changes, by which to tell how fast the machine is at this moment."""
+    """A fixed piece of work for the interpreter, which shows how fast the machine is at this moment."""
     import yaml
 
     yaml.load(VGG16, Loader=yaml.SafeLoader)
 
 
 def twice_initialised(network: "Network") -> "nn.Sequential":
-    """The same module as torchvision builds its VGGs: the constructors draw torch's defaults, a loop draws again."""
+    """The module as torchvision builds its VGGs: the constructors initialise by torch's defaults, then a loop again."""
     import torch
     from torch import nn
 
     from vggc.backends.torch.torch_module import construct
+    from vggc.layers.layer import TorchCall
 
     torch.manual_seed(0)
-    module = nn.Sequential(*(construct(layer.layer.torch(layer.input)) for layer in network.layers))
-    for each in module:
-        if isinstance(each, nn.Conv2d):
-            nn.init.kaiming_normal_(each.weight, mode="fan_out", nonlinearity="relu")
-            if each.bias is not None:
-                nn.init.constant_(each.bias, 0)
-        elif isinstance(each, nn.Linear):
-            nn.init.normal_(each.weight, 0, 0.01)
-            nn.init.constant_(each.bias, 0)
+    calls = (layer.layer.torch(layer.input) for layer in network.layers)
+    module = nn.Sequential(*(construct(call) for call in calls if isinstance(call, TorchCall)))
+    for layer in module:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0)
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, 0, 0.01)
+            nn.init.constant_(layer.bias, 0)
     return module
 
 
 def torch_export(network: "Network", module: "nn.Module", path: Path) -> None:
-    """`torch.onnx.export` with its own defaults, and without its chatter.
+    """`torch.onnx.export` with its own defaults, and without its log.
 
     Raises:
-        NotMeasuredError: it lacks its second half.
+        NotMeasuredError: onnxscript is not installed.
     """
     import torch
 

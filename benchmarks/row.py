@@ -1,4 +1,4 @@
-"""One line of the table: what was measured against what, the target, and whether it is met."""
+"""One line of the table: what was measured relative to what, the target, and whether it is met."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +13,12 @@ Verdict = Literal["met", "within noise", "missed", "not measured", ""]
 
 @dataclass(frozen=True)
 class Row:
-    """A side against its peer."""
+    """A side relative to its peer."""
 
     what: str
     beside: str
     target: float | None = None
-    """At most so much; None where the design names nothing."""
+    """The greatest allowed value; None where the design names none."""
     values: tuple[float, ...] = ()
     """One for each round: the ratio, or MiB."""
     unit: Literal["x", "MiB"] = "x"
@@ -33,12 +33,12 @@ class Row:
 
     @property
     def median(self) -> float:
-        """What counts."""
+        """The median of the values."""
         return median(self.values)
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the median reaches the target; "within noise" where it does not, and the true one may yet."""
+        """Whether the median meets the target; "within noise" if it does not, but the true median may."""
         if not self.values:
             return "not measured"
         if self.target is None:
@@ -49,10 +49,10 @@ class Row:
 
 
 def likely(values: Sequence[float]) -> tuple[float, float]:
-    """Between which of the values the true median lies in 95 of 100 runs, however the noise is distributed.
+    """The values between which the true median is in 95 of 100 runs, however the noise is distributed.
 
-    So many of n values lie below the true median as a coin shows heads in n throws. Of fewer than six values it is
-    their whole range.
+    The number of n values below the true median is distributed like the heads in n throws of a coin. For fewer than
+    six values the answer is their whole range.
     """
     n = len(values)
     outside, chance = 0, 0.5**n

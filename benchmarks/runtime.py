@@ -16,7 +16,7 @@ PEER = "torch.onnx.export's file"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Beside the file that torch writes; and a second session of that one beside the first, which shows the noise."""
+    """Relative to the file that torch writes; a second session of that file shows the noise."""
     latencies = cache(partial(_latencies, plan))
     yield Row("the file in onnxruntime", PEER, 1.0).measured(lambda: ratios(latencies()[0], latencies()[1]))
     yield Row("torch's file again", PEER, note="the noise").measured(lambda: ratios(latencies()[2], latencies()[1]))
@@ -39,13 +39,13 @@ def _latencies(plan: Plan) -> list[list[float]]:
         peers.torch_export(network, module, theirs)
         write_onnx(network, module, ours)
         runs = [run(path, x) for path in (ours, theirs, theirs)]
-    expected, *others = (each() for each in runs)
+    expected, *others = (session() for session in runs)
     assert all(np.allclose(expected, other, atol=1e-4 * abs(expected).max()) for other in others)
     return in_turn("onnxruntime", plan.rounds(30), *map(once, runs))
 
 
 def run(path: Path, x: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> Callable[[], "np.ndarray"]:
-    """One run of a session of its own; one thread, so that no session's threads get into the way of another's."""
+    """One run of a session of its own; one thread, so that the threads of the sessions do not disturb each other."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

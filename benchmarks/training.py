@@ -1,4 +1,4 @@
-"""A step of training: the engine beside a loop that is written by hand, on the same images in memory."""
+"""A step of training: the engine relative to a loop that is written by hand, on the same images in memory."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from vggc.data.dataset import Images
-    from vggc.ir.network import Network
+    from vggc.model import Network
 
 PEER: str = "a plain loop over a DataLoader"
 SAME: str = "a plain loop over the same batches"
@@ -25,8 +25,8 @@ BUDGET: float = 1.0  # seconds of each side in a round, of which the quickest ep
 def rows(plan: Plan) -> Iterator[Row]:
     """An epoch of each network; the plain loops have the same batch size, model, loss and optimizer.
 
-    A loop that one would write takes its batches from torch's DataLoader; one over the engine's own batches shows what
-    Lightning and the book-keeping cost.
+    An ordinary loop takes its batches from torch's DataLoader; a loop over the engine's own batches shows the cost of
+    Lightning and of the book-keeping.
     """
     for what, network, images in ((SMALL, _small(), 1024), (NARROW, _narrow(), 256)):
         sides = [quickest(once(side), BUDGET) for side in _sides(network, _images(network, images))]
@@ -40,7 +40,7 @@ def _speed(images: int, seconds: list[float]) -> str:
 
 
 def _small() -> "Network":
-    from vggc.pipeline import compile
+    from vggc.model import compile
 
     overrides = {"input": [1, 8, 8], "classes": 10, "features": [16, "M", 32, "M"], "pool": "none",
                  "classifier": [64, {"linear": "classes"}], "train": RECIPE}  # fmt: skip
@@ -48,7 +48,7 @@ def _small() -> "Network":
 
 
 def _narrow() -> "Network":
-    from vggc.pipeline import compile
+    from vggc.model import compile
 
     overrides = {"input": [3, 32, 32], "classes": 10, "width": 0.25, "pool": "none",
                  "classifier": [{"linear": "classes"}], "train": RECIPE}  # fmt: skip
@@ -98,7 +98,7 @@ def _model(network: "Network") -> tuple["torch.nn.Module", "torch.optim.Optimize
 
 
 def _plain(module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", batches: Any) -> None:
-    """As tutorials have it: loss and accuracy are summed up as Python numbers."""
+    """An epoch as in tutorials: loss and accuracy are summed up as Python numbers."""
     import torch
 
     total, correct = 0.0, 0
@@ -108,7 +108,7 @@ def _plain(module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", batche
         logits = module(inputs)
         loss = torch.nn.functional.cross_entropy(logits, labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.item()
         correct += int((logits.argmax(1) == labels).sum())

@@ -1,4 +1,4 @@
-"""What passes and precision are worth in onnxruntime; every file was verified, or there is no row."""
+"""The effect of passes and precision in onnxruntime; only verified files have a row."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from benchmarks.runtime import run
 if TYPE_CHECKING:
     import numpy as np
 
-    from vggc.ir.network import Network
+    from vggc.model import Network
 
 PEER = "its float32 file, unfolded"
 EXPORTS: dict[str, dict[str, Any]] = {
@@ -25,7 +25,7 @@ EXPORTS: dict[str, dict[str, Any]] = {
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The size of each file, and the latency of one image on one thread, beside the plain file's."""
+    """The size of each file, and the latency of one image on one thread, relative to the float32 file."""
     import numpy as np
 
     network = _network(plan)
@@ -42,7 +42,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _network(plan: Plan) -> "Network":
-    from vggc.pipeline import compile
+    from vggc.model import compile
 
     small = {"input": [3, 64, 64], "pool": 2, "classes": 10}
     return compile("vgg11_bn", small) if plan.quick else compile("vgg16_bn")

@@ -24,13 +24,13 @@ from benchmarks.row import Row
 if TYPE_CHECKING:
     from torch import nn
 
-    from vggc.ir.network import Network
+    from vggc.model import Network
 
 PASS = "a forward pass, torch + onnxruntime"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """Beside the bare weights and torch's exporter; its memory; and what verification costs, in forward passes."""
+    """Relative to the weights alone and to torch's exporter; its memory; and verification in forward passes."""
     network = plan.network()
     module = network.module().eval()
     write = _into_folder(partial(write_onnx, network, module))
@@ -62,7 +62,7 @@ def _save_weights(module: "nn.Module", path: Path) -> None:
 
 
 def _into_folder(write: Callable[[Path], object]) -> Callable[[], float]:
-    """A side that writes a file into an empty folder; gone again before the next one writes."""
+    """A side that writes a file into an empty folder, which is removed afterwards."""
 
     def side() -> float:
         with TemporaryDirectory() as folder:
@@ -77,7 +77,7 @@ def _memory(plan: Plan) -> list[float]:
 
 
 def _extra_memory(plan: Plan) -> float:
-    from vggc.backends import onnx_writer  # noqa: F401  # its libraries are not the writing's
+    from vggc.backends.onnx import onnx_writer  # noqa: F401  # so that importing its libraries is not counted
 
     network = plan.network()
     module = network.module()
@@ -110,4 +110,4 @@ def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> It
         )
     passes = [a + b for a, b in zip(in_torch, in_onnxruntime, strict=True)]
     yield Row("verification", PASS, None, ratios(verifications, passes), note="the design says about 12")
-    yield Row("whole export", PASS, None, ratios(exports, passes), note="drawn, written, verified, moved")
+    yield Row("whole export", PASS, None, ratios(exports, passes), note="initialised, written, verified, moved")
