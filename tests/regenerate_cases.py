@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from tests import networks
-from vggc import compile
 from vggc.cli import main
 from vggc.drawing.draw import render
 
@@ -50,15 +49,12 @@ def _regenerate(command: str, folder: Path, expected: int) -> None:
 
 
 def drawings() -> dict[Path, bytes]:
-    """The drawings of the small networks, and the one that docs/drawing.md shows, by their files."""
-    found = {ROOT / "docs/alexnet.layers.svg": render(compile("alexnet"), ".svg", "layers")}
+    """The drawings of the small networks, by their files."""
+    files = {}
     for name, text in networks.ALL.items():
-        network = networks.network(text)
-        found[DRAWINGS / f"{name}.paper.svg"] = render(network, ".svg")
-        found[DRAWINGS / f"{name}.layers.svg"] = render(network, ".svg", "layers")
-        for suffix in (".mmd", ".dot"):
-            found[DRAWINGS / f"{name}{suffix}"] = render(network, suffix)
-    return found
+        for file in (f"{name}.paper.svg", f"{name}.mmd", f"{name}.dot"):
+            files[DRAWINGS / file] = render(networks.network(text), Path(file))
+    return files
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from vggc.authoring.network_figures import FIGURES
 from vggc.authoring.scatter import HEIGHT, WIDTH, lay_out, overlap
 from vggc.backends.text.network_json import data
 from vggc.cli.exits import Exit
-from vggc.drawing.axes import Axis, amount
+from vggc.drawing.axes import PlotAxis, amount
 from vggc.frontend.text.sources import stock_names
 from vggc.model import Network
 
@@ -137,7 +137,7 @@ def test_the_picture_is_svg_that_escapes_and_follows_the_mode() -> None:
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=9))
 def test_every_value_has_its_place_on_an_axis(values: list[int]) -> None:
-    axis = Axis.over(values)
+    axis = PlotAxis.over(values)
     assert all(0 <= axis.place(value) <= 1 for value in values)
     assert axis.logarithmic == (min(values) > 0 and max(values) >= 4 * min(values))
     marks = axis.marks()

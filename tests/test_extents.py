@@ -14,7 +14,7 @@ from torch import nn
 from tests.networks import compile_source
 from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
 from vggc.base.diagnostics import Source, SpecError
-from vggc.ir.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
+from vggc.ir.geometry import extents, flatten_formula, map_formula, receptive_fields, smallest_input
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.conv import Conv2d
 from vggc.layers.extent import AffineFloor, Axis, Extent, least_through, window_axis
@@ -158,7 +158,7 @@ def test_formulas_of_a_network_are_its_shapes(stack: list[Layer], data: st.DataO
     here = network_at_least(stack, data, classifier=True)
     there = network_at_least(stack, data, classifier=True)
     size = dict(zip("HW", there.input[1:], strict=True))
-    formulas = [(height.formula("H"), width.formula("W")) for height, width in here.extents]
+    formulas = [(height.formula("H"), width.formula("W")) for height, width in extents(here.graph.nodes).values()]
     outputs = [layer.output for layer in there.layers[: len(stack)]]
     assert [tuple(value_of(each, **size) for each in pair) for pair in formulas] == [each[1:] for each in outputs]
     assert tuple(value_of(each, **size) for each in map_formula(here).split(" x ")) == outputs[-1]
@@ -229,7 +229,7 @@ def spec_of(stack: list[Layer], height: int, width: int, channels: int = CHANNEL
 
 def network_at_least(stack: list[Layer], data: st.DataObject, classifier: bool) -> Network:
     """The stack over an input that it takes."""
-    least = smallest_input(read_graph(spec_of(stack, 1, 1)))
+    least = smallest_input(read_graph(spec_of(stack, 1, 1)).nodes)
     assume(least is not None)
     assert least is not None
     height, width = (extent + data.draw(st.integers(0, 40)) for extent in least)
@@ -249,7 +249,7 @@ def is_legal(stack: list[Layer], height: int, width: int) -> bool:
 
 @given(stack=stacks((*SPATIAL, *ADAPTIVE)), more=st.tuples(st.integers(0, 50), st.integers(0, 50)))
 def test_smallest_input_is_legal_and_one_less_is_not(stack: list[Layer], more: tuple[int, int]) -> None:
-    least = smallest_input(read_graph(spec_of(stack, 1, 1)))
+    least = smallest_input(read_graph(spec_of(stack, 1, 1)).nodes)
     if least is None:
         assert not is_legal(stack, 10**6, 10**6)
         return
@@ -262,7 +262,7 @@ def test_smallest_input_is_legal_and_one_less_is_not(stack: list[Layer], more: t
 
 def test_no_input_is_large_enough_behind_a_small_adaptive_pool() -> None:
     stack = [AdaptiveAvgPool2d(output_size=(4, 2)), MaxPool2d(kernel_size=3)]
-    assert smallest_input(read_graph(spec_of(stack, 9, 9))) is None
+    assert smallest_input(read_graph(spec_of(stack, 9, 9)).nodes) is None
 
 
 # --- receptive fields --------------------------------------------------------------------------------------------

@@ -87,8 +87,8 @@ def test_aliases_are_those_of_the_literature() -> None:
 def test_formulas() -> None:
     whole = vggc.compile("vgg16", overrides={"pool": "none"})
     assert geometry.flatten_formula(whole) == "512 * floor(H/32) * floor(W/32)"
-    assert geometry.smallest_input(whole.graph) == (32, 32)
+    assert geometry.smallest_input(whole.graph.nodes) == (32, 32)
     pooled = vggc.compile("vgg16")
     assert geometry.flatten_formula(pooled) == "512 * 7 * 7"
-    assert geometry.smallest_input(pooled.graph) == (224, 224)
+    assert geometry.smallest_input(pooled.graph.nodes) == (224, 224)
     assert geometry.smallest_input(pooled.graph, "features") == (32, 32)

@@ -92,7 +92,7 @@ def specs(draw: st.DrawFn) -> dict[str, object]:
 def fitted(spec: dict[str, object]) -> dict[str, object]:
     """The spec with an input that it takes, a little larger than the smallest."""
     try:
-        least = smallest_input(read_graph(source_of(spec)))
+        least = smallest_input(read_graph(source_of(spec)).nodes)
     except SpecError as error:
         # What the options of a random unit contradict, in themselves or in the defaults.
         assert {each.code for each in error.diagnostics} <= {"E106", "E107"}, error

@@ -189,9 +189,9 @@ def test_dense_evaluation_is_verified_at_several_sizes(tmp_path: Path) -> None:
             {"pool: 2": "pool: {adaptive_avg_pool2d: [2, 3]}"},
             r"avgpool \(adaptive_avg_pool2d\): 4x4 -> 2x3 is no plain pool",
         ),
-        ({"[12, ": "[softmax, 12, "}, r"softmax\w* \(softmax\): it stands between the flatten and the first"),
-        ({"[12, ": "[prelu, 12, "}, r"prelu\w* \(prelu\): it stands between the flatten and the first"),
-        ({"[12, ": "[layer_norm, 12, "}, r"layer_norm\w+ \(layer_norm\): it stands between the flatten and the first"),
+        ({"[12, ": "[softmax, 12, "}, r"softmax\w* \(softmax\): it is between the flatten and the first"),
+        ({"[12, ": "[prelu, 12, "}, r"prelu\w* \(prelu\): it is between the flatten and the first"),
+        ({"[12, ": "[layer_norm, 12, "}, r"layer_norm\w+ \(layer_norm\): it is between the flatten and the first"),
         ({"[12, ": "[flatten, 12, flatten, "}, r"flatten\w* \(flatten\): the classifier flattens twice"),
         ({"[12, ": "[12, layer_norm, "}, r"--fc-to-conv: layer_norm\w+ \(layer_norm\) is not the same for an input of"),
         (

@@ -14,22 +14,11 @@ import pytest
 from tests.networks import compile_source
 from vggc import compile
 from vggc.base.diagnostics import Source
-from vggc.drawing.svg_blocks import MAX_BLOCKS, TIMES, Block, Scale, blocks
+from vggc.base.words import TIMES
+from vggc.drawing.svg_blocks import MAX_BLOCKS, Block, BlockScale, blocks
 from vggc.drawing.svg_diagram import emit
-from vggc.drawing.svg_layout import (
-    FONT,
-    LEGEND,
-    ROW,
-    Arrow,
-    Box,
-    Diagram,
-    Label,
-    Solid,
-    Stage,
-    Swatch,
-    lay_out,
-    text_width,
-)
+from vggc.drawing.svg_layout import LEGEND, ROW, Diagram, Stage, lay_out
+from vggc.drawing.svg_marks import FONT, Arrow, Box, Label, Solid, Swatch, text_width
 from vggc.model import Network
 
 M = TypeVar("M")
@@ -218,7 +207,7 @@ def test_only_the_last_vector_can_be_the_classes() -> None:
 def test_the_legend_explains_the_colours_that_occur_and_no_others(name: str) -> None:
     groups = [swatch.group for swatch in marks(lay_out(network(name)), Swatch)]
     occurring = {group for block in blocks(network(name)) for group in block.groups}
-    assert sorted(groups) == sorted(occurring - {"input", "ellipsis"})
+    assert sorted(groups) == sorted(occurring - {"input"})
     assert {LEGEND[group] for group in groups} <= texts(name).keys()
 
 
@@ -257,7 +246,7 @@ def test_equal_neighbours_are_merged_when_there_are_too_many() -> None:
 def test_the_middle_is_left_out_when_merging_does_not_help() -> None:
     found = blocks(network("alternating"))
     assert len(found) == 1 + MAX_BLOCKS
-    (ellipsis,) = (block for block in found if block.groups == ("ellipsis",))
+    (ellipsis,) = (block for block in found if block.is_ellipsis)
     assert f"{ellipsis.layers} layers" in texts("alternating")
     assert ellipsis.layers > 2
 
@@ -269,14 +258,14 @@ def test_every_layer_stands_in_exactly_one_block(name: str) -> None:
 
 
 def test_networks_of_sixty_blocks_are_drawn_in_full() -> None:
-    assert all(block.times == 1 and block.groups != ("ellipsis",) for block in blocks(network("long")))
+    assert all(block.times == 1 and not block.is_ellipsis for block in blocks(network("long")))
 
 
 # --- sizes and places ---
 
 
 def test_the_scales_are_monotone_and_keep_the_smallest_readable() -> None:
-    scale = Scale(extent=224, channels=512, features=25088)
+    scale = BlockScale(extent=224, channels=512, features=25088)
     maps = [scale.size(Block(("x",), ("conv",), (c, e, e), "")) for c, e in ((3, 7), (64, 28), (128, 56), (512, 224))]
     assert all(a.body < b.body and a.height < b.height and a.dx < b.dx for a, b in pairwise(maps))
     assert maps[0].height > 20
@@ -368,7 +357,7 @@ def test_an_arrow_leads_out_of_a_row_and_into_the_next() -> None:
 
 def test_a_caption_that_is_wider_than_its_block_stays_over_it() -> None:
     block = Block(("pool1",), ("pool",), (4, 1, 100), f"1{TIMES}100")
-    stage = Stage((block,), (Scale(100, 64, 1024).size(block),))
+    stage = Stage((block,), (BlockScale(100, 64, 1024).size(block),))
     caption = next(stage.marks(0, 0))
     assert isinstance(caption, Label)
     assert caption.box.left >= 0

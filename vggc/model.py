@@ -11,7 +11,7 @@ from vggc.ir import network as ir
 if TYPE_CHECKING:
     from torch import nn
 
-    from vggc.drawing.shape_table import ShapeTable
+    from vggc.drawing.notebook_html import ShapeTable
 
 
 class Network(ir.Network):
@@ -23,7 +23,7 @@ class Network(ir.Network):
     @property
     def table(self) -> "ShapeTable":
         """A line a layer and the totals: what `vggc shapes` prints, and in a notebook a table."""
-        from vggc.drawing.shape_table import ShapeTable
+        from vggc.drawing.notebook_html import ShapeTable
 
         return ShapeTable(self)
 

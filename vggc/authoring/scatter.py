@@ -10,8 +10,8 @@ from math import hypot
 from typing import Final
 
 from vggc.authoring.comparing import Row
-from vggc.drawing.axes import Axis
-from vggc.drawing.svg_layout import FONT, LINE, Box, text_width
+from vggc.drawing.axes import PlotAxis
+from vggc.drawing.svg_marks import FONT, LINE, Box, text_width
 
 WIDTH: Final = 860.0
 HEIGHT: Final = 560.0
@@ -74,8 +74,8 @@ class Label:
 class Scatter:
     """The picture, laid out; `unlabelled` counts the networks for whose names there was no room."""
 
-    x: Axis
-    y: Axis
+    x: PlotAxis
+    y: PlotAxis
     points: tuple[Point, ...]
     labels: tuple[Label, ...]
     unlabelled: int
@@ -83,8 +83,8 @@ class Scatter:
 
 def lay_out(rows: Sequence[Row]) -> Scatter:
     """The params of every network to the right, its MACs upwards."""
-    x = Axis.over([row.network.params for row in rows])
-    y = Axis.over([row.network.macs for row in rows])
+    x = PlotAxis.over([row.network.params for row in rows])
+    y = PlotAxis.over([row.network.macs for row in rows])
     points = [
         Point(
             row,

@@ -9,7 +9,7 @@ from vggc.authoring.scatter import FRAME, HEIGHT, RADIUS, WIDTH, Label, Point, S
 from vggc.base.words import plural
 from vggc.drawing.axes import amount
 from vggc.drawing.svg_diagram import BASELINE
-from vggc.drawing.svg_layout import FONT, LINE, MARGIN
+from vggc.drawing.svg_marks import FONT, LINE, MARGIN
 from vggc.drawing.svg_theme import COLOURS, style
 
 GRID: Final = 'stroke="#808080" stroke-opacity=".25"'

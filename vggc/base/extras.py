@@ -7,7 +7,7 @@ from typing import Final
 from vggc.base.errors import ProductError
 
 # What a package is called where it is installed from, where that is not the name that one imports.
-_DISTRIBUTIONS: Final = {"PIL": "pillow", "sklearn": "scikit-learn"}
+_DISTRIBUTIONS: Final = {"PIL": "pillow", "sklearn": "scikit-learn", "vl_convert": "vl-convert-python"}
 
 
 def require(module: str, *, extra: str | None, by: str | None = None) -> ModuleType:

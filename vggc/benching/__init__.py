@@ -1,10 +1,10 @@
-"""How fast a network is in onnxruntime and in torch, over batch sizes and numbers of threads.
+"""How fast a network is in onnxruntime and in torch, for batch sizes and numbers of threads: `vggc bench`.
 
-subject      what is measured: a spec, drawn and lowered, or an ONNX file of whatever origin
-engines      a run of it in onnxruntime and in torch, with as many threads as asked for
-rounds       the runs in turn, so that what disturbs the machine disturbs all of them
-figures      medians and spreads of what the rounds gave
-machine      what it was measured on
-bench        all of these, in order: what `vggc bench` does
-tables       the result as text, JSON, CSV and Markdown
+subject      what is measured: a spec, which is initialised and lowered, or an ONNX file of any origin
+engines      runs in onnxruntime and in torch with a number of threads
+measurement  settings, and the medians and spreads of what was measured in them
+rounds       runs in turn, so that what disturbs the machine disturbs all of them
+machine      the machine that was measured
+bench        all of these in order
+tables       the result as text, JSON and Markdown
 """

@@ -1,6 +1,6 @@
-"""Runs in onnxruntime and torch, on the CPU, with as many threads as asked for."""
+"""Runs in onnxruntime and torch, on the CPU, with a number of threads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -11,68 +11,52 @@ import torch
 from torch import nn
 
 from vggc.backends.torch.torch_module import without_hints
-from vggc.base.errors import ProductError
-from vggc.benching.rounds import Run
-from vggc.verify.sessions import FAILURES, Array
+from vggc.verify.sessions import Array, runnable
 
-Feed = Mapping[str, Array]
+OutputOf = Callable[[], Array]
 
 
 class OnnxruntimeEngine:
-    """A file, with a session for each number of threads, opened when it is first asked for."""
+    """A file, with one session for each number of threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.session = cache(self._session)
 
     def _session(self, threads: int) -> onnxruntime.InferenceSession:
-        """A session whose operators run one after the other, each on so many threads.
-
-        Raises:
-            ProductError: onnxruntime cannot load the file.
-        """
+        """A session whose operators run one after the other; raises ProductError if the file cannot be loaded."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        try:
+        with runnable(str(self.path)):
             return onnxruntime.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
-        except FAILURES as error:
-            raise ProductError(f"onnxruntime cannot load {self.path}: {str(error).splitlines()[0]}") from error
 
-    def run(self, feed: Feed, threads: int) -> Run:
-        """A run, which gives the first output."""
+    def run(self, feed: Mapping[str, Array], threads: int) -> OutputOf:
+        """A run, which gives the first output; raises ProductError if onnxruntime cannot run the file."""
         session = self.session(threads)
-
-        def run() -> Array:
-            try:
-                output: Array = session.run(None, feed)[0]
-            except FAILURES as error:
-                raise ProductError(f"onnxruntime cannot run {self.path}: {str(error).splitlines()[0]}") from error
-            return output
-
-        return run
+        with runnable(str(self.path)):  # once, so that what is measured is the bare run
+            session.run(None, feed)
+        return lambda: session.run(None, feed)[0]
 
 
-class TorchEngine:
-    """A module in eval mode; the number of threads is torch's own and holds for the whole process."""
+def torch_run(module: nn.Module, x: Array, threads: int) -> OutputOf:
+    """A run of a module in eval mode for `x` of shape (batch, C, H, W), which gives the output.
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module.eval()
+    The number of threads is torch's own and holds for the whole process.
+    """
+    module.eval()
+    tensor = torch.from_numpy(x)
 
-    def run(self, x: Array, threads: int) -> Run:
-        """A run for `x` of shape (batch, C, H, W), which gives the output."""
-        tensor = torch.from_numpy(x)
+    def run() -> Array:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        with torch.inference_mode():
+            output: Array = module(tensor).numpy()
+        return output
 
-        def run() -> Array:
-            if torch.get_num_threads() != threads:
-                torch.set_num_threads(threads)
-            with torch.inference_mode():
-                output: Array = self.module(tensor).numpy()
-            return output
-
-        return run
+    return run
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What was measured on: figures of another machine say little without it."""
+"""The machine that was measured: figures say little without it."""
 
 import os
 import platform
@@ -16,14 +16,16 @@ _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """A machine and the libraries on it, when the measurement began."""
+class MachineInfo:
+    """A machine when the measurement began, and the versions of libraries.
+
+    `cores` are those that this process may use. `load` is the mean number of processes at work in the last minute; None
+    where the system does not count.
+    """
 
     processor: str
     cores: int
-    """Those that this process may use."""
     load: float | None
-    """The mean number of processes at work in the last minute; None where the system does not count."""
     system: str
     versions: dict[str, str]
 
@@ -33,17 +35,17 @@ class Machine:
         return f"{self.processor}, {plural(self.cores, 'core')}{load}; {self.system}; {libraries}"
 
 
-def this_machine(libraries: Iterable[str]) -> Machine:
+def this_machine(libraries: Iterable[str]) -> MachineInfo:
     """The machine, with the versions of the libraries."""
     versions = {"vggc": __version__, "Python": platform.python_version()} | {name: version(name) for name in libraries}
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return Machine(processor(), cores(), load, platform.system(), versions)
+    return MachineInfo(processor(), cores(), load, platform.system(), versions)
 
 
 def processor() -> str:
-    """The processor's name, or the architecture where nothing tells it."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    """The processor's name, or the architecture where the name is unknown."""
+    name = re.search(r"^model name\s*:\s*(.+)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    return name[1].strip() if name else platform.processor() or platform.machine()
 
 
 def cores() -> int:
@@ -52,7 +54,7 @@ def cores() -> int:
 
 
 def available_memory() -> int | None:
-    """The bytes that can still be had, from the machine and within the process's control group; None if unknown."""
+    """The free bytes of the machine and within the process's control group; None if unknown."""
     free = re.search(r"^MemAvailable:\s+(\d+) kB$", _text(Path("/proc/meminfo")), re.MULTILINE)
     known = [1024 * int(free[1])] if free else []
     most, used = (_text(_CGROUP / name).strip() for name in ("memory.max", "memory.current"))

@@ -1,9 +1,9 @@
-"""What is measured: a spec that is drawn and lowered for the purpose, or an ONNX file of whatever origin."""
+"""What is measured: a spec, which is initialised and lowered for the purpose, or an ONNX file of any origin."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ import onnx
 from vggc.backends.onnx import onnx_model, onnx_writer
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress
-from vggc.benching.medians import ENGINES, Engine
+from vggc.benching.measurement import ENGINES, Engine
 from vggc.ir.network import Network
 from vggc.verify.file_origin import Making, embedded_network, embedded_program, embedded_weights
 from vggc.verify.model_file import data_files, read_model
@@ -22,71 +22,9 @@ from vggc.weights.loading import load_weights
 if TYPE_CHECKING:
     from torch import nn
 
-Opened = tuple[Path, "nn.Sequential | None"]
-
-
-class Source(Protocol):
-    """Where the file and the module come from."""
-
-    def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
-        """The file, which is made in the folder if it is not there, and the module, if asked for and there is one.
-
-        Raises:
-            ProductError: they cannot be had.
-        """
-
 
 @dataclass(frozen=True, slots=True)
-class _Spec:
-    """A network that is lowered, with the weights of a file or drawn ones."""
-
-    network: Network
-    weights: Path | None
-    matching: Matching | None
-    seed: int
-
-    def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
-        lowered = onnx_model.lower(self.network)
-        made = self._module(progress)
-        state = made.state_dict()
-        path = folder / f"{self.network.stem}.onnx"
-        onnx_writer.write(
-            lowered,
-            lambda name: state[name].numpy(),
-            path,
-            external_data=onnx_writer.needs_external_data(lowered),
-            progress=progress,
-        )
-        return path, made if module else None
-
-    def _module(self, progress: Progress) -> "nn.Sequential":
-        from vggc.backends.torch import torch_module
-
-        if self.weights is not None:
-            return load_weights(self.network, self.weights, self.matching, self.seed, progress)[0]
-        return torch_module.materialize(self.network, self.seed, progress)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file that is there, with the network that is embedded in it."""
-
-    path: Path
-    model: onnx.ModelProto
-    network: Network | None
-
-    def open(self, folder: Path, progress: Progress, *, module: bool) -> Opened:
-        if not module or self.network is None:
-            return self.path, None
-        try:
-            program = embedded_program(self.network, self.model, self.path.name)
-            return self.path, embedded_weights(program, self.model, self.path)
-        except ProductError as error:
-            raise ProductError(f"{error}\ntorch cannot run the file; --engines onnxruntime leaves it out") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
+class SubjectInput:
     """An input of a file; `shape` is without the first axis, the batch."""
 
     name: str
@@ -95,13 +33,17 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What is to be measured; nothing of it is allocated before its source is opened."""
+class BenchSubject:
+    """What is to be measured.
+
+    `open` gives the ONNX file, which it writes into a folder if there is none yet, and if asked the module for torch;
+    it raises ProductError. Nothing is allocated before.
+    """
 
     title: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[SubjectInput, ...]
     weight_bytes: int
-    source: Source
+    open: Callable[[Path, bool, Progress], "tuple[Path, nn.Module | None]"]
     engines: tuple[Engine, ...] = ENGINES
     network: Network | None = None
     frozen_batch: int | None = None
@@ -115,28 +57,46 @@ class Subject:
     @property
     def same_input(self) -> bool:
         """Whether the file takes what the network takes."""
-        return self.network is not None and [(each.dtype, each.shape) for each in self.inputs] == [
+        return self.network is not None and [(value.dtype, value.shape) for value in self.inputs] == [
             (np.dtype(np.float32), self.network.input)
         ]
 
 
 def of_network(
     network: Network, weights: Path | None = None, seed: int = 0, matching: Matching | None = None
-) -> Subject:
-    """A network with the weights of a file, matched as is said, or drawn by its `init` under a seed."""
-    inputs = (Input("input", np.dtype(np.float32), network.input),)
-    note = "the ONNX file was made for this measurement and is not verified; vggc export verifies"
-    source = _Spec(network, weights, matching, seed)
-    return Subject(network.name, inputs, network.weight_bytes, source, network=network, notes=(note,))
+) -> BenchSubject:
+    """A network with the weights of a file, matched in this way, or initialised with a seed."""
+
+    def write(folder: Path, with_module: bool, progress: Progress) -> "tuple[Path, nn.Module | None]":
+        module = _module(network, weights, seed, matching, progress)
+        lowered, state = onnx_model.lower(network), module.state_dict()
+        path = folder / f"{network.stem}.onnx"
+        external = onnx_writer.needs_external_data(lowered)
+        onnx_writer.write(lowered, lambda name: state[name].numpy(), path, external_data=external, progress=progress)
+        return path, module if with_module else None
+
+    inputs = (SubjectInput("input", np.dtype(np.float32), network.input),)
+    note = "the ONNX file was written for this measurement and is not verified; vggc export verifies"
+    return BenchSubject(network.name, inputs, network.weight_bytes, write, network=network, notes=(note,))
 
 
-def of_file(path: Path, size: Sequence[int] | None = None) -> Subject:
-    """An ONNX file: in both engines where vggc made it, and in onnxruntime alone otherwise.
+def _module(
+    network: Network, weights: Path | None, seed: int, matching: Matching | None, progress: Progress
+) -> "nn.Module":
+    from vggc.backends.torch import torch_module
+
+    if weights is not None:
+        return load_weights(network, weights, matching, seed, progress)[0]
+    return torch_module.materialize(network, seed, progress)
+
+
+def of_file(path: Path, size: Sequence[int] | None = None) -> BenchSubject:
+    """An ONNX file: in both engines if vggc wrote it, and in onnxruntime alone otherwise.
 
     Args:
         path: the file.
         size: of the input, without the batch, where the file leaves it open; usually (C, H, W). The spec's, if left out
-            and vggc made the file.
+            and vggc wrote the file.
 
     Raises:
         ProductError: it cannot be read, or leaves a size open and none is given.
@@ -147,37 +107,50 @@ def of_file(path: Path, size: Sequence[int] | None = None) -> Subject:
     if size is not None and len(values) != 1:
         raise ProductError(f"{path} has {len(values)} inputs: none of them can be given a size")
     if size is None and network is not None and len(values) == 1:
-        size = _usual(network, values[0])
-    inputs = tuple(Input(each.name, _dtype(path, each), _shape(path, each, size)) for each in values)
-    weight_bytes = path.stat().st_size + sum(each.stat().st_size for each in data_files(path, model))
-    batches = {dims[0] for each in values if (dims := _dims(each)) and isinstance(dims[0], int)}
-    frozen = min(batches, default=None)
+        size = _size_of_spec(network, values[0])
     quantised = network is not None and Making.of(model, path.name).precision == "int8"
-    engines = ENGINES if network is not None and not quantised else ENGINES[:1]
-    subject = Subject(path.name, inputs, weight_bytes, _File(path, model, network), engines, network, frozen)
+    batches = [axes[0] for value in values if (axes := _axes(value)) and isinstance(axes[0], int)]
+    subject = BenchSubject(
+        path.name,
+        tuple(SubjectInput(value.name, _dtype(path, value), _shape(path, value, size)) for value in values),
+        sum(file.stat().st_size for file in [path, *data_files(path, model)]),
+        lambda _folder, with_module, _progress: _open_file(path, model, network if with_module else None),
+        ENGINES if network is not None and not quantised else ENGINES[:1],
+        network,
+        min(batches, default=None),
+    )
     return replace(subject, notes=tuple(_notes(subject, model)))
 
 
 def _has_spec(model: onnx.ModelProto) -> bool:
-    return "vggc.spec" in {each.key for each in model.metadata_props}
+    return "vggc.spec" in {entry.key for entry in model.metadata_props}
 
 
-def _notes(subject: Subject, model: onnx.ModelProto) -> Iterator[str]:
-    """What has to be known of a file before its figures are compared."""
+def _open_file(path: Path, model: onnx.ModelProto, network: Network | None) -> "tuple[Path, nn.Module | None]":
+    if network is None:
+        return path, None
+    try:
+        program = embedded_program(network, model, path.name)
+        return path, embedded_weights(program, model, path)
+    except ProductError as error:
+        raise ProductError(f"{error}\ntorch cannot run the file; --engines onnxruntime leaves it out") from error
+
+
+def _notes(subject: BenchSubject, model: onnx.ModelProto) -> Iterator[str]:
+    """What the user must know before comparing the figures of a file."""
     if subject.network is None:
-        yield "the file holds no spec of vggc, so torch is left out, and the MACs are unknown"
+        yield "the file contains no spec of vggc, so torch is left out, and the MACs are unknown"
         return
     if "torch" not in subject.engines:
         yield "the file's weights are quantised, so torch is left out"
         return
     if not subject.same_input:
         yield "the file takes another input than the network in torch: the engines do not do the same work"
-    types = {onnx.TensorProto.DataType.Name(each.data_type) for each in model.graph.initializer}
-    if "FLOAT16" in types:
-        yield "the file holds weights in FLOAT16, and torch computes in FLOAT: the engines do not do the same work"
+    if onnx.TensorProto.FLOAT16 in {tensor.data_type for tensor in model.graph.initializer}:
+        yield "the file has weights in FLOAT16, and torch computes in FLOAT: the engines do not do the same work"
 
 
-def _dims(value: onnx.ValueInfoProto) -> list[int | str]:
+def _axes(value: onnx.ValueInfoProto) -> list[int | str]:
     """The axes: a number, or a name (which may be empty) where it is open."""
     return [
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param
@@ -185,46 +158,43 @@ def _dims(value: onnx.ValueInfoProto) -> list[int | str]:
     ]
 
 
-def _usual(network: Network, value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    """The size of the spec, in the order of the file's axes: an embedded preprocessing takes (H, W, C)."""
+def _size_of_spec(network: Network, value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    """The size in the order of the file's axes: an embedded preprocessing takes (H, W, C)."""
     channels, height, width = network.input
     is_image = value.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     return (height, width, channels) if is_image else (channels, height, width)
 
 
 def _dtype(path: Path, value: onnx.ValueInfoProto) -> np.dtype[np.generic]:
-    """The type of an input's values.
-
-    Raises:
-        ProductError: they are no numbers that numpy has.
-    """
-    name = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+    """The type of an input's values; raises ProductError if they are not numbers that numpy has."""
+    elem_type = value.type.tensor_type.elem_type
     try:
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-    except KeyError as error:
-        raise ProductError(f"not supported: input {value.name} of {path} is no tensor of numbers ({name})") from error
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(elem_type)
+    except KeyError:
+        dtype = np.dtype(object)
     if dtype.kind not in "fiub":
+        name = onnx.TensorProto.DataType.Name(elem_type)
         raise ProductError(f"not supported: input {value.name} of {path} is of type {name}")
     return dtype
 
 
 def _shape(path: Path, value: onnx.ValueInfoProto, size: Sequence[int] | None) -> tuple[int, ...]:
-    """The axes behind the batch, the open ones as in `size`.
+    """The axes after the batch, the open ones as in `size`.
 
     Raises:
         ProductError: an axis is open and `size` is missing, or `size` does not fit.
     """
-    dims = _dims(value)[1:]
-    described = ", ".join(str(dim or "?") for dim in dims)
-    example = ",".join(str(dim) if isinstance(dim, int) else "224" for dim in dims)
+    axes = _axes(value)[1:]
+    described = ", ".join(str(axis or "?") for axis in axes)
     if size is None:
-        if not all(isinstance(dim, int) for dim in dims):
+        fixed = tuple(axis for axis in axes if isinstance(axis, int))
+        if len(fixed) < len(axes):
+            example = ",".join(str(axis) if isinstance(axis, int) else "224" for axis in axes)
             raise ProductError(
-                f"{path} leaves the size of {value.name} open ([{described}]); name it: --input {example}"
+                f"{path} leaves the size of {value.name} open ([{described}]); set it with --input {example}"
             )
-        return tuple(int(dim) for dim in dims)
-    if len(size) != len(dims) or any(
-        isinstance(dim, int) and dim != given for dim, given in zip(dims, size, strict=True)
-    ):
-        raise ProductError(f"{path} takes [{described}] and a batch axis before it, not [{', '.join(map(str, size))}]")
+        return fixed
+    fits = (axis == extent or isinstance(axis, str) for axis, extent in zip(axes, size, strict=False))
+    if len(size) != len(axes) or not all(fits):
+        raise ProductError(f"{path} takes [{described}] after the batch axis, not [{', '.join(map(str, size))}]")
     return tuple(size)

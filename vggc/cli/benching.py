@@ -1,10 +1,7 @@
 """The command that measures how fast a network runs."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,61 +11,52 @@ from vggc.cli.places import check_places, files_of_specs
 from vggc.cli.weights import weights_file
 
 if TYPE_CHECKING:
-    from vggc.benching.subject import Subject
+    from vggc.benching.bench import BenchPlan
+    from vggc.benching.measurement import Engine
+    from vggc.benching.subject import BenchSubject
     from vggc.weights.key_matching import Matching
 
 
-class _Numbers(click.ParamType[tuple[int, ...]]):
+def _numbers(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:
     """Positive integers with commas between them."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        words = [word.strip() for word in str(value).split(",")]
-        if not all(word.isdecimal() and int(word) > 0 for word in words):
-            self.fail(f"{value!r}: write positive integers with commas between them, such as 1,8,32", param, ctx)
-        return tuple(int(word) for word in words)
+    words = [word.strip() for word in value.split(",")] if value is not None else []
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise click.BadParameter(f"{value!r}: write positive integers with commas between them, such as 1,8,32")
+    return tuple(map(int, words)) or None
 
 
-class _Engines(click.ParamType[tuple[str, ...]]):
+def _engines(_: click.Context, __: click.Parameter, value: str | None) -> "tuple[Engine, ...] | None":
     """Names of engines with commas between them."""
-
-    name = "engines"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        words = tuple(word.strip() for word in str(value).split(","))
-        for word in words:
-            if word not in ("onnxruntime", "torch"):
-                self.fail(f"there is no engine {word!r}; there are onnxruntime and torch", param, ctx)
-        return words
+    engines: list[Engine] = []
+    for word in value.split(",") if value is not None else ():
+        match word.strip():
+            case "onnxruntime" | "torch" as engine:
+                engines.append(engine)
+            case other:
+                raise click.BadParameter(f"there is no engine {other!r}; there are onnxruntime and torch")
+    return tuple(engines) or None
 
 
 @click.command(short_help="Measure latency and throughput.")
 @click.argument("subject", metavar="FILE.onnx|SPEC")
-@click.option("--batch", "batches", type=_Numbers(), default="1,8", show_default=True, help="Images at once.")
-@click.option("--threads", type=_Numbers(), help="Threads of an operator; 1 and all cores if left out.")
-@click.option("--engines", type=_Engines(), help="onnxruntime,torch, or one of them; all that can run it if left out.")
+@click.option("--batch", "batches", callback=_numbers, default="1,8", show_default=True, help="Images of a batch.")
+@click.option("--threads", callback=_numbers, help="Threads of an operator; 1 and all cores if left out.")
+@click.option("--engines", callback=_engines, help="onnxruntime,torch or one of them; all possible ones if left out.")
 @click.option("--rounds", type=click.IntRange(min=1), default=10, show_default=True, help="Turns of each row.")
-@click.option("--seconds", type=click.FloatRange(min=0.001), default=2.0, show_default=True, help="Of each row.")
-@click.option("--input", "size", type=_Numbers(), metavar="C,H,W", help="Of a file that leaves it open.")
+@click.option("--seconds", type=click.FloatRange(min=0.001), default=2.0, show_default=True, help="Time of each row.")
+@click.option("--input", "size", callback=_numbers, metavar="C,H,W", help="Input size of a file that leaves it open.")
 @weights_file
 @overrides
 @until_layer
 @limits
-@click.option("--seed", default=0, show_default=True, help="Of the weights, where they are drawn, and of the input.")
-@click.option(
-    "--format", "style", type=click.Choice(["text", "json", "csv", "markdown"]), default="text", help="Of the result."
-)
+@click.option("--seed", default=0, show_default=True, help="Seed of the input, and of initialised weights.")
+@click.option("--format", "style", type=click.Choice(["text", "json", "markdown"]), default="text", help="The format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; printed if left out.")
 def bench(
     subject: str,
     batches: tuple[int, ...],
     threads: tuple[int, ...] | None,
-    engines: tuple[Any, ...] | None,
+    engines: "tuple[Engine, ...] | None",
     rounds: int,
     seconds: float,
     size: tuple[int, ...] | None,
@@ -81,61 +69,45 @@ def bench(
     style: str,
     output: Path | None,
 ) -> None:
-    """Measure latency and throughput in onnxruntime and torch, over batch sizes and threads.
+    """Measure latency and throughput in onnxruntime and torch, for batch sizes and numbers of threads.
 
-    A FILE.onnx is run as it is; a SPEC is lowered to a file for the purpose, which is not verified.
+    A FILE.onnx is run as it is; a SPEC is lowered to a file for this purpose, which is not verified.
     """
     if subject.endswith(".onnx"):
-        _refuse_what_a_spec_takes(weights=weights, set=assignments, until=until)
+        for name, value in {"weights": weights, "set": assignments, "until": until}.items():
+            if value:
+                raise click.UsageError(f"--{name} is for specs: an ONNX file is measured as it is")
         check_places({"-o": [output]}, {"model": files_of_model(Path(subject))})
-        opened = _of_file(subject, size)
+        from vggc.benching.subject import of_file
+
+        opened = of_file(Path(subject), size)
     else:
         if size is not None:
             raise click.UsageError("--input is for ONNX files; a spec takes --set input=[3,64,64]")
-        read = {"spec": files_of_specs(subject), "weights": [weights], "map of keys": [matching.key_map_file]}
-        check_places({"-o": [output]}, read)
+        inputs = {"spec": files_of_specs(subject), "weights": [weights], "map of keys": [matching.key_map_file]}
+        check_places({"-o": [output]}, inputs)
         network = compiled(subject, assignments, until, max_memory)
         from vggc.benching.subject import of_network
 
         opened = of_network(network, weights, seed, matching)
-    with _written_to(output) as write, progress_bars() as progress:
-        from vggc.benching import bench as benching
-        from vggc.benching.rounds import Plan
-        from vggc.benching.tables import FORMATS
+    from vggc.benching.bench import BenchPlan
 
-        plan = Plan(rounds, seconds)
-        result = benching.bench(
-            opened, engines=engines, batches=batches, threads=threads, plan=plan, seed=seed, progress=progress
-        )
-        write(FORMATS[style](result))
+    _measure(opened, BenchPlan(engines, batches, threads, rounds, seconds, seed), style, output)
 
 
-@contextmanager
-def _written_to(output: Path | None) -> Iterator[Callable[[str], None]]:
-    """Where the result goes; a file that cannot be written fails before anything is measured."""
+def _measure(subject: "BenchSubject", plan: "BenchPlan", style: str, output: Path | None) -> None:
+    """Measure, and print or write the result."""
+    from vggc.base.staging import staging, write_text
+    from vggc.benching.bench import bench
+    from vggc.benching.tables import FORMATS
+
+    if output is not None:
+        with staging(output):
+            pass  # a file that cannot be written fails before anything is measured
+    with progress_bars() as progress:
+        text = FORMATS[style](bench(subject, plan, progress))
     if output is None:
-        yield partial(click.echo, nl=False)
-        return
-    from vggc.base.staging import move_into_place, staging
-
-    with staging(output) as folder:
-        staged = folder / output.name
-
-        def write(text: str) -> None:
-            staged.write_text(text, encoding="utf-8", newline="\n")
-
-        yield write
-        move_into_place(staged, output)
-    click.echo(f"wrote {output}")
-
-
-def _refuse_what_a_spec_takes(**options: object) -> None:
-    for name, value in options.items():
-        if value:
-            raise click.UsageError(f"--{name} is for specs: an ONNX file is measured as it is")
-
-
-def _of_file(path: str, size: Sequence[int] | None) -> "Subject":
-    from vggc.benching.subject import of_file
-
-    return of_file(Path(path), size)
+        click.echo(text, nl=False)
+    else:
+        write_text(output, text)
+        click.echo(f"wrote {output}")

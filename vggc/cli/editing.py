@@ -1,4 +1,4 @@
-"""The commands for the eye: what an editor asks, and pictures. None of them imports torch or onnx."""
+"""The commands for editors and for pictures; none of them imports torch or onnx."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +11,6 @@ from vggc.cli.common import SPEC, compiled, limits, overrides, until_layer
 from vggc.cli.places import check_places, files_of_specs
 
 if TYPE_CHECKING:
-    from vggc.drawing.draw import Style
     from vggc.drawing.svg_theme import Theme
 
 
@@ -42,12 +41,7 @@ def lsp(tcp: int | None) -> None:
 @click.argument("spec", type=SPEC)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; NAME.svg if left out.")
 @click.option(
-    "--style",
-    type=click.Choice(["paper", "layers"]),
-    help="Blocks as in a paper, which is the default, or cards layer by layer.",
-)
-@click.option(
-    "--theme", type=click.Choice(["light", "dark", "auto"]), help="Of the paper; auto, the default, follows the reader."
+    "--theme", type=click.Choice(["light", "dark", "auto"]), help="The theme; auto, the default, follows the reader."
 )
 @overrides
 @until_layer
@@ -55,28 +49,24 @@ def lsp(tcp: int | None) -> None:
 def draw(
     spec: str,
     output: Path | None,
-    style: "Style | None",
     theme: "Theme | None",
     assignments: tuple[str, ...],
     until: str | None,
     max_memory: int,
 ) -> None:
-    """Draw the network into a file; its suffix says how: .svg, .png, .pdf, .html, .mmd or .dot.
+    """Draw the network into a file; its suffix is the format: .svg, .png, .pdf, .html, .mmd or .dot.
 
-    A .png or .pdf is light where --theme does not say otherwise. Mermaid (.mmd) and Graphviz (.dot) have looks of their
-    own.
+    A .png or .pdf is light unless --theme says otherwise. Mermaid (.mmd) and Graphviz (.dot) have no theme.
     """
-    from vggc.drawing import draw
+    from vggc.drawing import draw as drawing
 
     if output is not None:
-        formats = (*draw.PICTURES, *draw.GRAPHS)
-        if output.suffix.lower() not in formats:
-            raise click.UsageError(f"{output}: a network is drawn as {', '.join(formats)}")
-        draw.check_format(output)
-        if output.suffix.lower() in draw.GRAPHS and (style or theme):
-            raise click.UsageError(f"--style and --theme are for {', '.join(draw.PICTURES)}")
+        if output.suffix.lower() not in drawing.FORMATS:
+            raise click.UsageError(f"{output}: a network is drawn as {', '.join(drawing.FORMATS)}")
+        if theme and not drawing.format_of(output).has_theme:
+            raise click.UsageError(f"{output}: --theme is for {', '.join(drawing.WITH_THEME)}")
     network = compiled(spec, assignments, until, max_memory)
     path = output or Path(f"{network.stem}.svg")
     check_places({"-o": [path]}, {"spec": files_of_specs(spec)})
-    draw.draw(network, path, style or "paper", theme or "auto")
+    drawing.draw(network, path, theme or "auto")
     click.echo(f"wrote {path}")

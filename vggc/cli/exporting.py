@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 def pass_flags(command: Command) -> Command:
     """A flag for each pass of the table."""
-    for each in reversed(PASSES.values()):
-        if each.always:
-            flags = f"{each.flag}/--no-{each.flag.removeprefix('--')}"
-            option = click.option(flags, each.name, default=True, show_default=True, help=each.help)
+    for change in reversed(PASSES.values()):
+        if change.always:
+            flags = f"{change.flag}/--no-{change.flag.removeprefix('--')}"
+            option = click.option(flags, change.name, default=True, show_default=True, help=change.help)
         else:
-            option = click.option(each.flag, each.name, is_flag=True, help=each.help)
+            option = click.option(change.flag, change.name, is_flag=True, help=change.help)
         command = option(command)
     return command
 
 
 def _selected(flags: Mapping[str, bool]) -> list[str]:
     """The names of the passes that the command line asks for."""
-    for name, each in PASSES.items():
-        if each.always and not flags[name]:
-            raise click.UsageError(f"not supported: --no-{each.flag.removeprefix('--')}: {each.help}")
-    return [name for name, each in PASSES.items() if flags[name] and not each.always]
+    for name, change in PASSES.items():
+        if change.always and not flags[name]:
+            raise click.UsageError(f"not supported: --no-{change.flag.removeprefix('--')}: {change.help}")
+    return [name for name, change in PASSES.items() if flags[name] and not change.always]
 
 
 @click.command(short_help="Write a verified ONNX file.")

@@ -7,13 +7,13 @@ from typing import Final
 
 LEAST_RATIO: Final = 4.0  # of the largest value to the smallest, from which on an axis is logarithmic
 MARGIN: Final = 0.06  # of the axis, left free at both ends
-WANTED: Final = 4  # marks on an axis, at least
+LEAST_MARKS: Final = 4  # marks on an axis, at least
 
 _SUFFIXES: Final = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K"))
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class PlotAxis:
     """From `low` to `high`, in powers of ten where it is logarithmic."""
 
     low: float
@@ -21,15 +21,15 @@ class Axis:
     logarithmic: bool
 
     @staticmethod
-    def over(values: Sequence[float]) -> "Axis":
+    def over(values: Sequence[float]) -> "PlotAxis":
         """The axis on which all values have their place, none of them at its very end."""
         least, most = min(values), max(values)
         if least > 0 and most / least >= LEAST_RATIO:
             low, high = log10(least), log10(most)
             free = MARGIN * (high - low)
-            return Axis(low - free, high + free, True)
+            return PlotAxis(low - free, high + free, True)
         free = MARGIN * (most - least) or max(1.0, 0.5 * abs(most))
-        return Axis(max(0.0, least - free) if least >= 0 else least - free, most + free, False)
+        return PlotAxis(max(0.0, least - free) if least >= 0 else least - free, most + free, False)
 
     def place(self, value: float) -> float:
         """Where a value stands, from 0 to 1."""
@@ -41,18 +41,18 @@ class Axis:
 
     def _powers(self) -> Iterator[float]:
         """1, 2 and 5 of every power of ten, or powers alone where there are many; finer steps where there are few."""
-        found: list[float] = []
+        values: list[float] = []
         for digits in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
             exponents = range(floor(self.low), ceil(self.high) + 1)
-            values = [digit * 10.0**exponent for exponent in exponents for digit in digits]
-            found = [value for value in values if self.low <= log10(value) <= self.high]
-            if len(found) >= WANTED:
+            powers = [digit * 10.0**exponent for exponent in exponents for digit in digits]
+            values = [value for value in powers if self.low <= log10(value) <= self.high]
+            if len(values) >= LEAST_MARKS:
                 break
-        yield from found
+        yield from values
 
     @staticmethod
     def _steps(low: float, high: float) -> Iterator[float]:
-        rough = (high - low) / WANTED
+        rough = (high - low) / LEAST_MARKS
         power = 10.0 ** floor(log10(rough))
         step = max(digit * power for digit in (1, 2, 5) if digit * power <= rough)
         yield from (i * step for i in range(ceil(low / step), floor(high / step) + 1))

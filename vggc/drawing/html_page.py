@@ -1,178 +1,76 @@
-"""The network as one page that needs nothing but itself: a picture, what its blocks stand for, and a table of layers.
+"""The network as one page that needs nothing but itself, and no script.
 
-The page works from a file, without a network, and without its script, which only adds the details under the pointer or
-the keyboard's focus. It stands on the two pictures, and is no product of its own kind.
+The page is the piece for a notebook with a page around it. Each block of the picture is a link to its layers, which are
+a body of the table.
 """
 
 from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from vggc.backends.text.text_summary import seen
-from vggc.base.words import typeset
-from vggc.drawing.outline import described
+from vggc.backends.text import text_summary
+from vggc.drawing import notebook_html, svg_diagram
+from vggc.drawing.svg_blocks import blocks
 from vggc.drawing.svg_theme import COLOURS, Theme
-from vggc.ir.geometry import flatten_formula, receptive_fields
+from vggc.drawing.units import in_words
 from vggc.ir.network import Network
 
-# Nothing is ever fetched; the browser holds the page to it.
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-COLUMNS: Final = ("layer", "path", "kind", "input", "output", "params", "MACs", "sees")
-HINT: Final = "Point at a block, or move through them with the Tab and arrow keys, to see its layers."
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is ever fetched or run
 
-_LIGHT: Final = "--paper:#fff;--ink:#1f2328;--pale:#59636e;--line:#d1d9e0;--mark:#fff8c5"
-_DARK: Final = "--paper:#0d1117;--ink:#f0f6fc;--pale:#9198a1;--line:#3d444d;--mark:#3a3a16"
+SCHEMES: Final[dict[Theme, str]] = {"auto": "light dark", "light": "light", "dark": "dark"}
 STYLE: Final = """
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:1120px;padding:16px;background:var(--paper);color:var(--ink);
-font:15px/1.45 system-ui,sans-serif}
-.spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-p{margin:2px 0;color:var(--pale)}
-.picture{overflow-x:auto;margin:0 0 12px}
-.picture svg{display:block;margin:0 auto}
-.layers svg{width:100%;max-width:440px!important}
-.paper svg{max-width:none!important;width:100%;min-width:900px}
-.vggc-block{cursor:pointer}
-.vggc-block:focus{outline:none}
-.paper .vggc-block:hover,.paper .vggc-block.chosen{filter:brightness(1.12) drop-shadow(0 0 3px #8af)}
-.layers .vggc-block:hover .vggc-card,.layers .vggc-block.chosen .vggc-card{fill:#48c;fill-opacity:.28}
-#details{position:sticky;bottom:0;min-height:64px;max-height:45vh;overflow:auto;padding:8px 0;
-background:var(--paper);border-top:1px solid var(--line);border-bottom:1px solid var(--line)}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
-caption{text-align:left;font-weight:600;padding:14px 0 4px}
-th,td{padding:3px 6px;text-align:left;white-space:nowrap;border-bottom:1px solid var(--line)}
-th{color:var(--pale);font-weight:500}
-td:nth-child(3){white-space:normal;min-width:13em}
-.n{text-align:right}
-tr.chosen{background:var(--mark)}
-td:first-child::before{content:"";display:inline-block;width:9px;height:9px;border-radius:2px;margin-right:7px;
-background:var(--group)}
-@media (max-width:600px){
-body{padding:10px}
-th:nth-child(2),td:nth-child(2),th:nth-child(4),td:nth-child(4){display:none}
-td:nth-child(3){min-width:7em}
+body{margin:0 auto;max-width:1120px;padding:12px;font:15px/1.45 system-ui,sans-serif;
+background:light-dark(#fff,#0d1117);color:light-dark(#1f2328,#f0f6fc)}
+h1{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+figure{margin:0;overflow-x:auto}
+a:hover,a:focus{filter:brightness(1.15)}
+p{margin:.4em 0;opacity:.7}
+.vggc-network .vggc-layers{width:auto;max-height:min(34em,75vh)}
+.vggc-network .vggc-layers table{width:100%;margin:0}
+.vggc-network thead th{position:sticky;top:0;background:light-dark(#fff,#0d1117)}
+thead,tbody{border-left:5px solid var(--group,transparent)}
+tbody{scroll-margin-top:2.5em}
+tbody:target{background:light-dark(#fff8c5,#3a3a16)}
+td{white-space:nowrap}
+.vggc-layers td:nth-child(3){white-space:normal;min-width:14em}
+.vggc-layers+table td{white-space:normal}
+@media (max-width:700px){
+figure svg{max-width:none!important}
+.vggc-network th,.vggc-network td{padding:.18em .4em}
 }
 """
-
-SCRIPT: Final = """
-const blocks = [...document.querySelectorAll('.vggc-block')];
-const rows = [...document.querySelectorAll('#layers tbody tr')];
-const details = document.getElementById('details');
-const head = document.querySelector('#layers thead');
-const hint = details.innerHTML;
-const most = 12;
-let pinned = null;
-
-function layersOf(block) {
-  const ends = block.dataset.layers.split(' ').map(Number);
-  return ends.flatMap((end, i) => i % 2 ? rows.slice(ends[i - 1], end) : []);
-}
-function show(block) {
-  blocks.forEach(each => each.classList.toggle('chosen', each === block));
-  rows.forEach(row => row.classList.remove('chosen'));
-  if (!block) { details.innerHTML = hint; return; }
-  const chosen = layersOf(block);
-  chosen.forEach(row => row.classList.add('chosen'));
-  const table = document.createElement('table');
-  table.append(head.cloneNode(true));
-  chosen.slice(0, most).forEach(row => {
-    const copy = row.cloneNode(true);
-    copy.removeAttribute('id');
-    copy.classList.remove('chosen');
-    table.append(copy);
-  });
-  details.replaceChildren(table);
-  if (chosen.length > most) details.append(`and ${chosen.length - most} more in the table below`);
-}
-function go(position) {
-  const block = blocks[Math.max(0, Math.min(blocks.length - 1, position))];
-  blocks.forEach(each => each.setAttribute('tabindex', each === block ? '0' : '-1'));
-  block.focus();
-}
-blocks.forEach((block, position) => {
-  block.setAttribute('tabindex', position ? '-1' : '0');
-  block.setAttribute('role', 'button');
-  block.setAttribute('aria-label', block.querySelector('title').textContent);
-  block.addEventListener('pointerenter', () => show(block));
-  block.addEventListener('pointerleave', () => show(pinned));
-  block.addEventListener('focus', () => { pinned = block; show(block); });
-  block.addEventListener('click', () => { pinned = block; show(block); });
-  block.addEventListener('keydown', event => {
-    const steps = {ArrowRight: position + 1, ArrowDown: position + 1, ArrowLeft: position - 1, ArrowUp: position - 1,
-                   Home: 0, End: blocks.length - 1};
-    if (event.key in steps) { event.preventDefault(); go(steps[event.key]); }
-    if (event.key === 'Enter') layersOf(block)[0].scrollIntoView({block: 'center'});
-    if (event.key === 'Escape') { pinned = null; block.blur(); show(null); }
-  });
-});
-"""
+HINT: Final = "Choose a block to see its layers."
 
 
-def emit(network: Network, svg: str, style: str, theme: Theme = "auto") -> str:
-    """The text of the page.
-
-    Args:
-        network: what it is about.
-        svg: a picture of it, made with `spans`.
-        style: what the picture is called, `paper` or `layers`.
-        theme: of the page; the picture has its own.
-    """
+def emit(network: Network, theme: Theme = "auto") -> str:
+    """The text of the page; `auto` follows the reader's light or dark mode."""
+    picture = f"<figure>\n{svg_diagram.emit(network, 'page', links=True)}</figure>\n<p>{HINT}</p>"
     lines = [
         "<!doctype html>",
         '<html lang="en">',
-        *_head(network, theme),
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape(network.name)}</title>",
+        "</head>",
         "<body>",
-        f'<h1 class="spoken">{escape(network.name)}</h1>',
-        f'<figure class="picture {style}">\n{svg}</figure>',
-        *_facts(network),
-        f'<section id="details" aria-live="polite" aria-label="layers of a block"><p>{HINT}</p></section>',
-        *_table(network),
-        f"<script>{SCRIPT}</script>",
+        f"<h1>{escape(network.name)}</h1>",
+        notebook_html.piece(network, picture, _bodies(network)).rstrip(),
+        f"<style>\n:root{{color-scheme:{SCHEMES[theme]}}}{STYLE}</style>",
         "</body>",
         "</html>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _head(network: Network, theme: Theme) -> Iterator[str]:
-    yield "<head>"
-    yield '<meta charset="utf-8">'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escape(network.name)}</title>"
-    yield f"<style>{_colours(theme)}{STYLE}</style>"
-    yield "</head>"
-
-
-def _colours(theme: Theme) -> str:
-    if theme == "auto":
-        dark = f"@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}"
-        return f"\n:root{{color-scheme:light dark;{_LIGHT}}}\n{dark}"
-    return f"\n:root{{color-scheme:{theme};{_LIGHT if theme == 'light' else _DARK}}}"
-
-
-def _facts(network: Network) -> Iterator[str]:
-    """What the picture does not say of the whole."""
-    yield f"<p>{typeset(network.input)} → {typeset(network.output)}, {len(network.layers):,} layers</p>"
-    if (formula := flatten_formula(network)) is not None and network.flatten is not None:
-        yield f"<p>flatten {network.flatten:,}; for an input of height H and width W: {escape(formula)}</p>"
-
-
-def _table(network: Network) -> Iterator[str]:
-    yield '<div class="scroll" tabindex="0" aria-label="table of layers"><table id="layers">'
-    yield "<caption>Layers</caption>"
-    cells = "".join(f'<th scope="col"{_right(name)}>{name}</th>' for name in COLUMNS)
-    yield f"<thead><tr>{cells}</tr></thead><tbody>"
-    for layer, field in zip(network.layers, receptive_fields(network), strict=True):
-        values = (
-            layer.alias, layer.path, described(layer.layer), typeset(layer.input), typeset(layer.output),
-            f"{layer.params:,}" if layer.params else "", f"{layer.macs:,}" if layer.macs else "", seen(field),
-        )  # fmt: skip
-        cells = "".join(f"<td{_right(name)}>{escape(value)}</td>" for name, value in zip(COLUMNS, values, strict=True))
-        yield f'<tr style="--group:{COLOURS[layer.layer.group]}">{cells}</tr>'
-    yield "</tbody></table></div>"
-
-
-def _right(column: str) -> str:
-    return ' class="n"' if column in ("input", "output", "params", "MACs", "sees") else ""
+def _bodies(network: Network) -> Iterator[str]:
+    """The layers of every block, with their options."""
+    rows = zip(network.layers, text_summary.rows(network)[1:], strict=True)
+    for number, block in enumerate(blocks(network)[1:], start=1):
+        colour = COLOURS[block.groups[0] if block.groups else "shape"]
+        yield f'<tbody id="block{number}" style="--group:{colour}">'
+        for _ in range(block.layers):
+            layer, (path, alias, _, *numbers) = next(rows)
+            yield notebook_html.row("td", [path, alias, in_words(layer.layer), *numbers])
+        yield "</tbody>"

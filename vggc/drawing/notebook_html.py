@@ -4,7 +4,8 @@ One self-contained piece without scripts, and without ids, so that it may stand 
 the picture take the colours of the page around them, whatever the system prefers. Whatever a spec may say is escaped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 
@@ -26,33 +27,55 @@ scrollbar-color:rgba(128,128,128,.6) transparent}
 """
 
 
+@dataclass(frozen=True, repr=False)
+class ShapeTable:
+    """A line a layer and the totals: in a shell the text of `vggc shapes`, in a notebook HTML without the picture."""
+
+    network: Network
+
+    def __repr__(self) -> str:
+        return text_summary.emit(self.network).removesuffix("\n")  # print() adds it again
+
+    def _repr_html_(self) -> str:
+        return emit(self.network, picture=False)
+
+
 def emit(network: Network, picture: bool = True) -> str:
     """The text of one `div`, with the picture or without."""
-    return "\n".join(_lines(network, picture)) + "\n"
+    body = ["<tbody>", *_rows(network), "</tbody>"]
+    return piece(network, svg_diagram.emit(network, "page") if picture else "", body)
 
 
-def _lines(network: Network, picture: bool) -> Iterator[str]:
-    yield f'<div class="vggc-network"><style>{STYLE}</style>'
-    if picture:
-        yield svg_diagram.emit(network, "page").rstrip()
-    yield '<div class="vggc-layers"><table>'
-    heading, *rows = text_summary.rows(network)
-    yield f"<thead>{_row('th', heading)}</thead><tbody>"
-    left_out = len(rows) - MOST
-    for position, (layer, cells) in enumerate(zip(network.layers, rows, strict=True)):
-        if left_out <= 0 or not MOST // 2 <= position < MOST // 2 + left_out:
-            yield _row("td", cells, "vggc-pooled" if layer.layer.ends_stage else "")
-        elif position == MOST // 2:
-            yield f'<tr><td colspan="{len(heading)}">{left_out:,} more layers</td></tr>'
-    yield "</tbody></table></div>"
-    yield from _totals(network)
-    yield "</div>"
+def piece(network: Network, picture: str, table: Iterable[str]) -> str:
+    """The picture, a table of layers below the heading of `vggc shapes`, and the totals, in one `div`."""
+    lines = [
+        f'<div class="vggc-network"><style>{STYLE}</style>',
+        *([picture.rstrip()] if picture else []),
+        f'<div class="vggc-layers"><table><thead>{row("th", text_summary.HEADER)}</thead>',
+        *table,
+        "</table></div>",
+        *_totals(network),
+        "</div>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _row(tag: str, cells: Sequence[str], look: str = "") -> str:
+def row(tag: str, cells: Sequence[str], look: str = "") -> str:
+    """A row of a table of layers; `look` is its class."""
     numbers = (' class="vggc-number"' if right else "" for right in text_summary.RIGHT)
     inner = "".join(f"<{tag}{number}>{escape(cell)}</{tag}>" for number, cell in zip(numbers, cells, strict=True))
     return f"<tr{f' class={chr(34)}{look}{chr(34)}' if look else ''}>{inner}</tr>"
+
+
+def _rows(network: Network) -> Iterator[str]:
+    """A row a layer; of too many, the middle is left out."""
+    _, *rows = text_summary.rows(network)
+    left_out = len(rows) - MOST
+    for position, (layer, cells) in enumerate(zip(network.layers, rows, strict=True)):
+        if left_out <= 0 or not MOST // 2 <= position < MOST // 2 + left_out:
+            yield row("td", cells, "vggc-pooled" if layer.layer.ends_stage else "")
+        elif position == MOST // 2:
+            yield f'<tr><td colspan="{len(cells)}">{left_out:,} more layers</td></tr>'
 
 
 def _totals(network: Network) -> Iterator[str]:

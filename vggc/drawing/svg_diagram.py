@@ -4,14 +4,15 @@ Maps are cuboids, their height and depth by those of the map and their thickness
 text is the same on every machine, needs nothing but itself, and follows the reader's light or dark mode, or the page.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Iterator
+from itertools import accumulate, count, pairwise
 from typing import Final
 
 from vggc.base.words import typeset
 from vggc.drawing.svg_blocks import BAND, Block, blocks
-from vggc.drawing.svg_layout import FONT, SWATCH, Arrow, Label, Mark, Solid, Style, Swatch, lay_out
-from vggc.drawing.svg_theme import COLOURS, Paper, escaped, head, mixed, number, pale
+from vggc.drawing.svg_layout import Diagram, lay_out
+from vggc.drawing.svg_marks import FONT, SWATCH, Arrow, Label, Mark, Solid, Swatch, TextStyle
+from vggc.drawing.svg_theme import COLOURS, Paper, attribute, escaped, head, mixed, number, pale
 from vggc.ir.network import Network
 
 Point = tuple[float, float]
@@ -19,7 +20,7 @@ Point = tuple[float, float]
 TOP: Final = 0.4  # how far the upper faces of a block are mixed with white
 SIDE: Final = 0.22  # and the right ones with black
 
-LOOK: Final[dict[Style, str]] = {
+LOOK: Final[dict[TextStyle, str]] = {
     "title": 'class="vggc-ink" font-weight="700"',
     "summary": 'class="vggc-pale"',
     "map": 'class="vggc-pale"',
@@ -32,28 +33,29 @@ BASELINE: Final = 0.8  # of a text, from its upper edge, in font sizes
 MIDLINE: Final = 0.35  # the baseline of an upright text, from its middle
 
 
-def emit(network: Network, theme: Paper = "auto", spans: bool = False) -> str:
+def emit(network: Network, theme: Paper = "auto", *, links: bool = False) -> str:
     """The picture of a network as the text of an SVG file.
 
     Args:
-        network: what is drawn.
+        network: what is shown.
         theme: of the paper and the texts.
-        spans: whether every block says in `data-layers` which layers it stands for, the first and the one behind the
-            last of each stretch, for a page around the picture that has more to say of them.
+        links: whether block number N, counted from 1 without the input, is a link to `#blockN` of the page around it.
     """
     diagram = lay_out(network)
-    body = [line for mark in diagram.marks for line in _elements(mark, theme)]
-    if spans:
-        body = _with_spans(body, [mark.block for mark in diagram.marks if isinstance(mark, Solid)])
     size = diagram.width, diagram.height
-    return "\n".join([*head(network.name, network.name, _described(network), size, theme), *body, "</svg>"]) + "\n"
+    lines = [*head(network.name, network.name, _described(network), size, theme), *_body(diagram, theme, links)]
+    return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _with_spans(lines: Sequence[str], drawn: Sequence[Block]) -> list[str]:
-    """The lines with the layers of each block where its group begins; the input has none."""
-    ends = list(accumulate((block.layers for block in drawn[1:]), initial=0))
-    groups = iter(["<g", *(f'<g class="vggc-block" data-layers="{a} {b}"' for a, b in pairwise(ends))])
-    return [next(groups) + line.removeprefix("<g") if line.startswith("<g ") else line for line in lines]
+def _body(diagram: Diagram, theme: Paper, links: bool) -> Iterator[str]:
+    numbers = count()  # of the blocks; number 0, the input, is no link
+    for mark in diagram.marks:
+        linked = links and isinstance(mark, Solid) and next(numbers)
+        if linked and isinstance(mark, Solid):
+            yield f'<a href="#block{linked}" aria-label={attribute(_words(mark.block))}>'
+        yield from _elements(mark, theme)
+        if linked:
+            yield "</a>"
 
 
 def _described(network: Network) -> str:
@@ -63,7 +65,7 @@ def _described(network: Network) -> str:
 
 
 def _words(block: Block) -> str:
-    if block.groups == ("ellipsis",):
+    if block.is_ellipsis:
         return f"{block.name}: {block.size}"
     bands = "".join(f" + {group}" for group in block.groups[1:])
     times = f", {block.times} times" if block.times > 1 else ""
@@ -107,7 +109,7 @@ def _arrow(arrow: Arrow, theme: Paper) -> Iterator[str]:
 def _solid(solid: Solid) -> Iterator[str]:
     yield '<g stroke="#000" stroke-opacity=".4" stroke-width=".7" stroke-linejoin="round">'
     yield f"<title>{escaped(_words(solid.block))}</title>"
-    yield from (_dots(solid) if solid.block.groups == ("ellipsis",) else _cuboid(solid))
+    yield from (_dots(solid) if solid.block.is_ellipsis else _cuboid(solid))
     yield "</g>"
 
 

@@ -7,30 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from math import ceil
-from typing import Final, Literal
+from typing import Final
 
 from vggc.base.words import TIMES
-from vggc.drawing.svg_blocks import Block, Group, Scale, Size, blocks, is_map
-from vggc.drawing.svg_theme import text_length
+from vggc.drawing.svg_blocks import Block, BlockScale, BlockSize, blocks, is_map
+from vggc.drawing.svg_marks import FONT, LINE, MARGIN, SWATCH, Arrow, Label, Mark, Solid, Swatch, text_width
 from vggc.ir.network import Network
-
-Style = Literal["title", "summary", "map", "size", "name", "legend"]
 
 ROW: Final = 1300.0  # a longer figure is broken into rows, or its text would be too small on a page
 PIECE: Final = 4  # blocks of the same map that stay in one row, at least
 LEAST_WIDTH: Final = 330.0
-MARGIN: Final = 22.0
 TITLE_LENGTH: Final = 40
-
-FONT: Final[dict[Style, float]] = {"title": 20, "summary": 13, "map": 13, "size": 12.5, "name": 11, "legend": 12.5}
-BOLD: Final = frozenset[Style](("title", "size"))
-LINE: Final = 1.25  # the height of a line, in font sizes
 
 SLIT: Final = 4.0  # between two blocks of the same map
 GAP: Final = 13.0  # between two maps, which leaves room for an arrow
-SWATCH: Final = 12.0
 
-LEGEND: Final[dict[Group, str]] = {
+LEGEND: Final[dict[str, str]] = {
     "conv": "convolution",
     "norm": "normalisation",
     "activation": "activation",
@@ -39,90 +31,6 @@ LEGEND: Final[dict[Group, str]] = {
     "shape": "reshaping",
     "linear": "linear",
 }
-
-
-def text_width(text: str, style: Style) -> float:
-    """How wide a text is at most in a style."""
-    return text_length(text, FONT[style], style in BOLD)
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle; y grows downwards."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-@dataclass(frozen=True, slots=True)
-class Solid:
-    """A block in its place; (x, y) is the upper left corner of its front."""
-
-    block: Block
-    size: Size
-    x: float
-    y: float
-
-    @property
-    def box(self) -> Box:
-        """What it covers."""
-        size = self.size
-        return Box(self.x, self.y - size.dy, self.x + size.width + size.dx, self.y + size.height)
-
-    def entry(self, axis: float) -> float:
-        """Where the axis meets its outline from the left: on the front, or on the slope above a low front."""
-        return self.x + (max(0.0, self.y - axis) * self.size.dx / self.size.dy if self.size.dy else 0.0)
-
-    @property
-    def exit(self) -> float:
-        """Where the axis leaves it: in the middle of the side."""
-        return self.x + self.size.width + self.size.dx / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A text; (x, y) is the middle of its upper edge, or its upper left corner if `anchor` is start.
-
-    An upright text is read from bottom to top and ends at (x, y).
-    """
-
-    text: str
-    style: Style
-    x: float
-    y: float
-    anchor: Literal["start", "middle", "upright"] = "middle"
-
-    @property
-    def box(self) -> Box:
-        """What it covers at most."""
-        width, height = text_width(self.text, self.style), FONT[self.style]
-        if self.anchor == "upright":
-            return Box(self.x - height / 2, self.y, self.x + height / 2, self.y + width)
-        left = self.x if self.anchor == "start" else self.x - width / 2
-        return Box(left, self.y, left + width, self.y + height)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    """An arrow to the right along the axis."""
-
-    start: float
-    end: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True)
-class Swatch:
-    """The colour of a group in the legend; (x, y) is its upper left corner."""
-
-    group: Group
-    x: float
-    y: float
-
-
-Mark = Solid | Arrow | Label | Swatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +44,15 @@ class Diagram:
 
 def lay_out(network: Network) -> Diagram:
     """The whole picture: title and counts, the rows of blocks, the legend."""
-    drawn = blocks(network)
-    rows, header = _rows(drawn), list(_header(network))
+    parts = blocks(network)
+    rows, header = _rows(parts), list(_header(network))
     inner = max([LEAST_WIDTH, *(row.width for row in rows), *(label.box.right - MARGIN for label in header)])
     marks: list[Mark] = [*header]
     y = header[-1].box.bottom + GAP
     for row in rows:
         marks += row.marks(MARGIN + ((inner - row.width) / 2 if len(rows) == 1 else 0), y)
         y += row.height + GAP
-    legend = list(_legend(drawn, y, MARGIN + inner))
+    legend = list(_legend(parts, y, MARGIN + inner))
     bottom = max([y - GAP, *(mark.y + SWATCH for mark in legend)])
     return Diagram(inner + 2 * MARGIN, bottom + MARGIN, (*marks, *legend))
 
@@ -156,9 +64,9 @@ def _header(network: Network) -> Iterator[Label]:
     yield Label(counts, "summary", MARGIN, MARGIN + LINE * FONT["title"], "start")
 
 
-def _legend(drawn: Iterable[Block], y: float, right: float) -> Iterator[Swatch | Label]:
+def _legend(parts: Iterable[Block], y: float, right: float) -> Iterator[Swatch | Label]:
     """The colours that occur, in as many lines as they need."""
-    x, groups = MARGIN, {group for block in drawn for group in block.groups}
+    x, groups = MARGIN, {group for block in parts for group in block.groups}
     for group, text in LEGEND.items():
         if group not in groups:
             continue
@@ -175,7 +83,7 @@ class Stage:
     """Blocks side by side whose maps have the same height and width; a vector is a stage of its own."""
 
     blocks: tuple[Block, ...]
-    sizes: tuple[Size, ...]
+    sizes: tuple[BlockSize, ...]
 
     @property
     def columns(self) -> list[float]:
@@ -184,21 +92,21 @@ class Stage:
         return [max(size.width, text, FONT["name"]) for size, text in zip(self.sizes, texts, strict=True)]
 
     @property
-    def drawn_width(self) -> float:
+    def blocks_width(self) -> float:
         """The width of the blocks alone."""
         return sum(self.columns) + SLIT * (len(self.blocks) - 1) + self.sizes[-1].dx
 
     @property
     def width(self) -> float:
         """The width with the caption, which is wider above a few thin blocks."""
-        return max(self.drawn_width, text_width(self.blocks[0].caption, "map"))
+        return max(self.blocks_width, text_width(self.blocks[0].caption, "map"))
 
     def marks(self, left: float, axis: float) -> Iterator[Solid | Label]:
         """The caption, then the blocks with their labels from left to right."""
         top = axis - self.sizes[0].reach - LINE * FONT["map"]
         over = min(self.width / 2 + self.sizes[0].dx / 2, self.width - text_width(self.blocks[0].caption, "map") / 2)
         yield Label(self.blocks[0].caption, "map", left + over, top)
-        x = left + (self.width - self.drawn_width) / 2
+        x = left + (self.width - self.blocks_width) / 2
         for block, size, column in zip(self.blocks, self.sizes, self.columns, strict=True):
             yield Solid(block, size, x + (column - size.width) / 2, axis + (size.dy - size.height) / 2)
             yield from _below(block, x + column / 2, axis + size.reach + 4)
@@ -218,7 +126,7 @@ def _below(block: Block, x: float, y: float) -> Iterator[Label]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BlockRow:
     """Stages from left to right along an axis; an arrow stands where the figure goes on in another row."""
 
     stages: tuple[Stage, ...]
@@ -263,10 +171,10 @@ class Row:
             yield Arrow(ends[-1][1], left + self.width, axis)
 
 
-def _rows(drawn: Sequence[Block]) -> list[Row]:
+def _rows(parts: Sequence[Block]) -> list[BlockRow]:
     """The figure in as many rows as it needs, all about equally long."""
-    scale = Scale.of(drawn)
-    stages = _stages(drawn, scale)
+    scale = BlockScale.of(parts)
+    stages = _stages(parts, scale)
     total = sum(stage.width + GAP for stage in stages)
     count = ceil(total / ROW)
     lines: list[list[Block]] = [[] for _ in range(count)]
@@ -277,12 +185,12 @@ def _rows(drawn: Sequence[Block]) -> list[Row]:
         x += stage.width + GAP
     lines = [line for line in lines if line]
     ends = [(line is lines[0], line is lines[-1]) for line in lines]
-    return [Row(tuple(_stages(line, scale)), *end) for line, end in zip(lines, ends, strict=True)]
+    return [BlockRow(tuple(_stages(line, scale)), *end) for line, end in zip(lines, ends, strict=True)]
 
 
-def _stages(drawn: Iterable[Block], scale: Scale) -> list[Stage]:
+def _stages(parts: Iterable[Block], scale: BlockScale) -> list[Stage]:
     """Runs of equal maps."""
-    keyed = groupby(enumerate(drawn), key=lambda item: item[1].caption if is_map(item[1].shape) else item[0])
+    keyed = groupby(enumerate(parts), key=lambda item: item[1].caption if is_map(item[1].shape) else item[0])
     runs = [tuple(block for _, block in run) for _, run in keyed]
     return [Stage(run, tuple(scale.size(block) for block in run)) for run in runs]
 

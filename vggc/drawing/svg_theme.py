@@ -1,6 +1,6 @@
 """What all pictures share: the colours of the groups, light and dark paper, and the lengths of texts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, Literal
 
 Theme = Literal["auto", "light", "dark"]
@@ -69,12 +69,14 @@ def head(ids: str, title: str, description: str, size: tuple[float, float], them
     """
     width, height = map(number, size)
     within = theme == "page"
-    named, said = ("", "") if within else (f" id={attribute(f'{ids}-{part}')}" for part in ("title", "desc"))
+    title_id, desc_id = "", ""
+    if not within:
+        title_id, desc_id = (f" id={attribute(f'{ids}-{part}')}" for part in ("title", "desc"))
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{_TEXTS.get(theme, "")}'
     yield ' role="img">' if within else f' role="img" aria-labelledby={attribute(f"{ids}-title {ids}-desc")}>'
-    yield f"<title{named}>{escaped(title)}</title>"
-    yield f"<desc{said}>{escaped(description)}</desc>"
+    yield f"<title{title_id}>{escaped(title)}</title>"
+    yield f"<desc{desc_id}>{escaped(description)}</desc>"
     yield f"<style>{style(theme)}</style>"
     if not within:
         fill = "#0d1117" if theme == "dark" else "#fff"
@@ -92,25 +94,15 @@ def text_length(text: str, size: float, bold: bool = False) -> float:
     return round(ems * size * (1.1 if bold else 1), 1)
 
 
-def shortened(text: str, room: float, length: Callable[[str], float]) -> str:
-    """The text, or as much of its beginning as fits, and an ellipsis."""
-    if length(text) <= room:
-        return text
-    end = len(text)
-    while end > 0 and length(text[:end] + "…") > room:
-        end -= 1
-    return text[:end].rstrip() + "…"
-
-
 def mixed(colour: str, other: int, part: float) -> str:
     """A colour with a part of a grey in it, 0 for black and 255 for white."""
     channels = bytes.fromhex(colour.removeprefix("#"))
-    return "#" + bytes(round(each + (other - each) * part) for each in channels).hex()
+    return "#" + bytes(round(channel + (other - channel) * part) for channel in channels).hex()
 
 
 def text_on(colour: str) -> str:
     """The colour of a text that is easily read on another: WCAG's luminance decides."""
-    red, green, blue = (_linear(each / 255) for each in bytes.fromhex(colour.removeprefix("#")))
+    red, green, blue = (_linear(channel / 255) for channel in bytes.fromhex(colour.removeprefix("#")))
     return "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.2 else DARK_TEXT
 
 

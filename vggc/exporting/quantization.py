@@ -13,7 +13,7 @@ from onnxruntime import quantization
 from vggc.backends.onnx.onnx_writer import CHECKSUMS, checksum, raw
 from vggc.base.version import __version__
 from vggc.base.words import in_bytes, plural
-from vggc.ir.program import Array, Note, Program
+from vggc.ir.program import Array, PassNote, Program
 
 _HELD_OUT = 4  # one image in so many is kept for the comparison
 _FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and what is not the network's
@@ -35,7 +35,7 @@ class Calibration:
         return cls([each for i, each in enumerate(inputs) if i % _HELD_OUT != _HELD_OUT - 1], held_out)
 
 
-def quantize(program: Program, source: Path, size: int, target: Path, calibration: Calibration | None) -> Note:
+def quantize(program: Program, source: Path, size: int, target: Path, calibration: Calibration | None) -> PassNote:
     """Write the int8 form of a file.
 
     With calibration images the weights and what flows between the layers are int8, with ranges found on them and a
@@ -80,7 +80,7 @@ def quantize(program: Program, source: Path, size: int, target: Path, calibratio
                 nodes_to_exclude=kept,
             )
     _signed(target)
-    return Note("int8", _summary(calibration, size, target), _advice(program))
+    return PassNote("int8", _summary(calibration, size, target), _advice(program))
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed

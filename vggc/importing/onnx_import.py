@@ -36,7 +36,7 @@ from vggc.importing.reweighing import Reweighed
 from vggc.importing.writing.sections import graph_of, legal_name, worded
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
-from vggc.ir.program import Note
+from vggc.ir.program import PassNote
 from vggc.layers.layer import Shape
 from vggc.layers.reshape import Flatten, Identity
 from vggc.verify.model_file import read_model
@@ -154,7 +154,7 @@ class _Import:
         return Report(
             file=self.file.name,
             network=network.name,
-            notes=[Note("note", each) for each in self.notes],
+            notes=[PassNote("note", each) for each in self.notes],
             size=self.file.stat().st_size,
             sha256=sha256_of(self.file),
             opset=self.opset,

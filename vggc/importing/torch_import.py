@@ -19,7 +19,7 @@ from vggc.importing.recognition.torch_modules import MORE, Placed, read_modules
 from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.writing.sections import graph_of, legal_name, worded
 from vggc.ir.network import Network
-from vggc.ir.program import Note, program
+from vggc.ir.program import PassNote, program
 from vggc.layers.layer import Shape
 from vggc.layers.reshape import Flatten, Identity
 from vggc.verify.report import Measurement
@@ -79,7 +79,7 @@ def import_torch(model: nn.Module, input: Shape, *, name: str | None = None, pro
     text, network = compiled(graph, source)
     original = _Original(model, network, placed, source)
     report = Measurement(
-        file=source, network=network.name, notes=[Note("note", each) for each in _notes(model, placed)]
+        file=source, network=network.name, notes=[PassNote("note", each) for each in _notes(model, placed)]
     )
     module = loaded(network, original.state(), source)
     check(program(network), module, original.run, None, original.reweighed, report, progress)

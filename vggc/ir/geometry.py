@@ -32,13 +32,13 @@ def extents(nodes: Sequence[Node]) -> dict[str, Extents]:
     The branches of a join must have the same formulas; where they do not, its own is not known.
     """
     whole: Extents | None = (Extent(), Extent())
-    return {node.value: found for node, found in walk(nodes, whole, _through) if found is not None}
+    return {node.value: formulas for node, formulas in walk(nodes, whole, _through) if formulas is not None}
 
 
 def _through(node: Node, inputs: tuple[Extents | None, ...]) -> Extents | None:
     axes = node.layer.axes()
     first = inputs[0]
-    if axes is None or first is None or any(each != first for each in inputs):
+    if axes is None or first is None or any(formulas != first for formulas in inputs):
         return None
     return first[0].then(axes[0].map), first[1].then(axes[1].map)
 
@@ -123,7 +123,7 @@ Step = Callable[[int], int]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How much of the input lies under k neighbouring outputs of a stack: windows, closed, behind what is not."""
+    """How much of the input k neighbouring outputs of a stack see: an affine function, after steps that are none."""
 
     inner: tuple[Step, ...] = ()  # innermost first
     jump: int = 1
@@ -141,15 +141,15 @@ class Seen:
         """With one more layer, which takes a map of that extent."""
         if axis.window is None:
             outputs = axis.map(extent)
-            return self._behind(partial(_under_adaptive, extent, outputs), Fraction(extent, outputs))
+            return self._after(partial(_under_adaptive, extent, outputs), Fraction(extent, outputs))
         factor = axis.map.multiply
         if factor > 1:
-            return self._behind(partial(_under_enlarged, factor, axis.window), Fraction(axis.map.divide, factor))
+            return self._after(partial(_under_enlarged, factor, axis.window), Fraction(axis.map.divide, factor))
         stride = axis.map.divide
         window = self.jump * (axis.window - 1) + self.window
         return Seen(self.inner, self.jump * stride, window, self.stride * stride)
 
-    def _behind(self, step: Step, stride: Fraction) -> "Seen":
+    def _after(self, step: Step, stride: Fraction) -> "Seen":
         closed = partial(_under_window, self.jump, self.window)
         return Seen((*self.inner, closed, step), 1, 1, self.stride * stride)
 
@@ -159,7 +159,7 @@ def _under_window(jump: int, window: int, outputs: int) -> int:
 
 
 def _under_enlarged(factor: int, window: int, outputs: int) -> int:
-    """Each value stands `factor` times in a row, and each output looks at `window` neighbours."""
+    """Each value is repeated `factor` times, and each output sees `window` neighbours."""
     return (1 if outputs == 1 else (outputs - 2) // factor + 2) + window - 1
 
 

@@ -18,7 +18,7 @@ Section = Literal["features", "avgpool", "flatten", "classifier"]
 class Origin:
     """Where a layer comes from: an item of a spec, or a tool that made it without any text.
 
-    `span` is the item. It is None where the layer stands in no text, and `made_by` then says what made it.
+    `span` is the item. It is None where the layer is written in no text, and `made_by` then says what made it.
     `options` are the places of the options that are written, `part` is the place of the layer itself where that is not
     the whole item (the norm of a unit). `shared` are the places in `defaults`, which hold for many layers. `anchor` is
     the layer beside which, or instead of which, a rewrite put this one.
@@ -32,7 +32,7 @@ class Origin:
     made_by: str = ""
 
     def place(self, option: str | None = None) -> Span | None:
-        """The place to blame for an option, or for the layer; None where it stands in no text."""
+        """The place to blame for an option, or for the layer; None where it is written in no text."""
         return self.options.get(option or "", self.part or self.span)
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Node:
 
     @property
     def span(self) -> Span | None:
-        """The item of the spec that it comes from; None where it stands in no text."""
+        """The item of the spec that it comes from; None where it is written in no text."""
         return self.origin.span
 
 

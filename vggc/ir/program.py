@@ -28,7 +28,7 @@ BATCH: Final = "batch"
 class Derived:
     """An initializer of the file: its name, its shape, and how it is computed from the network's state dict.
 
-    `restore` is the way back, from the values in a file to entries of a state dict from which they would be computed.
+    `restore` is the inverse: from the values in a file to entries of a state dict that give them.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class PassNote:
     """What a pass did, in a line; and in detail, one line each."""
 
     name: str
@@ -104,7 +104,7 @@ class Note:
     details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.summary}" + "".join(f"\n  {each}" for each in self.details)
+        return f"{self.name}: {self.summary}" + "".join(f"\n  {detail}" for detail in self.details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Program:
     prologue: "Prologue | None" = None
     dynamic: bool = False
     passes: tuple[str, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[PassNote, ...] = ()
 
     @property
     def values(self) -> frozenset[str]:
@@ -133,7 +133,7 @@ class Program:
         """The steps but for some, whose values are replaced by those of their first inputs."""
         return without(self.steps, {step.value for step in dropped})
 
-    def noted(self, note: Note) -> "Program":
+    def noted(self, note: PassNote) -> "Program":
         """With one more note."""
         return replace(self, notes=(*self.notes, note))
 
@@ -191,4 +191,4 @@ def appended(program: Program, path: str, kind: Layer) -> Program:
 
 def named(steps: Iterable[Step]) -> str:
     """The steps by the names that people use."""
-    return ", ".join(each.layer.alias for each in steps)
+    return ", ".join(step.layer.alias for step in steps)

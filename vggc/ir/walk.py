@@ -53,11 +53,10 @@ def last_uses(nodes: Sequence[Computation]) -> list[list[str]]:
     last = {node.value: position for position, node in enumerate(nodes)}
     last[INPUT] = 0
     last |= {name: position for position, node in enumerate(nodes) for name in node.inputs}
-    found: list[list[str]] = [[] for _ in nodes]
-    for name, position in last.items():
-        if found:
-            found[position].append(name)
-    return found
+    unused: list[list[str]] = [[] for _ in nodes]
+    for name, position in last.items() if nodes else ():
+        unused[position].append(name)
+    return unused
 
 
 def peak(nodes: Sequence[C], start: int, size: Callable[[C], int]) -> int:

@@ -12,11 +12,11 @@ from typing import Final
 
 from vggc.ir.network import Network
 from vggc.ir.program import Program, program
-from vggc.passes.definition import Pass
 from vggc.passes.dynamic_hw import DynamicHw
 from vggc.passes.embed_preprocess import EmbedPreprocess
 from vggc.passes.fc_to_conv import FcToConv
 from vggc.passes.fold_batch_norm import FoldBatchNorm
+from vggc.passes.pass_definition import Pass
 from vggc.passes.softmax import SoftmaxPass
 from vggc.passes.strip_dropout import StripDropout
 
@@ -29,7 +29,7 @@ _ALL: Final[tuple[Pass, ...]] = (
     SoftmaxPass(),
     EmbedPreprocess(),
 )
-PASSES: Final[dict[str, Pass]] = {each.name: each for each in _ALL}
+PASSES: Final[dict[str, Pass]] = {change.name: change for change in _ALL}
 
 
 def prepare(network: Network, names: Iterable[str] = ()) -> Program:
@@ -41,7 +41,7 @@ def prepare(network: Network, names: Iterable[str] = ()) -> Program:
     requested = set(names)
     passes = tuple(name for name in PASSES if name in requested)
     prepared = replace(program(network), passes=passes)
-    for name, step in PASSES.items():
-        if step.always or name in passes:
-            prepared = step.apply(prepared)
+    for name, change in PASSES.items():
+        if change.always or name in passes:
+            prepared = change.apply(prepared)
     return prepared

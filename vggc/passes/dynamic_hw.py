@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, final
 
-from vggc.ir.program import BATCH, Note, Port, Program, Step, relayered
+from vggc.ir.program import BATCH, PassNote, Port, Program, Step, relayered
 from vggc.ir.walk import walk
 from vggc.layers.layer import Shape
-from vggc.passes.definition import Pass
+from vggc.passes.pass_definition import Pass
 
 _MUCH: Final = 2**16  # by which an image grows where every map that can grow shall
 
@@ -23,7 +23,7 @@ class DynamicHw(Pass):
     help = "Leave height and width open, where that stays correct."
 
     def apply(self, program: Program) -> Program:
-        note = Note(self.name, "height and width are left open")
+        note = PassNote(self.name, "height and width are left open")
         return with_open_ports(replace(program, steps=with_open_sizes(program.steps))).noted(note)
 
 

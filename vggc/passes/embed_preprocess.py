@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, final
 
 from vggc.base.errors import ProductError
-from vggc.ir.program import BATCH, Note, Port, Program
+from vggc.ir.program import BATCH, PassNote, Port, Program
 from vggc.layers.layer import LoweringError, OnnxNode, OnnxValue, Shape, constant, pair
-from vggc.passes.definition import Pass
+from vggc.passes.pass_definition import Pass
 from vggc.recipe.recipe import Preprocess
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class EmbedPreprocess(Pass):
         rows, columns = ("height", "width") if sized else program.input.dims[2:]
         port = Port("image", (BATCH, rows, columns, channels), "uint8")
         prologue = _Preprocessing(preprocess, program.network.input)
-        return replace(program, input=port, prologue=prologue).noted(Note(self.name, _summary(preprocess)))
+        return replace(program, input=port, prologue=prologue).noted(PassNote(self.name, _summary(preprocess)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _normalise(value: str, preprocess: Preprocess, channels: int) -> Iterator[On
     mean = preprocess.mean or (0.0,) * channels
     std = preprocess.std or (1.0,) * channels
     yield constant("per_channel", (channels, 1, 1))
-    yield constant("scales", tuple(1 / (255 * each) for each in std))
+    yield constant("scales", tuple(1 / (255 * deviation) for deviation in std))
     yield OnnxNode("Reshape", ("scales", "per_channel"), {}, "scale")
     yield OnnxNode("Mul", (value, "scale"), {}, "scaled")
     if preprocess.mean is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, final
 from vggc.base.errors import ProductError
 from vggc.base.words import plural
 from vggc.ir.network import Network, ShapedLayer
-from vggc.ir.program import Note, Program, Step, relayered, reshaped
+from vggc.ir.program import PassNote, Program, Step, relayered, reshaped
 from vggc.ir.walk import walk
 from vggc.layers.layer import Layer, Shape, ShapeError
-from vggc.passes.definition import Computation, Pass
 from vggc.passes.dynamic_hw import with_open_ports, with_open_sizes
+from vggc.passes.pass_definition import Computation, Pass
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ class FcToConv(Pass):
         converted = replace(converted, steps=converted.without(dense.dropped))
         count = len(dense.notes)
         became = f"{plural(count, 'linear layer')} became {'a convolution' if count == 1 else 'convolutions'}"
-        return with_open_ports(converted).noted(Note(self.name, became, tuple(dense.notes)))
+        return with_open_ports(converted).noted(PassNote(self.name, became, tuple(dense.notes)))
 
     def reference(self, program: Program, module: "nn.Module", computation: Computation) -> Computation:
         return lambda x: _on_windows(program.network, module, x)
@@ -89,7 +89,7 @@ class _Dense:
         if convolution is not None:
             return self._convolution(step, convolution, shapes[0])
         if not self.notes and not layer.elementwise:
-            raise _different(step, "it stands between the flatten and the first linear layer")
+            raise _different(step, "it is between the flatten and the first linear layer")
         if layer.flattens:
             raise _different(step, "the classifier flattens twice")
         try:

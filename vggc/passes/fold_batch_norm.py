@@ -7,15 +7,15 @@ from typing import final
 
 import numpy as np
 
-from vggc.ir.program import Array, Derived, Note, Program, State, Step, relayered
-from vggc.passes.definition import Pass
+from vggc.ir.program import Array, Derived, PassNote, Program, State, Step, relayered
+from vggc.passes.pass_definition import Pass
 
 
 @final
 class FoldBatchNorm(Pass):
     """Fold every batch norm into the convolution or linear layer right before it.
 
-    The layer's weight is multiplied by the norm's factors, its bias becomes what the norm makes of it; both are
+    The layer's weight is multiplied by the norm's factors, the norm is applied to its bias; both are
     computed in float64 and rounded once. The new tensors have names of their own, because they are not those of the
     state dict. A batch norm after anything else stays, and the note says so.
     """
@@ -43,7 +43,7 @@ class FoldBatchNorm(Pass):
                 left.append(f"{step.layer.alias} stays: {_why_left(before)}")
                 steps.append(step)
         summary = f"{len(pairs)} folded" if pairs or left else "the network has no batch_norm"
-        return replace(program, steps=tuple(steps)).noted(Note(self.name, summary, (*pairs, *left)))
+        return replace(program, steps=tuple(steps)).noted(PassNote(self.name, summary, (*pairs, *left)))
 
 
 def _why_left(before: Step | None) -> str:

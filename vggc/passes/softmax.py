@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 from vggc.base.errors import ProductError
-from vggc.ir.program import Note, Program, appended
+from vggc.ir.program import PassNote, Program, appended
 from vggc.layers.activation import Softmax
-from vggc.passes.definition import Computation, Pass
+from vggc.passes.pass_definition import Computation, Pass
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ class SoftmaxPass(Pass):
         if last.layer.gives_probabilities:
             raise ProductError(f"not supported: --softmax: the network ends in {last.kind} already")
         output = replace(program.output, name="probabilities")
-        note = Note(self.name, f"after {last.alias}; the output is called probabilities")
+        note = PassNote(self.name, f"after {last.alias}; the output is called probabilities")
         return replace(appended(program, "softmax", Softmax()), output=output).noted(note)
 
     def reference(self, program: Program, module: "nn.Module", computation: Computation) -> Computation:

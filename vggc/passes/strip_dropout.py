@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import final
 
-from vggc.ir.program import Note, Program, named
-from vggc.passes.definition import Pass
+from vggc.ir.program import PassNote, Program, named
+from vggc.passes.pass_definition import Pass
 
 
 @final
@@ -19,5 +19,5 @@ class StripDropout(Pass):
         dropped = [step for step in program.steps if step.layer.layer.group == "dropout"]
         if not dropped:
             return program
-        note = Note(self.name, f"left out {named(dropped)}")
+        note = PassNote(self.name, f"left out {named(dropped)}")
         return replace(program, steps=program.without(dropped)).noted(note)

@@ -16,7 +16,7 @@ from vggc.ir.geometry import receptive_fields
 from vggc.ir.network import Network
 from vggc.ir.program import Program
 from vggc.passes import PASSES
-from vggc.passes.definition import Computation
+from vggc.passes.pass_definition import Computation
 from vggc.verify.outputs import relative_l2
 from vggc.verify.revealing_weights import balanced, telling_weights
 from vggc.verify.sessions import Array

@@ -12,7 +12,7 @@ import torch
 
 from vggc.base.version import __version__
 from vggc.base.words import compact, in_bytes
-from vggc.ir.program import Note
+from vggc.ir.program import PassNote
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
 
@@ -155,7 +155,7 @@ class Measurement:
     file: str
     network: str
     precision: str = "float32"
-    notes: list[Note] = field(default_factory=list)
+    notes: list[PassNote] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)

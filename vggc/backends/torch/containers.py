@@ -1,6 +1,6 @@
 """How the modules of a network nest: a chain is an `nn.Sequential`, everything else a `torch.fx.GraphModule`.
 
-The paths of the nodes say which container each module stands in, so that the keys of the state dict are the paths.
+The paths of the nodes say which container each module is in, so that the keys of the state dict are the paths.
 Both classes are torch's own: what they hold pickles, scripts, exports and copies without a class of vggc.
 """
 
@@ -34,7 +34,7 @@ def nest(network: Network, modules: Mapping[str, nn.Module]) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """What stands in a container: a layer, by its path within the container; or, without one, a container itself."""
+    """What is in a container: a layer, by its path within the container; or, without one, a container itself."""
 
     layer: ShapedLayer
     name: str
