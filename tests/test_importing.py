@@ -24,7 +24,7 @@ from vggc.importing import onnx_import
 from vggc.importing.normal_form.chain import Chain, read_chain
 from vggc.importing.reading.embedded_spec import embedded
 from vggc.importing.reading.graph_values import original
-from vggc.importing.recognition.recovery import Found, recover
+from vggc.importing.recognition.recovery import RecoveredLayer, recover
 from vggc.layers import KINDS
 from vggc.layers.layer import Layer, Shape
 from vggc.model import Network
@@ -55,7 +55,7 @@ def chain_of(layer: Layer, x: Shape, opset: int, state: dict[str, torch.Tensor])
     return read_chain(nodes, {"": opset}, constants, "x", "y", (BATCH, *x))
 
 
-def run(layers: list[Found], x: torch.Tensor) -> torch.Tensor:
+def run(layers: list[RecoveredLayer], x: torch.Tensor) -> torch.Tensor:
     """The recovered layers in torch, with the recovered tensors."""
     for found in layers:
         module = torch_module.construct(found.layer.torch(tuple(x.shape[1:]))).eval()

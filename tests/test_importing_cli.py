@@ -139,7 +139,7 @@ def test_a_recovered_weight_that_is_wrong_is_a_mismatch(
 
 def test_a_mismatch_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("small.yaml").write_text("mine")
-    monkeypatch.setattr(onnx_import, "worded", lambda _, layers: layers)
+    monkeypatch.setattr(onnx_import, "idiomatic", lambda _, layers: layers)
     monkeypatch.setattr(onnx_import, "embedded", lambda *_: Embedded(None))
     recovered = onnx_import.recover
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 import vggc
 from tests.networks import SMALL, network
 from vggc.backends.onnx import onnx_model, onnx_writer
-from vggc.importing.recognition.candidates import WAYS
+from vggc.layers import all_kinds
 from vggc.verify.revealing_weights import telling_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 EVERY_KIND: Final = Path(__file__).parent / "cases/valid/every_kind.yaml"
 OPERATORS: Final = (
-    *WAYS,
+    *sorted({operator for kind in all_kinds().values() for operator in kind.onnx_operators}),
     "Cast",
     "Constant",
     "ConstantOfShape",

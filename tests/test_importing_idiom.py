@@ -14,7 +14,7 @@ from vggc.backends.text import yaml_spec
 from vggc.base.diagnostics import Source
 from vggc.importing.writing.idiom import emit
 from vggc.importing.writing.repeats import folded
-from vggc.importing.writing.sections import graph_of, legal_name, worded
+from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.graph import Graph
 from vggc.layers import KINDS
 from vggc.layers.activation import ReLU
@@ -138,7 +138,7 @@ def test_repeats_only_where_they_are_clearly_shorter(items: list[str], expected:
 
 def lines(*given: Layer) -> list[str]:
     """The layers of a spec on an input of 8x8."""
-    text = emit(graph_of("net", (4, 8, 8), worded((4, 8, 8), given)))
+    text = emit(graph_of("net", (4, 8, 8), idiomatic((4, 8, 8), given)))
     return text.splitlines()[3:]
 
 

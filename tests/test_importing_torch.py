@@ -306,7 +306,7 @@ def test_modules_with_something_between_them() -> None:
     with pytest.raises(vggc.ProductError) as caught:
         vggc.import_torch(model, (3, 16, 16))
     assert str(caught.value).splitlines()[1:] == [
-        "  1 (torch.nn.modules.linear.Linear): it takes 8 features, and what stands before it gives 2048; "
+        "  1 (torch.nn.modules.linear.Linear): it takes 8 features, and its input has 2048; "
         "if `forward` does more than run the modules in order, "
         "export the model with torch.onnx.export and import the file"
     ]

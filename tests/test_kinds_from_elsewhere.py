@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs/language.md"
@@ -60,6 +61,22 @@ def test_it_is_compiled_exported_and_found_again(run: Run, tmp_path: Path, featu
     assert run("-m", "vggc", "import", "x.onnx", "-o", "again.yaml").returncode == 0
     expanded = [run("-m", "vggc", "expand", name).stdout for name in ("x.yaml", "again.yaml")]
     assert expanded[0] == expanded[1]
+
+
+def test_it_is_recognised_in_a_file_without_a_spec_and_among_modules(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(f"{HEAD}features: [4, softsign, M]\n")
+    assert run("-m", "vggc", "export", "x.yaml", "--onnx", "-o", "x.onnx").returncode == 0
+    model = onnx.load(tmp_path / "x.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "x.onnx")
+    imported = run("-m", "vggc", "import", "x.onnx")
+    assert (imported.returncode, imported.stdout.splitlines()[-2]) == (0, "features: [4, softsign, M]")
+    (tmp_path / "nets.py").write_text(
+        "from torch.nn import Conv2d, ReLU, Sequential, Softsign\n"
+        "net = Sequential(Conv2d(3, 4, 3, padding=1), ReLU(), Softsign())\n"
+    )
+    imported = run("-m", "vggc", "import", "--torch", "nets:net", "--input", "3,8,8")
+    assert (imported.returncode, imported.stdout.splitlines()[-2]) == (0, "features: [4, softsign]"), imported.stderr
 
 
 def test_it_can_be_rewritten(run: Run, tmp_path: Path) -> None:

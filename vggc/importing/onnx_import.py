@@ -30,15 +30,15 @@ from vggc.importing.reading.embedded_spec import Embedded, embedded, standing_al
 from vggc.importing.reading.graph_values import Constant, original
 from vggc.importing.reading.interface import OLDEST_OPSET, Interface, interface
 from vggc.importing.reading.preparing import Prepared, prepare
-from vggc.importing.recognition.recovery import Found, recover
+from vggc.importing.recognition.recovery import RecoveredLayer, recover
 from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.reweighing import Reweighed
-from vggc.importing.writing.sections import graph_of, legal_name, worded
+from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
 from vggc.ir.program import PassNote
 from vggc.layers.layer import Shape
-from vggc.layers.reshape import Flatten, Identity
+from vggc.layers.reshape import Identity
 from vggc.verify.model_file import read_model
 from vggc.verify.reference import SEEDS_AND_BATCHES
 from vggc.verify.report import Report
@@ -111,26 +111,28 @@ class _Import:
 
     # --- what is in the file ---
 
-    def _recovered(self) -> tuple[Graph, list[Found]]:
+    def _recovered(self) -> tuple[Graph, list[RecoveredLayer]]:
         network = self.embedded.network
         self.notes += self.embedded.notes
         if network is not None:
             tensors = self.embedded.tensors(self.read)
             return standing_alone(network), [
-                Found(each.layer, {name: tensors[f"{each.path}.{name}"] for name in _stored(each.path, tensors)})
+                RecoveredLayer(
+                    each.layer, {name: tensors[f"{each.path}.{name}"] for name in _stored(each.path, tensors)}
+                )
                 for each in network.layers
             ]
         return self._by_graph()
 
-    def _by_graph(self) -> tuple[Graph, list[Found]]:
+    def _by_graph(self) -> tuple[Graph, list[RecoveredLayer]]:
         model = self.prepared.model
         found, refused = recover(self.chain)
         if refused:
             listed = "\n".join(f"  {each}" for each in refused)
             raise ProductError(f"{self.file.name} cannot be written as a spec:\n{listed}")
-        if not found or isinstance(found[0].layer, Flatten):
-            found.insert(0, Found(Identity(), {}))
-        layers = worded(self.interface.shape, [each.layer for each in found])
+        if not found or found[0].layer.flattens:
+            found.insert(0, RecoveredLayer(Identity(), {}))
+        layers = idiomatic(self.interface.shape, [each.layer for each in found])
         self.notes.append(f"{len(model.graph.node)} nodes are {len(layers)} layers")
         name = legal_name(model.graph.name, self.file.stem)
         return graph_of(name, self.interface.shape, layers), found
@@ -144,7 +146,7 @@ class _Import:
         chain = read_chain(
             model.graph.node, opsets, constants, ends.input, ends.output, ends.x, channels_last=ends.channels_last
         )
-        if 0 not in chain.places:
+        if 0 not in chain.cuts:
             raise ProductError(f"{self.file.name} cannot be written as a spec: its output does not depend on its input")
         return chain
 

@@ -15,13 +15,13 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.base.words import dimensions
 from vggc.importing.checking import Weights, check
-from vggc.importing.recognition.torch_modules import MORE, Placed, read_modules
+from vggc.importing.recognition.torch_modules import MORE, ModuleLayer, read_modules
 from vggc.importing.result import Imported, compiled, loaded, passed
-from vggc.importing.writing.sections import graph_of, legal_name, worded
+from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.network import Network
 from vggc.ir.program import PassNote, program
 from vggc.layers.layer import Shape
-from vggc.layers.reshape import Flatten, Identity
+from vggc.layers.reshape import Identity
 from vggc.verify.report import Measurement
 from vggc.verify.sessions import Array
 from vggc.verify.trial import Run
@@ -72,10 +72,10 @@ def import_torch(model: nn.Module, input: Shape, *, name: str | None = None, pro
     if refused:
         listed = "\n".join(f"  {each}" for each in refused)
         raise ProductError(f"{source} cannot be written as a spec:\n{listed}")
-    if not placed or isinstance(placed[0].layer, Flatten):
-        placed.insert(0, Placed(Identity(), ""))
+    if not placed or placed[0].layer.flattens:
+        placed.insert(0, ModuleLayer(Identity(), ""))
     network_name = legal_name(source.rpartition(":")[2].rpartition(".")[2].lower())
-    graph = graph_of(network_name, input, worded(input, [each.layer for each in placed]))
+    graph = graph_of(network_name, input, idiomatic(input, [each.layer for each in placed]))
     text, network = compiled(graph, source)
     original = _Original(model, network, placed, source)
     report = Measurement(
@@ -88,7 +88,7 @@ def import_torch(model: nn.Module, input: Shape, *, name: str | None = None, pro
     return passed(Imported(text, network, original.state(), report))
 
 
-def _notes(model: nn.Module, placed: list[Placed]) -> list[str]:
+def _notes(model: nn.Module, placed: list[ModuleLayer]) -> list[str]:
     modules = [each for each in placed if each.path]
     notes = [f"{len(modules)} modules are {len(placed)} layers"]
     if any(getattr(module, "inplace", False) for module in model.modules()):
@@ -99,7 +99,7 @@ def _notes(model: nn.Module, placed: list[Placed]) -> list[str]:
 class _Original:
     """A copy of the model on the CPU, in float32 and eval mode; its tensors go by the names of the network's."""
 
-    def __init__(self, model: nn.Module, network: Network, placed: list[Placed], source: str) -> None:
+    def __init__(self, model: nn.Module, network: Network, placed: list[ModuleLayer], source: str) -> None:
         if any(each.is_meta for each in model.state_dict().values()):
             raise ProductError(f"{source} is on the meta device, and has no weights")
         self.source = source

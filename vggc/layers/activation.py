@@ -1,10 +1,22 @@
 """Activations: element by element, any shape -> the same shape; softmax along the channels."""
 
 from abc import abstractmethod
-from math import pi, sqrt
-from typing import Annotated, ClassVar, Literal, final
+from collections.abc import Iterator
+from math import pi, prod, sqrt
+from typing import Annotated, Any, Literal, final
 
-from vggc.layers.layer import Layer, OnnxNode, Positive, PositiveNumber, Shape, ShapeError, TorchCall, constant
+from vggc.layers.layer import (
+    Layer,
+    OnnxNode,
+    Positive,
+    PositiveNumber,
+    Shape,
+    ShapeError,
+    TorchCall,
+    constant,
+    require,
+)
+from vggc.layers.operation import Lookahead, decimal
 
 Inplace = Annotated[bool, "whether the input is overwritten, which saves memory in training"]
 
@@ -14,7 +26,6 @@ class Activation(Layer):
 
     group = "activation"
     elementwise = True
-    torch_name: ClassVar[str]
 
     @final
     def shape(self, x: Shape) -> Shape:
@@ -25,7 +36,7 @@ class Activation(Layer):
         """Raise ShapeError where the input does not suit."""
 
     def torch(self, x: Shape) -> TorchCall:
-        return TorchCall(self.torch_name, (), self.changed())
+        return TorchCall(self.torch_classes[0], (), self.changed())
 
     @abstractmethod
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]: ...
@@ -36,7 +47,8 @@ class ReLU(Activation):
     """max(0, x): `torch.nn.ReLU`, ONNX `Relu`."""
 
     kind = "relu"
-    torch_name = "ReLU"
+    torch_classes = ("ReLU",)
+    onnx_operators = ("Relu",)
     example = "relu"
     zeroes_negatives = True
 
@@ -51,7 +63,8 @@ class ReLU6(Activation):
     """min(max(0, x), 6): `torch.nn.ReLU6`, ONNX `Clip`."""
 
     kind = "relu6"
-    torch_name = "ReLU6"
+    torch_classes = ("ReLU6",)
+    onnx_operators = ("Clip",)
     example = "relu6"
     zeroes_negatives = True
 
@@ -67,7 +80,8 @@ class LeakyReLU(Activation):
 
     kind = "leaky_relu"
     main = "negative_slope"
-    torch_name = "LeakyReLU"
+    torch_classes = ("LeakyReLU",)
+    onnx_operators = ("LeakyRelu",)
     example = "leaky_relu: 0.1"
 
     negative_slope: Annotated[float, "the slope below 0"] = 0.01
@@ -76,6 +90,10 @@ class LeakyReLU(Activation):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("LeakyRelu", ("x",), {"alpha": float(self.negative_slope)}),)
 
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        yield (cls.from_options(negative_slope=decimal(ahead.start.attributes["alpha"])),)
+
 
 @final
 class PReLU(Activation):
@@ -83,7 +101,8 @@ class PReLU(Activation):
 
     kind = "prelu"
     main = "num_parameters"
-    torch_name = "PReLU"
+    torch_classes = ("PReLU",)
+    onnx_operators = ("PRelu",)
     example = "prelu"
     elementwise = False
     weight_form = "factors"
@@ -111,6 +130,11 @@ class PReLU(Activation):
             OnnxNode("PRelu", ("x", "slope")),
         )
 
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        for slope in ahead.start.constants:
+            yield (cls.from_options(num_parameters=prod(slope.shape)),)
+
 
 @final
 class ELU(Activation):
@@ -118,7 +142,8 @@ class ELU(Activation):
 
     kind = "elu"
     main = "alpha"
-    torch_name = "ELU"
+    torch_classes = ("ELU",)
+    onnx_operators = ("Elu",)
     example = "elu"
 
     alpha: Annotated[float, "the limit below 0, with a minus"] = 1.0
@@ -127,13 +152,18 @@ class ELU(Activation):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("Elu", ("x",), {"alpha": float(self.alpha)}),)
 
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        yield (cls.from_options(alpha=decimal(ahead.start.attributes["alpha"])),)
+
 
 @final
 class SELU(Activation):
     """The self-normalising ELU (Klambauer et al., 2017): `torch.nn.SELU`, ONNX `Selu`."""
 
     kind = "selu"
-    torch_name = "SELU"
+    torch_classes = ("SELU",)
+    onnx_operators = ("Selu",)
     example = "selu"
     self_normalizing = True
 
@@ -149,7 +179,8 @@ class GELU(Activation):
 
     kind = "gelu"
     main = "approximate"
-    torch_name = "GELU"
+    torch_classes = ("GELU",)
+    onnx_operators = ("Gelu", "Mul")
     example = "gelu"
 
     approximate: Annotated[Literal["none", "tanh"], "exact, or by the hyperbolic tangent"] = "none"
@@ -166,6 +197,19 @@ class GELU(Activation):
             OnnxNode("Mul", ("x", "shifted"), {}, "doubled"),
             OnnxNode("Mul", ("doubled", "half")),
         )
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        yield (cls(),)
+        yield (cls(approximate="tanh"),)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """`x * (0.5 * (1 + curve))` and `(x * 0.5) * (1 + curve)`."""
+        curve = error_function() if self.approximate == "none" else tanh_approximation()
+        common = (*curve, constant("one", 1.0), constant("half", 0.5), OnnxNode("Add", ("curve", "one"), {}, "shifted"))
+        share = (OnnxNode("Mul", ("shifted", "half"), {}, "share"), OnnxNode("Mul", ("x", "share")))
+        halved = (OnnxNode("Mul", ("x", "half"), {}, "halved"), OnnxNode("Mul", ("halved", "shifted")))
+        return (*common, *share), (*common, *halved)
 
 
 def error_function() -> tuple[OnnxNode, ...]:
@@ -196,7 +240,8 @@ class SiLU(Activation):
     """x * sigmoid(x), also called swish: `torch.nn.SiLU`, ONNX `Sigmoid` and `Mul`."""
 
     kind = "silu"
-    torch_name = "SiLU"
+    torch_classes = ("SiLU",)
+    onnx_operators = ("Sigmoid",)
     example = "silu"
 
     inplace: Inplace = False
@@ -210,7 +255,8 @@ class Mish(Activation):
     """x * tanh(softplus(x)): `torch.nn.Mish`; ONNX `Mish` from opset 18, spelled out before."""
 
     kind = "mish"
-    torch_name = "Mish"
+    torch_classes = ("Mish",)
+    onnx_operators = ("Mish", "Softplus")
     example = "mish"
 
     inplace: Inplace = False
@@ -230,7 +276,8 @@ class Hardswish(Activation):
     """x * hardsigmoid(x): `torch.nn.Hardswish`; ONNX `HardSwish` from opset 14, spelled out before."""
 
     kind = "hardswish"
-    torch_name = "Hardswish"
+    torch_classes = ("Hardswish",)
+    onnx_operators = ("HardSwish", "HardSigmoid", "Add")
     example = "hardswish"
 
     inplace: Inplace = False
@@ -241,13 +288,25 @@ class Hardswish(Activation):
         gate = OnnxNode("HardSigmoid", ("x",), {"alpha": 1 / 6, "beta": 0.5}, "gate")
         return gate, OnnxNode("Mul", ("x", "gate"))
 
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """`x * clip(x + 3, 0, 6) / 6`, divided before or after the product."""
+        gate = (
+            *(constant("three", 3.0), constant("least", 0.0), constant("most", 6.0), constant("sixth", 1 / 6)),
+            OnnxNode("Add", ("x", "three"), {}, "shifted"),
+            OnnxNode("Clip", ("shifted", "least", "most"), {}, "gate"),
+        )
+        after = (OnnxNode("Mul", ("x", "gate"), {}, "product"), OnnxNode("Mul", ("product", "sixth")))
+        before = (OnnxNode("Mul", ("gate", "sixth"), {}, "share"), OnnxNode("Mul", ("x", "share")))
+        return (*gate, *after), (*gate, *before)
+
 
 @final
 class Hardsigmoid(Activation):
     """x / 6 + 1/2, kept between 0 and 1: `torch.nn.Hardsigmoid`, ONNX `HardSigmoid`."""
 
     kind = "hardsigmoid"
-    torch_name = "Hardsigmoid"
+    torch_classes = ("Hardsigmoid",)
+    onnx_operators = ("HardSigmoid",)
     example = "hardsigmoid"
 
     inplace: Inplace = False
@@ -261,8 +320,10 @@ class Sigmoid(Activation):
     """1 / (1 + exp(-x)): `torch.nn.Sigmoid`, ONNX `Sigmoid`."""
 
     kind = "sigmoid"
-    torch_name = "Sigmoid"
+    torch_classes = ("Sigmoid",)
+    onnx_operators = ("Sigmoid",)
     example = "sigmoid"
+    ends_classifier = True
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("Sigmoid"),)
@@ -273,7 +334,8 @@ class Tanh(Activation):
     """The hyperbolic tangent: `torch.nn.Tanh`, ONNX `Tanh`."""
 
     kind = "tanh"
-    torch_name = "Tanh"
+    torch_classes = ("Tanh",)
+    onnx_operators = ("Tanh",)
     example = "tanh"
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
@@ -286,7 +348,8 @@ class Softplus(Activation):
 
     kind = "softplus"
     main = "beta"
-    torch_name = "Softplus"
+    torch_classes = ("Softplus",)
+    onnx_operators = ("Softplus", "Mul")
     example = "softplus"
 
     beta: Annotated[PositiveNumber, "how sharp the bend is"] = 1.0
@@ -301,14 +364,39 @@ class Softplus(Activation):
             OnnxNode("Div", ("soft", "beta")),
         )
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require(module.threshold == 20, f"its threshold is {module.threshold}, not 20")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        if ahead.start.op == "Softplus":
+            yield (cls(),)
+        for factor in ahead.start.constants:
+            if factor.number is not None:
+                yield (cls.from_options(beta=decimal(factor.number)),)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """With torch's threshold of 20, above which its softplus is x."""
+        value: tuple[OnnxNode, ...] = ()
+        curve: tuple[OnnxNode, ...] = (OnnxNode("Softplus", ("x",), {}, "curve"),)
+        if self.beta != 1:
+            value = (constant("beta", float(self.beta)), OnnxNode("Mul", ("x", "beta"), {}, "scaled"))
+            curve = (OnnxNode("Softplus", ("scaled",), {}, "soft"), OnnxNode("Div", ("soft", "beta"), {}, "curve"))
+        large = OnnxNode("Greater", ("scaled" if value else "x", "threshold"), {}, "large")
+        return ((*value, *curve, constant("threshold", 20.0), large, OnnxNode("Where", ("large", "x", "curve"))),)
+
 
 @final
 class Softmax(Activation):
     """Shares that sum to 1 over the channels or features: `torch.nn.Softmax`, ONNX `Softmax`."""
 
     kind = "softmax"
-    torch_name = "Softmax"
+    torch_classes = ("Softmax", "Softmax2d")
+    onnx_operators = ("Softmax",)
     example = "softmax"
+    ends_classifier = True
     elementwise = False
     gives_probabilities = True
 
@@ -318,14 +406,24 @@ class Softmax(Activation):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("Softmax", ("x",), {"axis": 1}),)
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        if type(module).__name__ == "Softmax2d":
+            require(len(x) == 3, "its input is no image")
+        else:
+            _require_channels(module, x)
+        return cls()
+
 
 @final
 class LogSoftmax(Activation):
     """The logarithm of softmax over the channels or features: `torch.nn.LogSoftmax`, ONNX `LogSoftmax`."""
 
     kind = "log_softmax"
-    torch_name = "LogSoftmax"
+    torch_classes = ("LogSoftmax",)
+    onnx_operators = ("LogSoftmax",)
     example = "log_softmax"
+    ends_classifier = True
     elementwise = False
     gives_probabilities = True
 
@@ -334,3 +432,13 @@ class LogSoftmax(Activation):
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("LogSoftmax", ("x",), {"axis": 1}),)
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        _require_channels(module, x)
+        return cls()
+
+
+def _require_channels(module: Any, x: Shape) -> None:
+    """Check that a softmax is over the channels or features, the axis after the batch."""
+    require(module.dim in (1, -len(x)), f"it is over axis {module.dim}, not over the channels")

@@ -1,7 +1,8 @@
 """Pooling to an output of fixed size, whatever the input: (C, H, W) -> (C, H', W')."""
 
 from abc import abstractmethod
-from typing import Annotated, Self, final
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Self, final
 
 from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import (
@@ -14,7 +15,9 @@ from vggc.layers.layer import (
     constant,
     image,
     pair,
+    require,
 )
+from vggc.layers.operation import Lookahead, collapsed
 from vggc.layers.pool import AvgPool2d, MaxPool2d
 
 OutputSize = Annotated[Size, "height and width of the output"]
@@ -98,6 +101,26 @@ class AdaptivePool(Layer):
         rows, columns = (min(size, extent) for size, extent in zip(pair(self.output_size), x[1:], strict=True))
         return None if (rows, columns) == x[1:] else type(self)(output_size=(rows, columns))
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        """An output size of None is that of the input; an enlargement is one that the model asks for."""
+        sizes = module.output_size if isinstance(module.output_size, tuple) else (module.output_size,) * 2
+        require(len(x) == 3, "its input is no image")
+        return cls.of_size([extent if size is None else size for size, extent in zip(sizes, x[1:], strict=True)], x)
+
+    @classmethod
+    def of_size(cls, output: Sequence[int], x: Shape) -> Layer:
+        """The pool from an input of shape `x` (without the batch axis) to an output of that height and width."""
+        enlarges = any(size > extent for size, extent in zip(output, x[1:], strict=True))
+        return cls.from_options(output_size=collapsed(output), allow_enlarge=enlarges)
+
+    @classmethod
+    def in_two_steps(cls, ahead: Lookahead, operator: str) -> Iterator[tuple[Layer, ...]]:
+        """The candidates where the windows differ: rows and columns are reduced one after the other."""
+        steps = [operation for operation in ahead.operations if operation.op == operator][:2]
+        if len(steps) == 2 and len(ahead.x) == len(steps[1].shape) == 4:
+            yield (cls.of_size(steps[1].shape[2:], ahead.x[1:]),)
+
 
 @final
 class AdaptiveAvgPool2d(AdaptivePool):
@@ -105,6 +128,8 @@ class AdaptiveAvgPool2d(AdaptivePool):
 
     kind = "adaptive_avg_pool2d"
     example = "adaptive_avg_pool2d: 7"
+    torch_classes = ("AdaptiveAvgPool2d",)
+    onnx_operators = ("MatMul",)
 
     def with_open_size(self) -> Layer:
         return GlobalAvgPool2d() if pair(self.output_size) == (1, 1) else self
@@ -123,6 +148,24 @@ class AdaptiveAvgPool2d(AdaptivePool):
             OnnxNode("MatMul", ("rows", "x"), {}, "averaged"),
             OnnxNode("MatMul", ("averaged", "columns")),
         )
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        return cls.in_two_steps(ahead, "MatMul")
+
+    @classmethod
+    def in_place_of(cls, layer: Layer, x: Shape, following: Sequence[Layer]) -> Layer | None:
+        """A mean that covers the map evenly right before a flatten is the adaptive pool that models put there.
+
+        Anywhere else it stays, because nothing says that it should follow the size of the map.
+        """
+        if not isinstance(layer, AvgPool2d) or not (following and following[0].flattens):
+            return None
+        kernel, stride = pair(layer.kernel_size), pair(layer.stride or layer.kernel_size)
+        plain = not any(pair(layer.padding)) and not layer.ceil_mode and kernel == stride
+        if not plain or x[1] % kernel[0] or x[2] % kernel[1]:
+            return None
+        return cls(output_size=collapsed((x[1] // kernel[0], x[2] // kernel[1])))
 
 
 def _averaging(name: str, windows: list[tuple[int, int]], extent: int, transposed: bool) -> tuple[OnnxNode, ...]:
@@ -149,6 +192,9 @@ class AdaptiveMaxPool2d(AdaptivePool):
     def windows_of(self, size: tuple[int, int]) -> Layer:
         return MaxPool2d(kernel_size=size)
 
+    torch_classes = ("AdaptiveMaxPool2d",)
+    onnx_operators = ("GlobalMaxPool", "Gather")
+
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if _divides(x, self.output_size):
             return _static_pool("MaxPool", x, self.output_size)
@@ -157,6 +203,12 @@ class AdaptiveMaxPool2d(AdaptivePool):
             *_maxima("rows", rows, axis=2, opset=opset, value="x", output="tallest"),
             *_maxima("columns", columns, axis=3, opset=opset, value="tallest", output="y"),
         )
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        if ahead.start.op == "GlobalMaxPool":
+            yield (cls(output_size=1),)
+        yield from cls.in_two_steps(ahead, "ReduceMax")
 
 
 def _maxima(
@@ -193,6 +245,7 @@ class GlobalAvgPool2d(Layer):
     kind = "global_avg_pool2d"
     group = "pool"
     example = "global_avg_pool2d"
+    onnx_operators = ("GlobalAveragePool",)
 
     def axes(self) -> tuple[Axis, Axis]:
         return _adaptive_axes(1, allow_enlarge=False)

@@ -1,7 +1,8 @@
 """Convolution: (C, H, W) -> (out_channels, H', W')."""
 
+from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal, final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, final
 
 from vggc.base.words import plural
 from vggc.layers.extent import Axis, window_axis
@@ -19,10 +20,12 @@ from vggc.layers.layer import (
     by_size,
     image,
     pair,
+    require_size,
     slide,
     written,
 )
-from vggc.layers.padding import ONNX_PAD_MODES, Borders, pad_nodes
+from vggc.layers.operation import Lookahead, Operation, border, collapsed
+from vggc.layers.padding import ONNX_PAD_MODES, Borders, ZeroPad2d, pad_nodes
 
 if TYPE_CHECKING:
     from vggc.layers.layer import Array
@@ -41,6 +44,8 @@ class Conv2d(Layer):
     scaled_option = "out_channels"
     weight_form = "kernel"
     takes_factors = True
+    torch_classes = ("Conv2d",)
+    onnx_operators = ("Conv", "Pad", "Slice", "Concat")
 
     out_channels: Annotated[Count, "channels of the output"]
     kernel_size: Annotated[Size, "height and width of the kernel"]
@@ -159,3 +164,67 @@ class Conv2d(Layer):
     def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
         scaled: Array = weight * factors.reshape(-1, 1, 1, 1)
         return scaled
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require_size(module.in_channels, x[0], "channels")
+        layer = super().from_torch(module, x)
+        return layer.with_options(padding=0) if module.padding == "valid" else layer
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        """Padding that differs between the sides is torch's `same`, or a border of zeros before the convolution."""
+        convolution = ahead.find("Conv")
+        if convolution is None or len(ahead.x) != 4 or len(convolution.attributes["kernel"]) != 2:
+            return
+        options = _options(convolution)
+        if ahead.start.op == "Conv":
+            pads = convolution.attributes["pads"]
+        else:
+            options["padding_mode"] = _padding_mode(ahead)
+            pads = _pads_before(ahead)
+        yield (cls.from_options(**options, padding=collapsed([before for before, _ in pads])),)
+        yield (cls.from_options(**options, padding="same"),)
+        if ahead.start.op == "Conv":
+            yield ZeroPad2d(padding=border(pads)), cls.from_options(**options)
+
+    @classmethod
+    def in_place_of(cls, layer: Layer, x: Shape, following: Sequence[Layer]) -> Layer | None:
+        """Padding that keeps the size is `same`; for a 1x1 kernel only in a unit, which has that as its default."""
+        if not isinstance(layer, cls) or pair(layer.stride) != (1, 1):
+            return None
+        same = layer.with_options(padding="same")
+        groups = [other.group for other in following[:2]]
+        in_unit = groups[:1] == ["activation"] or groups == ["norm", "activation"]
+        return same if same.borders() == layer.borders() and (any(same.borders()) or in_unit) else None
+
+
+_PADDING_MODES: Final = {onnx: torch for torch, onnx in ONNX_PAD_MODES.items() if torch != "zeros"}
+
+
+def _options(convolution: Operation) -> dict[str, Any]:
+    """The options of a convolution besides its padding."""
+    attributes = convolution.attributes
+    weight, *bias = convolution.constants
+    return {
+        "out_channels": weight.shape[0],
+        "kernel_size": collapsed(attributes["kernel"]),
+        "stride": collapsed(attributes["strides"]),
+        "dilation": collapsed(attributes["dilations"]),
+        "groups": attributes["group"],
+        "bias": bool(bias),
+    }
+
+
+def _padding_mode(ahead: Lookahead) -> str | None:
+    """The mode of a Pad, or `circular` for one that was built from slices."""
+    return _PADDING_MODES.get(ahead.start.attributes["mode"]) if ahead.start.op == "Pad" else "circular"
+
+
+def _pads_before(ahead: Lookahead) -> list[tuple[int, int]]:
+    """The border of height and width that a Pad, or a Concat of slices, puts around the map."""
+    if ahead.start.op == "Pad":
+        return list(ahead.start.attributes["pads"][2:])
+    padded = [operation.shape for operation in ahead.operations if operation.op == "Concat"][-1:] or [ahead.x]
+    halves = [(after - before) // 2 for after, before in zip(padded[0][2:], ahead.x[2:], strict=True)]
+    return [(half, half) for half in halves]

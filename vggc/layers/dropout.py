@@ -1,8 +1,10 @@
 """Dropout: any shape -> the same shape; nothing at inference, so it is never in an ONNX file."""
 
-from typing import Annotated, ClassVar, final
+from collections.abc import Iterator
+from typing import Annotated, final
 
-from vggc.layers.layer import Layer, OnnxNode, Probability, Shape, TorchCall, image
+from vggc.layers.layer import Layer, OnnxNode, Probability, Shape, TorchCall, constant, image
+from vggc.layers.operation import Lookahead, decimal
 
 Chance = Annotated[Probability, "the probability with which a value is dropped in training"]
 Inplace = Annotated[bool, "whether the input is overwritten"]
@@ -14,7 +16,6 @@ class AnyDropout(Layer):
     main = "p"
     group = "dropout"
     elementwise = True
-    torch_name: ClassVar[str]
 
     p: Chance = 0.5
     inplace: Inplace = False
@@ -24,7 +25,7 @@ class AnyDropout(Layer):
 
     @final
     def torch(self, x: Shape) -> TorchCall:
-        return TorchCall(self.torch_name, (), {"p": self.p} | self.changed())
+        return TorchCall(self.torch_classes[0], (), {"p": self.p} | self.changed())
 
     @final
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
@@ -36,8 +37,17 @@ class Dropout(AnyDropout):
     """Drops single values: `torch.nn.Dropout`."""
 
     kind = "dropout"
-    torch_name = "Dropout"
+    torch_classes = ("Dropout",)
+    onnx_operators = ("Dropout",)
     example = "dropout: 0.5"
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        yield (cls(p=decimal(ahead.start.attributes["ratio"])),)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """Exporters keep it where they export for training."""
+        return ((constant("ratio", float(self.p)), OnnxNode("Dropout", ("x", "ratio"))),)
 
 
 @final
@@ -45,7 +55,7 @@ class Dropout2d(AnyDropout):
     """Drops whole channels of an image (Tompson et al., 2015): `torch.nn.Dropout2d`."""
 
     kind = "dropout2d"
-    torch_name = "Dropout2d"
+    torch_classes = ("Dropout2d",)
     example = "dropout2d: 0.1"
 
     def shape(self, x: Shape) -> Shape:
@@ -57,5 +67,5 @@ class AlphaDropout(AnyDropout):
     """Drops single values and keeps mean and variance, for selu (Klambauer et al., 2017): `torch.nn.AlphaDropout`."""
 
     kind = "alpha_dropout"
-    torch_name = "AlphaDropout"
+    torch_classes = ("AlphaDropout",)
     example = "alpha_dropout: 0.1"

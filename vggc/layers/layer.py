@@ -6,13 +6,14 @@ axis; an image is (C, H, W), a vector (F,).
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from vggc.base.records import Limits, Named
 from vggc.layers.extent import SAME, Axis
+from vggc.layers.operation import Lookahead, collapsed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +67,10 @@ class ShapeError(ValueError):
         self.claim = claim
 
 
+class UnsupportedModuleError(ValueError):
+    """A torch module has options that its kind cannot express; the message says which."""
+
+
 class LoweringError(ValueError):
     """A layer has no form in the wanted ONNX opset; the message says which has."""
 
@@ -113,6 +118,17 @@ class Layer(Named):
     `kind` is the word in a spec, `main` the option that a bare value means (`dropout: 0.5`), `group` the family, by
     which layers are named and coloured, `example` an item of a spec. The other class variables answer what analyses
     and passes ask of a kind, so that none of them needs to know it; each has the answer of most kinds as its default.
+
+    Importing asks a kind three things, and has no table of its own:
+
+    `torch_classes` are the names of the classes of `torch.nn` that are layers of this kind, and `from_torch` reads a
+    module of one of them. It need not be overridden where the options have torch's names.
+
+    `onnx_operators` are the operators that the kind's nodes may begin with, in whichever opset or exporter, and
+    `from_onnx` yields candidates where an operation with such an operator is met. A candidate may be wrong: it is
+    lowered with `onnx` at every opset, and kept only where that gives the file's own operations. It need not be
+    overridden where no option is to be read from the file. `onnx_variants` are the forms in which other exporters write
+    the layer, where bringing operations to normal form does not make them the kind's own.
     """
 
     group: ClassVar[Literal["conv", "pool", "norm", "activation", "dropout", "linear", "shape"]]
@@ -139,6 +155,12 @@ class Layer(Named):
     uses_batch_statistics: ClassVar[bool] = False
     # Whether a factor and a shift for each output channel can become part of its weight and bias: `scaled_weight`.
     takes_factors: ClassVar[bool] = False
+    # Whether it belongs to the output of a classifier rather than between its layers.
+    ends_classifier: ClassVar[bool] = False
+    # The classes of `torch.nn` that `from_torch` reads.
+    torch_classes: ClassVar[tuple[str, ...]] = ()
+    # The ONNX operators from which `from_onnx` reads.
+    onnx_operators: ClassVar[tuple[str, ...]] = ()
 
     @property
     def is_weight_layer(self) -> bool:
@@ -279,6 +301,85 @@ class Layer(Named):
             NotImplementedError: not `uses_batch_statistics`.
         """
         raise NotImplementedError(self.kind)
+
+    # --- importing ---
+
+    @classmethod
+    def from_options(cls, **options: Any) -> Self:
+        """The layer with these options; one that equals its default is the default, because 1 is not written as 1.0."""
+        return cls(**{name: value for name, value in options.items() if value != cls.default(name)})
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> "Layer":
+        """The layer that a module is, read from its attributes.
+
+        Args:
+            module: of one of the `torch_classes`.
+            x: the shape of its input, without the batch axis.
+
+        Raises:
+            UnsupportedModuleError: the kind cannot express an option of the module.
+            ShapeError: the module is for another input.
+        """
+        names = [name for name in cls.field_names() if name not in _IMPLIED and hasattr(module, name)]
+        return cls.from_options(**{name: _option(name, getattr(module, name)) for name in names})
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple["Layer", ...]]:
+        """The layers that the next operations may be, each candidate one layer or several in a row.
+
+        `ahead.start` has one of the `onnx_operators`.
+        """
+        if not cls.required():
+            yield (cls(),)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """The forms in which other exporters write this layer, as nodes of opset 21."""
+        return ()
+
+    @classmethod
+    def in_place_of(cls, layer: "Layer", x: Shape, following: Sequence["Layer"]) -> "Layer | None":
+        """A layer of this kind that a user would rather write than another layer with the same output; mostly None.
+
+        What an import recovers is written in this form.
+
+        Args:
+            layer: of any kind.
+            x: the shape of its input, without the batch axis.
+            following: the layers after it.
+        """
+        return None
+
+
+# What a layer leaves out of a spec: it overwrites its input, which changes no value, or it is inferred.
+_IMPLIED: Final = ("inplace", "in_channels", "in_features")
+
+
+def _option(name: str, value: Any) -> Any:
+    """An attribute of a torch module as the option of a spec."""
+    if name == "bias":
+        return value is not None
+    return collapsed(value) if isinstance(value, tuple) else value
+
+
+def require(condition: bool, why: str) -> None:
+    """Check an option of a torch module.
+
+    Raises:
+        UnsupportedModuleError: the condition does not hold.
+    """
+    if not condition:
+        raise UnsupportedModuleError(why)
+
+
+def require_size(size: int, actual: int, what: str) -> None:
+    """Check the channels or features that a torch module takes.
+
+    Raises:
+        ShapeError: E202, the input has another number of them.
+    """
+    if size != actual:
+        raise ShapeError("E202", f"it takes {size} {what}, and its input has {actual}")
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:

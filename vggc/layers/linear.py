@@ -1,10 +1,12 @@
 """The linear layer: (F,) -> (out_features,)."""
 
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from vggc.layers.conv import Conv2d
-from vggc.layers.layer import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, written
+from vggc.layers.layer import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, require_size, written
+from vggc.layers.operation import Lookahead
 
 if TYPE_CHECKING:
     from vggc.layers.layer import Array
@@ -20,6 +22,8 @@ class Linear(Layer):
     example = "linear: classes"
     weight_form = "matrix"
     takes_factors = True
+    torch_classes = ("Linear",)
+    onnx_operators = ("Gemm",)
 
     out_features: Annotated[Count, "features of the output; `classes` is the spec's number of them"]
     bias: Annotated[bool, "whether a bias is learned for every feature"] = True
@@ -65,3 +69,13 @@ class Linear(Layer):
     def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
         scaled: Array = weight * factors.reshape(-1, 1)
         return scaled
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require_size(module.in_features, prod(x), "features")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        weight, *bias = ahead.start.constants
+        yield (cls.from_options(out_features=weight.shape[0], bias=bool(bias)),)

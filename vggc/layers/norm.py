@@ -1,14 +1,15 @@
 """Normalisation: any shape -> the same shape."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Annotated, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 from vggc.layers.adaptive_pool import reduce_nodes
 from vggc.layers.layer import (
     Layer,
     OnnxNode,
+    OnnxValue,
     Positive,
     PositiveNumber,
     Probability,
@@ -17,7 +18,10 @@ from vggc.layers.layer import (
     TorchCall,
     constant,
     image,
+    require,
+    require_size,
 )
+from vggc.layers.operation import Lookahead, Operation, decimal
 
 if TYPE_CHECKING:
     from vggc.layers.layer import Array
@@ -58,6 +62,8 @@ class BatchNorm(Normalization):
     kind = "batch_norm"
     example = "batch_norm"
     uses_batch_statistics = True
+    torch_classes = ("BatchNorm2d", "BatchNorm1d")
+    onnx_operators = ("BatchNormalization",)
 
     eps: Epsilon = 1e-5
     momentum: Annotated[Probability, "weight of the new batch in the running statistics"] = 0.1
@@ -92,6 +98,23 @@ class BatchNorm(Normalization):
         state = {"running_mean": -values, "running_var": ones - self.eps}
         return state | ({"weight": ones, "bias": zeros} if self.affine else {})
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require(module.track_running_stats, "track_running_stats is off: it takes its statistics from the batch")
+        require(module.momentum is not None, "momentum is None")
+        require_size(module.num_features, x[0], "channels")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        """ONNX's momentum weighs the old statistics, torch's the new ones."""
+        scale, bias, *_ = ahead.start.constants
+        momentum = round(1 - decimal(ahead.start.attributes["momentum"]), 6)
+        options = {"eps": decimal(ahead.start.attributes["epsilon"]), "momentum": momentum}
+        if not (scale.is_stored or bias.is_stored) and _is_unit(ahead.start):
+            yield (cls.from_options(**options, affine=False),)
+        yield (cls.from_options(**options),)
+
 
 def _scale_and_bias(affine: bool, channels: int) -> tuple[tuple[str, str], tuple[OnnxNode, ...]]:
     """The learned scale and bias, or constants of 1 and 0 where ONNX insists on them."""
@@ -111,6 +134,8 @@ class GroupNorm(Normalization):
     kind = "group_norm"
     main = "num_groups"
     example = "group_norm: 8"
+    torch_classes = ("GroupNorm",)
+    onnx_operators = ("GroupNormalization", "Reshape")
 
     num_groups: Annotated[Positive, "the channels are split into this many groups"]
     eps: Epsilon = 1e-5
@@ -149,6 +174,27 @@ class GroupNorm(Normalization):
             return normalized
         return (*normalized, *_apply_affine("map", (x[0],) + (1,) * (len(x) - 1)))
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require_size(module.num_channels, x[0], "channels")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        norm = ahead.find("GroupNormalization", "InstanceNormalization")
+        if norm is None or len(ahead.start.shape) < 2:
+            return
+        groups = norm.attributes.get("num_groups", ahead.start.shape[1])
+        for affine in (True, False):
+            eps = decimal(norm.attributes["epsilon"])
+            yield (cls.from_options(num_groups=groups, eps=eps, affine=affine),)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """The operator of ONNX, which always has a scale and a bias."""
+        scale, constants = _scale_and_bias(self.affine, x[0])
+        attributes: dict[str, OnnxValue] = {"num_groups": self.num_groups, "epsilon": float(self.eps)}
+        return ((*constants, OnnxNode("GroupNormalization", ("x", *scale), attributes)),)
+
 
 def _apply_affine(value: str, shape: Shape) -> tuple[OnnxNode, ...]:
     """Value * weight + bias, the two reshaped so that they broadcast along the channels."""
@@ -167,6 +213,8 @@ class InstanceNorm(Normalization):
 
     kind = "instance_norm"
     example = "instance_norm: {affine: true}"
+    torch_classes = ("InstanceNorm2d",)
+    onnx_operators = ("InstanceNormalization",)
 
     eps: Epsilon = 1e-5
     affine: Affine = False
@@ -186,6 +234,19 @@ class InstanceNorm(Normalization):
         scale, given = _scale_and_bias(self.affine, x[0])
         return (*given, OnnxNode("InstanceNormalization", ("x", *scale), {"epsilon": float(self.eps)}))
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require_size(module.num_features, x[0], "channels")
+        require(not module.track_running_stats, "track_running_stats is set")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        eps = decimal(ahead.start.attributes["epsilon"])
+        if _is_unit(ahead.start):
+            yield (cls.from_options(eps=eps),)
+        yield (cls.from_options(eps=eps, affine=True),)
+
 
 @final
 class LayerNorm(Normalization):
@@ -196,6 +257,8 @@ class LayerNorm(Normalization):
 
     kind = "layer_norm"
     example = "layer_norm"
+    torch_classes = ("LayerNorm",)
+    onnx_operators = ("LayerNormalization", "ReduceMean")
 
     eps: Epsilon = 1e-5
     elementwise_affine: Annotated[bool, "whether a scale and a bias are learned for every element"] = True
@@ -229,6 +292,24 @@ class LayerNorm(Normalization):
             OnnxNode("Add", ("scaled", "bias")),
         )
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        shape = tuple(module.normalized_shape)
+        require(shape == x, f"it normalises {list(shape)} of {list(x)}")
+        require(not module.elementwise_affine or module.bias is not None, "it has a scale and no bias")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        if ahead.start.op == "LayerNormalization":
+            yield (cls.from_options(eps=decimal(ahead.start.attributes["epsilon"])),)
+            return
+        added = ahead.find("Add")
+        if added is not None and added.constants and added.constants[0].number is not None:
+            eps = decimal(added.constants[0].number)
+            yield (cls.from_options(eps=eps),)
+            yield (cls.from_options(eps=eps, elementwise_affine=False),)
+
 
 @final
 class LocalResponseNorm(Normalization):
@@ -237,6 +318,8 @@ class LocalResponseNorm(Normalization):
     kind = "local_response_norm"
     main = "size"
     example = "local_response_norm: {size: 5, k: 2}"
+    torch_classes = ("LocalResponseNorm",)
+    onnx_operators = ("LRN", "Mul")
 
     size: Annotated[Positive, "how many channels are neighbours"]
     alpha: Annotated[float, "the weight of the neighbours"] = 0.0001
@@ -272,6 +355,33 @@ class LocalResponseNorm(Normalization):
                 {"kernel_shape": (self.size, 1), "pads": (before, 0, after, 0), "count_include_pad": 1},
                 "neighbours",
             ),
+            *self._divided(x),
+        )
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        attributes = ahead.start.attributes
+        if ahead.start.op == "LRN":
+            yield (_response(attributes["size"], attributes["alpha"], attributes["beta"], attributes["bias"]),)
+        else:
+            yield from _spelled_out(ahead)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """As torch's exporters write it: the channels become an axis of their own, padded, and averaged over."""
+        before, after = self.size // 2, (self.size - 1) // 2
+        neighbours = (
+            OnnxNode("Mul", ("x", "x"), {}, "squares"),
+            constant("columns_shape", (-1, 1, *x)),
+            OnnxNode("Reshape", ("squares", "columns_shape"), {}, "columns"),
+            constant("pads", (0, 0, before, 0, 0, 0, 0, after, 0, 0)),
+            OnnxNode("Pad", ("columns", "pads"), {}, "padded"),
+            OnnxNode("AveragePool", ("padded",), {"kernel_shape": (self.size, 1, 1)}, "neighbours"),
+        )
+        return ((*neighbours, *self._divided(x)),)
+
+    def _divided(self, x: Shape) -> tuple[OnnxNode, ...]:
+        """The input divided by what the means of the squares, `neighbours`, give."""
+        return (
             constant("map_shape", (-1, *x)),
             OnnxNode("Reshape", ("neighbours", "map_shape"), {}, "means"),
             constant("alpha", float(self.alpha)),
@@ -282,3 +392,27 @@ class LocalResponseNorm(Normalization):
             OnnxNode("Pow", ("summed", "beta"), {}, "divisor"),
             OnnxNode("Div", ("x", "divisor")),
         )
+
+
+def _is_unit(norm: Operation) -> bool:
+    """Whether the scale is 1 and the bias 0, so that neither is needed."""
+    return all(tensor.is_full_of(value) for tensor, value in zip(norm.constants, (1, 0), strict=False))
+
+
+def _response(size: int, alpha: float, beta: float, k: float) -> LocalResponseNorm:
+    return LocalResponseNorm.from_options(size=int(size), alpha=decimal(alpha), beta=decimal(beta), k=decimal(k))
+
+
+def _spelled_out(ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+    """Squares, their mean over the neighbours, `(alpha * mean + k) ** beta`; some betas are no Pow in normal form."""
+    average = ahead.find("AveragePool")
+    if average is None or len(ahead.x) != 4:
+        return
+    numbers: dict[str, float] = {}
+    for operation in ahead.after(average):
+        for operand in operation.constants[:1]:
+            if operand.number is not None:
+                numbers.setdefault(operation.op, operand.number)
+    for beta in (numbers["Pow"],) if "Pow" in numbers else (0.5, 1.0, 2.0, 3.0):
+        if "Mul" in numbers and "Add" in numbers:
+            yield (_response(max(average.attributes["kernel"]), numbers["Mul"], beta, numbers["Add"]),)

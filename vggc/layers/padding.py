@@ -1,9 +1,11 @@
 """Padding layers: (C, H, W) -> (C, H + top + bottom, W + left + right); and padding as ONNX nodes."""
 
-from typing import Annotated, Final, final
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, final
 
 from vggc.layers.extent import AffineFloor, Axis
-from vggc.layers.layer import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, slide
+from vggc.layers.layer import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, require, slide
+from vggc.layers.operation import Lookahead, border
 
 Borders = tuple[int, int, int, int]  # top, bottom, left, right
 
@@ -65,6 +67,8 @@ class ZeroPad2d(Layer):
     main = "padding"
     group = "shape"
     example = "zero_pad2d: 1"
+    torch_classes = ("ZeroPad2d", "ConstantPad2d")
+    onnx_operators = ("Pad",)
 
     padding: Sides
 
@@ -81,6 +85,18 @@ class ZeroPad2d(Layer):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return pad_nodes(_borders(self.padding), "constant", x, opset)
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        value = getattr(module, "value", 0)
+        require(value == 0, f"its border is of {value}, not of zeros")
+        require(min(module.padding) >= 0, "it crops the map")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        if len(ahead.x) == 4:
+            yield (cls(padding=border(ahead.start.attributes["pads"][2:])),)
+
 
 @final
 class ReflectionPad2d(Layer):
@@ -90,6 +106,8 @@ class ReflectionPad2d(Layer):
     main = "padding"
     group = "shape"
     example = "reflection_pad2d: 1"
+    torch_classes = ("ReflectionPad2d",)
+    onnx_operators = ("Pad",)
 
     padding: Sides
 
@@ -108,3 +126,13 @@ class ReflectionPad2d(Layer):
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return pad_nodes(_borders(self.padding), "reflect", x, opset)
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require(min(module.padding) >= 0, "it crops the map")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        if len(ahead.x) == 4:
+            yield (cls(padding=border(ahead.start.attributes["pads"][2:])),)

@@ -1,7 +1,8 @@
 """Pooling over a window of fixed size: (C, H, W) -> (C, H', W')."""
 
+from collections.abc import Iterator, Sequence
 from math import inf
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 from vggc.layers.extent import Axis, window_axis
 from vggc.layers.layer import (
@@ -16,8 +17,10 @@ from vggc.layers.layer import (
     constant,
     image,
     pair,
+    require,
     slide,
 )
+from vggc.layers.operation import Lookahead, collapsed
 
 Window = Annotated[Size, "height and width of the window"]
 Stride = Annotated[Size | None, "distance between two windows; the size of the window if left out"]
@@ -57,6 +60,8 @@ class MaxPool2d(Layer):
     group = "pool"
     example = "max_pool2d: {kernel_size: 3, stride: 2}"
     takes_maximum = True
+    torch_classes = ("MaxPool2d",)
+    onnx_operators = ("MaxPool",)
 
     kernel_size: Window
     stride: Stride = None
@@ -106,6 +111,27 @@ class MaxPool2d(Layer):
             pool,
         )
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require(not module.return_indices, "return_indices is set")
+        return cls.from_options(
+            **_short_stage_end(_moving(module.kernel_size, module.stride)),
+            padding=collapsed(pair(module.padding)),
+            dilation=collapsed(pair(module.dilation)),
+            ceil_mode=module.ceil_mode,
+        )
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        """Padding that only the last window reaches may be that of ceil mode."""
+        attributes = ahead.start.attributes
+        if len(attributes["kernel"]) != 2:
+            return
+        window = _short_stage_end(_moving(attributes["kernel"], attributes["strides"]))
+        window |= {"padding": _padding_before(attributes["pads"]), "dilation": collapsed(attributes["dilations"])}
+        for ceil_mode in (False, True):
+            yield (cls.from_options(**window, ceil_mode=ceil_mode),)
+
 
 @final
 class AvgPool2d(Layer):
@@ -115,6 +141,8 @@ class AvgPool2d(Layer):
     main = "kernel_size"
     group = "pool"
     example = "avg_pool2d: 2"
+    torch_classes = ("AvgPool2d",)
+    onnx_operators = ("AveragePool", "Pad")
 
     kernel_size: Window
     stride: Stride = None
@@ -155,3 +183,40 @@ class AvgPool2d(Layer):
             return (OnnxNode("AveragePool", ("x",), attributes),)
         pads = constant("pads", (0, 0, vertical, horizontal, 0, 0, vertical, horizontal))
         return pads, OnnxNode("Pad", ("x", "pads"), {}, "padded"), OnnxNode("AveragePool", ("padded",), attributes)
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require(module.divisor_override is None, "divisor_override is set")
+        return cls.from_options(
+            **_moving(module.kernel_size, module.stride),
+            padding=collapsed(pair(module.padding)),
+            ceil_mode=module.ceil_mode,
+            count_include_pad=module.count_include_pad or not any(pair(module.padding)),
+        )
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        """Padding that counts in the mean is a border of zeros in normal form, before the pool."""
+        average = ahead.find("AveragePool")
+        if average is None or len(ahead.x) != 4 or len(average.attributes["kernel"]) != 2:
+            return
+        counts = ahead.start.op == "Pad"
+        padding = _padding_before(ahead.start.attributes["pads"][2:] if counts else average.attributes["pads"])
+        window = _moving(average.attributes["kernel"], average.attributes["strides"]) | {"padding": padding}
+        for ceil_mode in (False, True):
+            yield (cls.from_options(**window, ceil_mode=ceil_mode, count_include_pad=counts or padding == 0),)
+
+
+def _moving(kernel: Size, stride: Size) -> dict[str, Any]:
+    """Kernel and stride as options; a window that moves by its own size leaves the stride out."""
+    sizes = {"kernel_size": collapsed(pair(kernel)), "stride": collapsed(pair(stride))}
+    return sizes if sizes["stride"] != sizes["kernel_size"] else {"kernel_size": sizes["kernel_size"]}
+
+
+def _short_stage_end(window: dict[str, Any]) -> dict[str, Any]:
+    """With the stride where that makes it the pool that a spec writes as `M`."""
+    return window | {"stride": 2} if window == {"kernel_size": 2} else window
+
+
+def _padding_before(pads: Sequence[tuple[int, int]]) -> Any:
+    return collapsed([before for before, _ in pads])

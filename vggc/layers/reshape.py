@@ -1,7 +1,8 @@
 """Layers that move values and compute nothing: flatten, identity, pixel_shuffle, upsample."""
 
+from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Literal, final
+from typing import Annotated, Any, Literal, final
 
 from vggc.layers.extent import SAME, AffineFloor, Axis
 from vggc.layers.layer import (
@@ -16,8 +17,10 @@ from vggc.layers.layer import (
     constant,
     image,
     pair,
+    require,
     slide,
 )
+from vggc.layers.operation import Lookahead, collapsed
 
 
 @final
@@ -28,6 +31,8 @@ class Flatten(Layer):
     group = "shape"
     flattens = True
     example = "flatten"
+    torch_classes = ("Flatten",)
+    onnx_operators = ("Flatten",)
 
     def axes(self) -> None:
         return None
@@ -41,6 +46,12 @@ class Flatten(Layer):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("Flatten", ("x",), {"axis": 1}),)
 
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        whole = module.start_dim == 1 and module.end_dim in (-1, len(x))
+        require(whole, "it flattens other axes than all after the batch")
+        return cls()
+
 
 @final
 class Identity(Layer):
@@ -49,6 +60,7 @@ class Identity(Layer):
     kind = "identity"
     group = "shape"
     example = "identity"
+    torch_classes = ("Identity",)
 
     def shape(self, x: Shape) -> Shape:
         return x
@@ -68,6 +80,8 @@ class PixelShuffle(Layer):
     main = "upscale_factor"
     group = "shape"
     example = "pixel_shuffle: 2"
+    torch_classes = ("PixelShuffle",)
+    onnx_operators = ("DepthToSpace", "Reshape")
 
     upscale_factor: Annotated[Positive, "the enlargement r of height and width"]
 
@@ -93,6 +107,27 @@ class PixelShuffle(Layer):
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return (OnnxNode("DepthToSpace", ("x",), {"blocksize": self.upscale_factor, "mode": "CRD"}),)
 
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        if ahead.start.op == "DepthToSpace":
+            yield (cls(upscale_factor=int(ahead.start.attributes["blocksize"])),)
+        elif len(ahead.start.shape) == 6:
+            yield (cls(upscale_factor=ahead.start.shape[2]),)
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        """The block's rows and columns as axes of their own, moved beside those of the map."""
+        factor, (channels, height, width) = self.upscale_factor, x
+        blocks = channels // factor**2
+        return (
+            (
+                constant("split_shape", (-1, blocks, factor, factor, height, width)),
+                OnnxNode("Reshape", ("x", "split_shape"), {}, "split"),
+                OnnxNode("Transpose", ("split",), {"perm": (0, 1, 4, 2, 5, 3)}, "moved"),
+                constant("map_shape", (-1, blocks, height * factor, width * factor)),
+                OnnxNode("Reshape", ("moved", "map_shape")),
+            ),
+        )
+
 
 @final
 class Upsample(Layer):
@@ -102,6 +137,8 @@ class Upsample(Layer):
     main = "scale_factor"
     group = "shape"
     example = "upsample: {scale_factor: 2, mode: bilinear}"
+    torch_classes = ("Upsample",)
+    onnx_operators = ("Resize",)
 
     scale_factor: Annotated[Size, "the enlargement of height and width"]
     mode: Annotated[Literal["nearest", "bilinear", "bicubic"], "how the new values are found"] = "nearest"
@@ -141,3 +178,29 @@ class Upsample(Layer):
             attributes = attributes | {"coordinate_transformation_mode": "align_corners"}
         scales = constant("scales", (1.0, 1.0, float(vertical), float(horizontal)))
         return scales, OnnxNode("Resize", ("x", "", "scales"), attributes)
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        """By factors, or to a size that is a multiple of the input's."""
+        require(module.mode in ("nearest", "bilinear", "bicubic"), f"its mode is {module.mode}")
+        if module.size is None:
+            scale = module.scale_factor if isinstance(module.scale_factor, tuple) else (module.scale_factor,) * 2
+            require(all(float(factor).is_integer() for factor in scale), "its scale_factor is no whole number")
+        else:
+            require(len(x) == 3, "its input is no image")
+            pairs = list(zip(pair(module.size), x[1:], strict=True))
+            require(all(size % extent == 0 for size, extent in pairs), "its size is no multiple of the input's")
+            scale = tuple(size // extent for size, extent in pairs)
+        align_corners = bool(module.align_corners)
+        return cls.from_options(scale_factor=collapsed(scale), mode=module.mode, align_corners=align_corners)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        attributes = ahead.start.attributes
+        yield (
+            cls.from_options(
+                scale_factor=collapsed(attributes["factors"]),
+                mode={"linear": "bilinear", "cubic": "bicubic"}.get(attributes["mode"], "nearest"),
+                align_corners=attributes["rule"] == "align_corners",
+            ),
+        )

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from vggc.layers import find
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.conv import Conv2d
 from vggc.layers.layer import Layer
 from vggc.layers.linear import Linear
+from vggc.layers.pool import MaxPool2d
 
 # The options that a unit has besides those of its layer, in the order of the layers they add; each is a group of kinds.
 FOLLOWERS: Final = ("norm", "activation", "dropout")
@@ -73,6 +75,14 @@ REPEAT: Final = ShortForm(
     meaning="the same layers several times in a row",
     example="repeat: {times: 2, layers: [64, M]}",
 )
+
+STAGE_END: Final = MaxPool2d(kernel_size=2, stride=2)  # what `M` means
+
+
+def sized_pool(size: int) -> Layer:
+    """What a bare number means as `pool`."""
+    return AdaptiveAvgPool2d(output_size=size)
+
 
 UNITS: Final[dict[str, Unit]] = {unit.kind: unit for unit in (CONV, FC)}
 NESTED: Final[dict[str, ShortForm]] = {REPEAT.kind: REPEAT}  # those that contain items

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from vggc.base.diagnostics import Diagnostic, Note, Span
-from vggc.frontend.schema.units import FOLLOWERS, UNITS, Unit
+from vggc.frontend.schema.units import FOLLOWERS, STAGE_END, UNITS, Unit, sized_pool
 from vggc.frontend.spec.records_from_values import options_of, single_entry
 from vggc.frontend.text.document import Entry, Items, Leaf, Table, Value, plain
 from vggc.frontend.text.inherit import merge
 from vggc.ir.graph import Origin
 from vggc.layers import find
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.layer import Layer
-from vggc.layers.pool import MaxPool2d
 
 DEFAULT_DIVISOR: Final = 8
 
@@ -94,16 +92,14 @@ class ItemReader:
     def pool(self, value: Value) -> LayerItem:
         """The layer between features and classifier."""
         if isinstance(value, Leaf) and isinstance(value.value, int):
-            return LayerItem(
-                AdaptiveAvgPool2d(output_size=value.value), Origin(value.span, {"output_size": value.span})
-            )
+            return LayerItem(sized_pool(value.value), Origin(value.span, {"output_size": value.span}))
         return self._kind(value, Origin(value.span))
 
     def _bare_item(self, item: Leaf, number: Unit) -> Iterator[Item]:
         if isinstance(item.value, int):
             yield from self._unit(number, item, item.span)
         elif item.value == "M":
-            yield LayerItem(MaxPool2d(kernel_size=2, stride=2), Origin(item.span))
+            yield LayerItem(STAGE_END, Origin(item.span))
         else:
             yield self._kind(item, Origin(item.span))
 

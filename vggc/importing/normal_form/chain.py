@@ -1,23 +1,23 @@
-"""A graph as a chain: its operations, and the places where all paths go through one value.
+"""A graph as a chain: its operations, and the cuts where all paths go through one value.
 
-Between two such places stands one operation, or a knot of them (`x * sigmoid(x)`); a sequence of layers never reaches
+Between two such cuts stands one operation, or a knot of them (`x * sigmoid(x)`); a sequence of layers never reaches
 over a place in the middle of a knot. A residual connection is a knot that no layer explains.
 """
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf
+from typing import Final
 
+import numpy as np
 import onnx
 
+from vggc.importing.normal_form.fusion import fuse
 from vggc.importing.normal_form.layouts import arrange, channels_first
 from vggc.importing.normal_form.rules import spell
-from vggc.importing.normal_form.windows import trimmed, with_bias, with_padding
 from vggc.importing.reading.constant_folding import fold
-from vggc.importing.reading.graph_values import Constant, Operation
+from vggc.importing.reading.graph_values import Array, Constant, Operation, original
 from vggc.layers.layer import Shape
 
 
@@ -35,7 +35,7 @@ class Chain:
     gives_channels_last: bool = False
 
     @cached_property
-    def places(self) -> dict[int, str]:
+    def cuts(self) -> dict[int, str]:
         """How many operations are done -> the one value that is still needed then."""
         last: dict[str, int] = {self.output: len(self.operations)}
         for position, operation in enumerate(self.operations):
@@ -52,13 +52,13 @@ class Chain:
         return found
 
     @cached_property
-    def stops(self) -> list[int]:
-        """The places in order."""
-        return sorted(self.places)
+    def cut_positions(self) -> list[int]:
+        """The cuts in order."""
+        return sorted(self.cuts)
 
-    def next_place(self, position: int) -> int:
+    def next_cut(self, position: int) -> int:
         """The first place behind a position."""
-        return self.stops[bisect_right(self.stops, position)]
+        return self.cut_positions[bisect_right(self.cut_positions, position)]
 
 
 def read_chain(
@@ -80,7 +80,7 @@ def read_chain(
     arranged = arrange(operations, {input: x}, output, input if channels_last else None)
     if channels_last:
         input, x = channels_first(input), (x[0], x[3], x[1], x[2])
-    operations = _joined(_alive(arranged.operations, arranged.output), arranged.output, {input: x})
+    operations = fuse(_alive(arranged.operations, arranged.output), arranged.output, {input: x})
     shapes = {input: x} | {each.output: each.shape for each in operations}
     return Chain(tuple(operations), input, arranged.output, shapes, arranged.channels_last)
 
@@ -96,51 +96,53 @@ def _alive(operations: list[Operation], output: str) -> list[Operation]:
     return found[::-1]
 
 
-def _joined(operations: list[Operation], output: str, inputs: Mapping[str, Shape]) -> list[Operation]:
-    """With borders and biases inside the operations that they belong to, where nothing else takes the value between."""
-    uses = Counter(name for each in operations for name in each.data)
-    uses[output] += 1
-    shapes = {**inputs, **{each.output: each.shape for each in operations}}
-    done: dict[str, Operation] = {}
-    for operation in operations:
-        before = done.get(operation.data[0]) if operation.data else None
-        joined = None
-        if before is not None and uses[before.output] == 1:
-            joined = _with_border(before, operation) or _with_added(before, operation) or _with_bound(before, operation)
-        if joined is not None and before is not None:
-            del done[before.output]
-            operation = replace(joined, made_of=before.made_of + operation.made_of)
-        done[operation.output] = operation
-    return [
-        trimmed(each, shapes[each.data[0]]) if each.data and {"pads", "kernel"} <= each.attributes.keys() else each
-        for each in done.values()
-    ]
+# --- affine maps by channel ---
 
 
-def _with_border(before: Operation, operation: Operation) -> Operation | None:
-    """Zeros around a convolution and minus infinity around a maximum are their own padding."""
-    held = {"Conv": 0.0, "MaxPool": -inf}.get(operation.op)
-    if before.op != "Pad" or held is None or before.attributes["mode"] != "constant":
+def affine_as_batch_norm(chain: Chain, start: int) -> Chain:
+    """The chain with products and sums by channel from a cut on as a batch norm with constant statistics.
+
+    It is (x - mean) * weight + bias. Where no such operation follows the cut the chain is returned as it is.
+    """
+    shape = chain.shapes[chain.cuts[start]]
+    end, scaled = start, False
+    mean, weight, bias = (np.full(shape[1:2], value, np.float64) for value in (0, 1, 0))
+    while end + 1 in chain.cuts and (numbers := _by_channel(chain.operations[end], shape)) is not None:
+        if chain.operations[end].op == "Mul":
+            weight, bias, scaled = weight * numbers, bias * numbers, True
+        elif scaled:
+            bias = bias + numbers
+        else:
+            mean = mean - numbers
+        end += 1
+    if end == start:
+        return chain
+    replaced = chain.operations[start:end]
+    output = replaced[-1].output
+    values = {"scale": weight, "bias": bias, "mean": mean, "variance": np.full(shape[1:2], 1 - _EPSILON)}
+    output = replaced[-1].output
+    norm = Operation(
+        "BatchNormalization",
+        (
+            chain.cuts[start],
+            *(original(f"{output}/{name}", tensor.astype(np.float32)) for name, tensor in values.items()),
+        ),
+        output,
+        shape,
+        {"epsilon": _EPSILON, "momentum": 0.9},
+        tuple(node for operation in replaced for node in operation.made_of),
+    )
+    return replace(chain, operations=(*chain.operations[:start], norm, *chain.operations[end:]))
+
+
+_EPSILON: Final = 1e-5
+
+
+def _by_channel(operation: Operation, shape: Shape) -> Array | None:
+    """One number for every channel that a Mul or Add works with; None for anything else."""
+    if operation.op not in ("Mul", "Add") or len(operation.data) != 1 or operation.shape != shape or len(shape) < 2:
         return None
-    pads = before.attributes["pads"]
-    if before.attributes["value"] != held or any(map(any, pads[:2])):
+    constant = operation.constants[0]
+    if constant.shape not in ((1,) * len(shape), (1, shape[1], *(1,) * (len(shape) - 2))):
         return None
-    return with_padding(pads[2:], operation, before.inputs[0])
-
-
-def _with_added(before: Operation, operation: Operation) -> Operation | None:
-    """What is added to every channel behind a convolution or linear layer without a bias is one."""
-    if before.op not in ("Conv", "Gemm") or len(before.inputs) != 2 or operation.op != "Add":
-        return None
-    added = next((each for each in operation.inputs if isinstance(each, Constant)), None)
-    channels = (1, before.shape[1], *(1,) * (len(before.shape) - 2))
-    if added is None or added.shape != channels or operation.shape != before.shape:
-        return None
-    return with_bias(before, added, operation.output)
-
-
-def _with_bound(before: Operation, operation: Operation) -> Operation | None:
-    """A bound above behind a relu is a Clip."""
-    if before.op != "Relu" or operation.op != "Clip" or operation.attributes["min"] > 0:
-        return None
-    return replace(operation, inputs=before.inputs, attributes={"min": 0.0, "max": operation.attributes["max"]})
+    return np.broadcast_to(constant.array.ravel(), shape[1:2])

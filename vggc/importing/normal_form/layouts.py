@@ -178,7 +178,7 @@ def _pointwise(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bo
     how = waiting.how
     if operation.shape != how.shape or not (how.only_moves or how.flattens or how.spreads):
         return False
-    if any(each.size != 1 and each.ndim != len(how.shape) for each in operation.constants):
+    if any(constant.number is None and len(constant.shape) != len(how.shape) for constant in operation.constants):
         return False
     inputs = tuple(
         how.constant(each) if isinstance(each, Constant) else layouts.waiting[each].value if each else each

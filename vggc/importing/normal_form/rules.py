@@ -10,12 +10,10 @@ from vggc.importing.normal_form import arithmetic, data_movement, norms
 from vggc.importing.normal_form.builder import Builder, Rule, given, with_defaults
 from vggc.importing.normal_form.windows import average_pool, conv, global_pool, max_pool, pad, reduction, resize
 from vggc.importing.reading.graph_values import Constant, Operand, Operation, Step, UnreadableError
+from vggc.layers import all_kinds
 from vggc.layers.layer import Shape
 
-_ONE_SPELLING: Final = frozenset((
-    "DepthToSpace", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "InstanceNormalization", "LRN", "LeakyRelu",
-    "Mish", "Relu", "Selu", "Sigmoid", "Softplus", "Sqrt", "Tanh",
-))  # fmt: skip
+_INNER: Final = ("Erf", "Sqrt")  # no kind begins with them, and some have them in the middle
 
 
 def spell(steps: Iterable[Step], shapes: Mapping[str, Shape], output: str) -> tuple[list[Operation], str]:
@@ -42,7 +40,7 @@ def _foreign(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 
 
 def _as_it_is(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    if step.op not in _ONE_SPELLING:
+    if step.op not in _INNER and not any(step.op in kind.onnx_operators for kind in all_kinds().values()):
         raise UnreadableError("no layer of vggc")
     attributes = with_defaults(step)
     while inputs and inputs[-1] == "":
@@ -72,7 +70,7 @@ def _dropout(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if len(inputs) > 2 and not isinstance(inputs[2], Constant) and inputs[2]:
         raise UnreadableError("whether it drops depends on an input")
     ratio = given(step, 1, "ratio")
-    builder.emit(step, "Dropout", inputs[:1], {"p": 0.5 if ratio is None else float(ratio)}, shape=step.shapes[0])
+    builder.emit(step, "Dropout", inputs[:1], {"ratio": 0.5 if ratio is None else float(ratio)}, shape=step.shapes[0])
 
 
 def _global(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:

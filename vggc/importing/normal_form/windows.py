@@ -1,11 +1,10 @@
 """Convolutions, pools and borders in one spelling: explicit padding, no more of it than the windows reach."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from vggc.importing.normal_form.builder import Builder, constant, given, integers, scalar
-from vggc.importing.reading.graph_values import Constant, Operand, Operation, Step, UnreadableError
+from vggc.importing.reading.graph_values import Operand, Step, UnreadableError
 from vggc.layers.layer import Shape
 
 Pads = tuple[tuple[int, int], ...]  # before and behind, axis by axis
@@ -44,12 +43,6 @@ def reached(window: dict[str, Any], x: Shape, y: Shape) -> Pads:
         end = (y[i + 2] - 1) * window["strides"][i] + span
         found.append((before, max(0, end - x[i + 2] - before)))
     return tuple(found)
-
-
-def trimmed(operation: Operation, x: Shape) -> Operation:
-    """The operation with no more padding than its windows reach."""
-    attributes = dict(operation.attributes)
-    return replace(operation, attributes=attributes | {"pads": reached(attributes, x, operation.shape)})
 
 
 def conv(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
@@ -179,20 +172,3 @@ _NEAREST = (
     *(("asymmetric", "floor"), ("tf_half_pixel_for_nn", "floor")),
     *((rule, f"round_prefer_{way}") for rule in ("half_pixel", "pytorch_half_pixel") for way in ("floor", "ceil")),
 )
-
-
-# --- what stands before and behind ---
-
-
-def with_padding(pads: Pads, operation: Operation, value: Operand) -> Operation:
-    """The operation with a border that stood before it as its own padding."""
-    own = operation.attributes["pads"]
-    summed = tuple((a + c, b + d) for (a, b), (c, d) in zip(pads, own, strict=True))
-    attributes = {**operation.attributes, "pads": summed}
-    return replace(operation, inputs=(value, *operation.inputs[1:]), attributes=attributes)
-
-
-def with_bias(operation: Operation, added: Constant, output: str) -> Operation:
-    """A convolution or matrix product with what was added behind it as its bias."""
-    bias = added.reshaped((added.array.size,))
-    return replace(operation, inputs=(*operation.inputs, bias), output=output)

@@ -42,6 +42,20 @@ class Constant:
         """The extents of all axes."""
         return tuple(self.array.shape)
 
+    @property
+    def number(self) -> float | None:
+        """The only number in it; None where there are several."""
+        return float(self.array.reshape(())) if self.array.size == 1 else None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is a tensor of the file."""
+        return self.origin is not None
+
+    def is_full_of(self, value: float) -> bool:
+        """Whether all its numbers are that value."""
+        return bool((self.array == value).all())
+
     def seen(self, forward: Callable[[Array], Array], back: Callable[[Array], Array]) -> "Constant":
         """The same numbers in another arrangement, which `back` undoes."""
         before = self.origin
@@ -125,6 +139,6 @@ class Operation:
         return [each for each in self.inputs if isinstance(each, str) and each]
 
     @property
-    def constants(self) -> list[Array]:
+    def constants(self) -> list[Constant]:
         """The constants that it works with."""
-        return [each.array for each in self.inputs if isinstance(each, Constant)]
+        return [operand for operand in self.inputs if isinstance(operand, Constant)]

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from vggc.backends.text import yaml_spec
 from vggc.base.diagnostics import Source
 from vggc.base.errors import InternalError
-from vggc.frontend.schema.units import CONV, FC, UNITS, Unit
+from vggc.frontend.schema.units import CONV, FC, UNITS, Unit, sized_pool
 from vggc.importing.writing.repeats import folded
 from vggc.importing.writing.units_of_layers import Defaults, Run, best_defaults, counted, runs
 from vggc.ir.graph import Graph
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.layer import Layer
 from vggc.pipeline import read_graph
 
@@ -89,8 +88,9 @@ def _items(found: Iterable[Run], number: Unit, defaults: dict[str, Defaults]) ->
 
 
 def _pool(layer: Layer) -> str:
-    if isinstance(layer, AdaptiveAvgPool2d) and isinstance(layer.output_size, int) and not layer.allow_enlarge:
-        return str(layer.output_size)
+    size = getattr(layer, layer.main) if layer.main is not None else None
+    if isinstance(size, int) and layer == sized_pool(size):
+        return str(size)
     return yaml_spec.braced(yaml_spec.layer_text(layer))
 
 

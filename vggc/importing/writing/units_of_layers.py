@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vggc.backends.text import yaml_spec
-from vggc.frontend.schema.units import FOLLOWERS, UNITS, Unit
+from vggc.frontend.schema.units import FOLLOWERS, STAGE_END, UNITS, Unit
 from vggc.layers import KINDS
 from vggc.layers.layer import Layer
-from vggc.layers.pool import MaxPool2d
 
 Defaults = Mapping[str, str]  # what `defaults` say of a unit: the text of every option
 _NONE: Final = "none"
-_OUTPUTS: Final = ("softmax", "log_softmax", "sigmoid")  # activations of an output, which is no unit
-_STAGE_END: Final = {"kernel_size": 2, "stride": 2}  # what M means
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Run:
 
 def plain(layer: Layer, words: Mapping[str, str] | None = None) -> str:
     """A layer as an item of its own, with words in the place of some values."""
-    if isinstance(layer, MaxPool2d) and layer.changed() == _STAGE_END:
+    if layer == STAGE_END:
         return "M"
     if not layer.changed() and _says_default(layer):
         return layer.kind
@@ -136,7 +133,7 @@ def counted(found: Iterable[Run], counting: Layer | None) -> list[Run]:
     if at is None:
         return head
     run = replace(head[at], counts=True)
-    if any(layer.kind in _OUTPUTS for _, layer in run.followers):
+    if any(layer.ends_classifier for _, layer in run.followers):
         head[at : at + 1] = Run(run.layer, counts=True), *(Run(layer) for _, layer in run.followers)
     else:
         head[at] = run
