@@ -14,7 +14,8 @@ from torch import nn
 from tests.networks import compile_source
 from tests.strategies import ADAPTIVE, CHANNELS, SPATIAL, changed, layers, stacks, written
 from vggc.base.diagnostics import Source, SpecError
-from vggc.ir.geometry import extents, flatten_formula, map_formula, receptive_fields, smallest_input
+from vggc.ir import geometry
+from vggc.ir.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.conv import Conv2d
 from vggc.layers.extent import AffineFloor, Axis, Extent, least_through, window_axis
@@ -158,7 +159,7 @@ def test_formulas_of_a_network_are_its_shapes(stack: list[Layer], data: st.DataO
     here = network_at_least(stack, data, classifier=True)
     there = network_at_least(stack, data, classifier=True)
     size = dict(zip("HW", there.input[1:], strict=True))
-    formulas = [(height.formula("H"), width.formula("W")) for height, width in extents(here.graph.nodes).values()]
+    formulas = [(height.formula("H"), width.formula("W")) for height, width in geometry.extents(here.graph.nodes).values()]
     outputs = [layer.output for layer in there.layers[: len(stack)]]
     assert [tuple(value_of(each, **size) for each in pair) for pair in formulas] == [each[1:] for each in outputs]
     assert tuple(value_of(each, **size) for each in map_formula(here).split(" x ")) == outputs[-1]

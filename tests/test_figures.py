@@ -91,4 +91,4 @@ def test_formulas() -> None:
     pooled = vggc.compile("vgg16")
     assert geometry.flatten_formula(pooled) == "512 * 7 * 7"
     assert geometry.smallest_input(pooled.graph.nodes) == (224, 224)
-    assert geometry.smallest_input(pooled.graph, "features") == (32, 32)
+    assert geometry.smallest_input(pooled.graph.section("features")) == (32, 32)
