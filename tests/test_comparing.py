@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 import vggc
 from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
 from tests.test_cli import run
-from vggc.authoring import comparing, scatter_svg
+from vggc.authoring import comparing
 from vggc.authoring.comparing import COLUMNS, Row, compare
 from vggc.authoring.network_figures import FIGURES
-from vggc.authoring.scatter import HEIGHT, WIDTH, lay_out, overlap
 from vggc.backends.text.network_json import data
 from vggc.cli.exits import Exit
 from vggc.drawing.axes import PlotAxis, amount
+from vggc.drawing.scatter import HEIGHT, WIDTH, DataPoint, lay_out, overlap
 from vggc.frontend.text.sources import stock_names
 from vggc.model import Network
 
@@ -94,7 +94,7 @@ def test_for_programs() -> None:
 
 
 def test_no_label_of_the_stock_specs_covers_anything() -> None:
-    scatter = lay_out(compare(stock()).rows)
+    scatter = lay_out([DataPoint(network.name, network.params, network.macs) for network in stock()])
     assert scatter.unlabelled == 0
     assert sorted(line for label in scatter.labels for line in label.lines) == stock_names()
     for one, other in combinations(scatter.labels, 2):
@@ -113,19 +113,15 @@ def test_no_label_of_the_stock_specs_covers_anything() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=40))
 def test_labels_never_overlap_however_the_points_lie(sizes: list[tuple[int, int]]) -> None:
-    rows = [
-        Row(f"network_{i}", network(f"vggc: 1\nname: n\ninput: [{a}, {b}, 3]\nfeatures: [{a}]\nclassifier: none\n"), ())
-        for i, (a, b) in enumerate(sizes)
-    ]
-    scatter = lay_out(rows)
-    assert len(scatter.points) == len(rows)
+    scatter = lay_out([DataPoint(f"network_{i}", 10 * a * a, a * b) for i, (a, b) in enumerate(sizes)])
+    assert len(scatter.points) == len(sizes)
     assert not any(overlap(one.box, other.box) for one, other in combinations(scatter.labels, 2))
-    assert scatter.unlabelled + sum(len(label.lines) for label in scatter.labels) <= len(rows)
+    assert scatter.unlabelled + sum(len(label.lines) for label in scatter.labels) <= len(sizes)
 
 
 def test_the_picture_is_svg_that_escapes_and_follows_the_mode() -> None:
     row = Row('a<b>&"c', network(SMALL), ())
-    text = scatter_svg.emit(comparing.Comparison((), (row,)))
+    text = comparing.picture(comparing.Comparison((), (row,)))
     root = ET.fromstring(text)
     assert 'a<b>&"c' in [each.text for each in root.iter(f"{SVG}text")]
     assert "prefers-color-scheme:dark" in text

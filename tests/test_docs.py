@@ -13,8 +13,7 @@ import docs.console as console
 import docs.reference as reference
 from tests.networks import compile_source
 from vggc import cli, compile
-from vggc.authoring import scatter_svg
-from vggc.authoring.comparing import compare
+from vggc.authoring.comparing import compare, picture
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Source
 from vggc.base.version import __version__
@@ -102,8 +101,8 @@ def test_every_shown_answer_is_the_one_printed(page: str, tmp_path: Path) -> Non
 
 
 def test_the_shown_picture_is_current() -> None:
-    picture = scatter_svg.emit(compare([compile(name) for name in stock_names()]))
-    assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == picture
+    expected = picture(compare([compile(name) for name in stock_names()]))
+    assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == expected
 
 
 def _generated() -> list[tuple[str, str]]:

@@ -11,7 +11,9 @@ from typing import Any, Final
 from vggc.authoring.diff_markdown import code, table
 from vggc.authoring.network_figures import FIGURES, Figure, Value, file_of
 from vggc.backends.text.text_summary import aligned
-from vggc.base.words import compact
+from vggc.base.words import compact, plural
+from vggc.drawing import scatter_svg
+from vggc.drawing.scatter import DataPoint
 from vggc.ir.network import Network
 
 COLUMNS: Final = (
@@ -115,6 +117,13 @@ def as_json(comparison: Comparison) -> str:
     keys = [figure.key for figure in comparison.figures]
     rows = [{"name": row.name, **dict(zip(keys, row.values, strict=True))} for row in comparison.rows]
     return json.dumps(rows, indent=1) + "\n"
+
+
+def picture(comparison: Comparison) -> str:
+    """The params of every network to the right and its MACs upwards, as the text of an SVG file."""
+    points = [DataPoint(row.name, row.network.params, row.network.macs) for row in comparison.rows]
+    title = f"Params and MACs of {plural(len(points), 'network')}"
+    return scatter_svg.emit(points, scatter_svg.PlotTexts(title, "params", "MACs"))
 
 
 FORMATS: Final[dict[str, Callable[[Comparison], str]]] = {

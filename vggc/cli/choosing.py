@@ -105,10 +105,10 @@ def _check_columns(keys: Iterable[str | None]) -> None:
 
 
 def _draw(comparison: "Comparison", file: Path) -> None:
-    from vggc.authoring import scatter_svg
+    from vggc.authoring import comparing
     from vggc.base.staging import write_text
 
-    write_text(file, scatter_svg.emit(comparison))
+    write_text(file, comparing.picture(comparison))
     click.echo(f"wrote {file}", err=True)
 
 

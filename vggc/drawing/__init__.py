@@ -9,5 +9,5 @@ notebook_html, html_page                            the picture and the table of
 
 svg_theme   what all of them share: colours, light and dark, the lengths of texts
 draw        the table of formats: what `vggc draw` does
-axes        the axes of a plot
+axes, scatter, scatter_svg                          a scatter plot: its axes, points and labels -> SVG
 """
