@@ -32,7 +32,7 @@ class PlotAxis:
         return PlotAxis(max(0.0, least - free) if least >= 0 else least - free, most + free, False)
 
     def place(self, value: float) -> float:
-        """Where a value stands, from 0 to 1."""
+        """The place of a value, from 0 to 1."""
         return ((log10(value) if self.logarithmic else value) - self.low) / (self.high - self.low)
 
     def marks(self) -> list[float]:

@@ -47,12 +47,12 @@ class Flowchart:
 
 def flowchart(network: Network) -> Flowchart:
     """The flowchart of a network; units that repeat are one box, or one frame, with the number of times."""
-    shown = elided(repeats(units(network)), MAX_REPEATS, left_out)
+    parts = elided(repeats(units(network)), MAX_REPEATS, left_out)
     content: list[FlowBox | FlowFrame] = [FlowBox(INPUT, (INPUT, typeset(network.input)), "input")]
-    for section, group in groupby(enumerate(shown), key=lambda item: item[1].units[0].base.node.section):
+    for section, group in groupby(enumerate(parts), key=lambda item: item[1].units[0].base.node.section):
         boxes = tuple(_content(repeat, f"n{position}") for position, repeat in group)
         content += [FlowFrame(section, section, boxes)] if section in ("features", "classifier") else boxes
-    return Flowchart(tuple(content), tuple(map(tuple, _paths(_arrows(shown)))))
+    return Flowchart(tuple(content), tuple(map(tuple, _paths(_arrows(parts)))))
 
 
 def _boxes(content: Iterable[FlowBox | FlowFrame]) -> Iterator[FlowBox]:
@@ -67,7 +67,7 @@ def _content(repeat: Repeat, name: str) -> FlowBox | FlowFrame:
     times = f"{repeat.times} {TIMES}"
     if repeat.period == 1:
         return _box(repeat, 0, name, f"{times} " if repeat.times > 1 else "")
-    boxes = (_box(repeat, position, each, "") for position, each in enumerate(_names(repeat, name)))
+    boxes = (_box(repeat, position, inner, "") for position, inner in enumerate(_names(repeat, name)))
     return FlowFrame(name, times, tuple(boxes))
 
 
@@ -85,11 +85,11 @@ def _box(repeat: Repeat, position: int, name: str, times: str) -> FlowBox:
     return FlowBox(name, tuple(lines), unit.base.layer.group)
 
 
-def _arrows(shown: Sequence[Repeat]) -> list[tuple[str, str]]:
+def _arrows(parts: Sequence[Repeat]) -> list[tuple[str, str]]:
     """The boxes that every box takes values from; of a repeat those of its first round."""
     boxes = {INPUT: INPUT}  # of every value
     arrows: dict[tuple[str, str], None] = {}
-    for number, repeat in enumerate(shown):
+    for number, repeat in enumerate(parts):
         names = _names(repeat, f"n{number}")
         for position, unit in enumerate(repeat.units):
             name = names[position % repeat.period]

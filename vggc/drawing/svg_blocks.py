@@ -26,7 +26,7 @@ class Block:
     """What is shown as one thing: a layer and the bands that follow it, `times` over.
 
     `groups` are the colours from left to right, `shape` is that of the output, (C, H, W) or (F,). An ellipsis has no
-    groups, and stands for the layers that are left out.
+    groups, and represents the layers that are left out.
     """
 
     names: tuple[str, ...]
@@ -48,7 +48,7 @@ class Block:
 
     @property
     def size(self) -> str:
-        """The text under the block: channels or features, or what an ellipsis stands for."""
+        """The text under the block: channels or features, or how many layers an ellipsis represents."""
         if self.is_ellipsis:
             return f"{self.layers} layers"
         return str(self.shape[0]) if is_map(self.shape) else typeset(self.shape)

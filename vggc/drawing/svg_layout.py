@@ -1,4 +1,4 @@
-"""Where everything stands in the picture of a network: blocks -> a Diagram of solids, arrows and labels.
+"""Where everything is in the picture of a network: blocks -> a Diagram of solids, arrows and labels.
 
 Lengths are in units of the SVG's viewBox.
 """
@@ -127,7 +127,7 @@ def _below(block: Block, x: float, y: float) -> Iterator[Label]:
 
 @dataclass(frozen=True, slots=True)
 class BlockRow:
-    """Stages from left to right along an axis; an arrow stands where the figure goes on in another row."""
+    """Stages from left to right along an axis; an arrow shows that the figure goes on in another row."""
 
     stages: tuple[Stage, ...]
     first: bool

@@ -19,7 +19,7 @@ COLOURS: Final = {
 }
 DARK_TEXT: Final = "#1f2328"
 
-# Classes have a prefix because a style in a picture that stands inside a page holds for the whole page.
+# Classes have a prefix because a style in a picture inside a page applies to the whole page.
 _LIGHT: Final = ".vggc-paper{fill:#fff}.vggc-ink{fill:#1f2328}.vggc-pale{fill:#59636e}.vggc-arrow{stroke:#59636e}"
 _DARK: Final = ".vggc-paper{fill:#0d1117}.vggc-ink{fill:#f0f6fc}.vggc-pale{fill:#9198a1}.vggc-arrow{stroke:#9198a1}"
 _PALE: Final = "color-mix(in srgb,currentColor 68%,transparent)"

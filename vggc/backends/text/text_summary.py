@@ -10,13 +10,13 @@ from vggc.ir.network import Network, ShapedLayer
 
 HEADER: Final = ("layer", "alias", "kind", "output", "params", "MACs", "sees")
 RIGHT: Final = (False, False, False, True, True, True, True)
-_LABEL: Final = 17  # columns of the labels of the totals
+LABEL_WIDTH: Final = 17  # columns of the labels of the totals
 
 
 def emit(network: Network) -> str:
     """The text of the table; shapes without the batch axis, counts per sample."""
-    found = (f"{label:{_LABEL}}{words}" for label, words in totals(network))
-    return "\n".join([title(network), "", *aligned(rows(network), RIGHT), "", *found]) + "\n"
+    lines = (f"{label:{LABEL_WIDTH}}{words}" for label, words in totals(network))
+    return "\n".join([title(network), "", *aligned(rows(network), RIGHT), "", *lines]) + "\n"
 
 
 def title(network: Network) -> str:
@@ -54,7 +54,7 @@ def _row(layer: ShapedLayer, field: tuple[ReceptiveField, ReceptiveField]) -> tu
 
 def seen(field: tuple[ReceptiveField, ReceptiveField]) -> str:
     """A receptive field in words: `212`, `3x7`, or `all`."""
-    height, width = (each.extent for each in field)
+    height, width = (sight.extent for sight in field)
     if height is None or width is None:
         return "all"
     return str(height) if height == width else f"{height}x{width}"
@@ -89,7 +89,7 @@ def torchinfo_mult_adds(network: Network) -> tuple[int, int, int]:
     """
     bias = other = 0
     for layer in network.layers:
-        tensors = layer.layer.tensors(layer.input)
+        tensors = layer.layer.tensors(*layer.shapes)
         if layer.layer.is_weight_layer:
             positions = layer.output[1] * layer.output[2] if len(layer.output) == 3 else 1
             bias += sum(positions * shape[0] for name, shape in tensors.items() if name == "bias")

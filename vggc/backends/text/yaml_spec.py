@@ -40,7 +40,7 @@ def _lines(graph: Graph) -> Iterator[str]:
         yield "classifier:"
         yield from _items(graph, "classifier")
     else:
-        # A graph that was cut behind its features: what is left of the way to the classifier closes them.
+        # A graph that was cut after its features: what is left between them and the classifier ends them.
         yield from _items(graph, "avgpool")
         yield from _items(graph, "flatten")
         yield "classifier: none"
@@ -70,8 +70,8 @@ def counting_node(graph: Graph) -> Node | None:
     if classes is None or not head:
         return None
     layer, option = head[-1].layer, str(head[-1].layer.main)
-    limits = (each for each in get_args(layer.annotation(option)) if isinstance(each, Limits))
-    counts = getattr(layer, option) == classes.count and any(each.classes for each in limits)
+    limits = (hint for hint in get_args(layer.annotation(option)) if isinstance(hint, Limits))
+    counts = getattr(layer, option) == classes.count and any(limit.classes for limit in limits)
     return head[-1] if counts else None
 
 
@@ -103,10 +103,10 @@ def classes_text(classes: Classes) -> str:
 def closing(header: Header) -> Iterator[str]:
     """The lines of everything that is no layer and no heading."""
     if header.init:
-        schemes = (f"{key}: {picked_text(scheme)}" for key, scheme in header.init.items())
+        schemes = (f"{key}: {record_text(scheme)}" for key, scheme in header.init.items())
         yield f"init: {{{', '.join(schemes)}}}"
     if header.expect:
-        yield f"expect: {{{', '.join(expectation_text(each) for each in header.expect)}}}"
+        yield f"expect: {{{', '.join(map(expectation_text, header.expect))}}}"
     if header.allow:
         yield f"allow: {value_text(header.allow)}"
     if header.preprocess is not None:
@@ -125,15 +125,15 @@ def expectation_text(expectation: Expectation) -> str:
 
 
 def field_text(value: object) -> str:
-    """The value of a field of `train`, which may be picked from a vocabulary."""
+    """The value of a field of `train`, which may be a record of a vocabulary, such as an optimizer."""
     if isinstance(value, Record):
-        return picked_text(value)
+        return record_text(value)
     if isinstance(value, tuple) and value and isinstance(value[0], Record):
-        return f"[{', '.join(picked_text(each) for each in value)}]"
+        return f"[{', '.join(map(record_text, value))}]"
     return value_text(value)
 
 
-def picked_text(record: Record) -> str:
+def record_text(record: Record) -> str:
     """A kind with its options, or alone."""
     assert isinstance(record, Named)
     options = record.changed()
@@ -143,7 +143,7 @@ def picked_text(record: Record) -> str:
 def value_text(value: object) -> str:
     """A value in YAML's flow style, read back by the reader as the same value."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {value_text(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {value_text(item)}' for key, item in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{_joined(value)}]"
     if isinstance(value, bool):
@@ -154,7 +154,7 @@ def value_text(value: object) -> str:
 
 
 def _joined(values: Iterable[object]) -> str:
-    return ", ".join(value_text(each) for each in values)
+    return ", ".join(map(value_text, values))
 
 
 # Words, paths upwards, and amounts.
