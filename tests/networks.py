@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from vggc import pipeline
+from vggc.analysis.shapes import MAX_MEMORY
 from vggc.base.diagnostics import Source
 from vggc.frontend.text.document import Table
 from vggc.model import Network
@@ -42,9 +43,11 @@ classifier: none
 ALL: Final = {"small": SMALL, "plain": PLAIN, "headless": HEADLESS}
 
 
-def compile_source(source: Source, overrides: Iterable[Table] = (), until: str | None = None) -> Network:
-    """Compile a source to the network that users hold."""
-    compiled = pipeline.compile_source(source, overrides, until=until)
+def compile_source(
+    source: Source, overrides: Iterable[Table] = (), until: str | None = None, max_memory: int = MAX_MEMORY
+) -> Network:
+    """Compile a source to the network of the public interface."""
+    compiled = pipeline.compile_source(source, overrides, until=until, max_memory=max_memory)
     return Network(compiled.graph, compiled.layers)
 
 

@@ -307,7 +307,7 @@ def test_the_last_whole_network_is_known_while_the_text_is_wrong() -> None:
     for text in (SMALL.replace("[8,", "[8, ["), SMALL.replace("[8,", "[8, [[")):
         documents.put("u", None, text)
         documents.analysis("u")
-        assert documents.last_valid("u") is whole
+        assert documents.get("u").last_valid is whole
 
 
 def test_hints_above_what_is_being_written_stay() -> None:
@@ -482,7 +482,7 @@ def test_broken_texts_are_answered(seed: int) -> None:
         analysis = documents.analysis("u")
         if analysis is None:
             continue
-        sound, lines = documents.last_valid("u"), analysis.source.lines
+        sound, lines = documents.get("u").last_valid, analysis.source.lines
         for found in lsp_diagnostics(analysis, "u", positions):
             assert found.range.start <= found.range.end
             assert found.range.end.line < len(lines)

@@ -154,7 +154,7 @@ class _Inference:
             return
         self.blamed.add((code, place))
         if place in origin.shared:
-            notes = (*notes, Note("note", f"so in the unit at {origin.span}", origin.span))
+            notes = (*notes, Note("note", f"in the unit at {origin.span}", origin.span))
         if origin.anchor is not None:
             notes = (*notes, Note("note", f"a rewrite put it at {origin.anchor}", origin.anchor))
         if len(self.diagnostics) <= MAX_DIAGNOSTICS:

@@ -7,8 +7,7 @@ from typing import Final
 
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Diagnostic, Span
-from vggc.frontend.text.document import Entry, Items, Table, Value
-from vggc.frontend.text.values import to_flow
+from vggc.frontend.text.document import Entry, Items, Table, Value, to_flow
 from vggc.ir.network import Network
 from vggc.lsp.publish_diagnostics import UNNECESSARY
 from vggc.lsp.spec_analysis import Analysis, Location

@@ -12,8 +12,8 @@ from vggc.base.diagnostics import Source
 from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.wording import is_choice
 from vggc.frontend.text.detection import is_spec_file
+from vggc.frontend.text.document import to_flow
 from vggc.frontend.text.sources import stock_names
-from vggc.frontend.text.values import to_flow
 from vggc.ir.network import Network
 from vggc.lsp import schema_queries
 from vggc.lsp.cursor import Cursor, cursor_at

@@ -10,8 +10,12 @@ from vggc.lsp.spec_analysis import Analysis, analyse, is_for_vggc
 
 
 @dataclass(slots=True)
-class _OpenText:
-    """An open text; `path` is None if it was never saved. `last_valid` is the last analysis that gave a network."""
+class OpenText:
+    """An open text and its analysis.
+
+    `path` is None if it was never saved, `version` the editor's number of the text. `last_valid` is the last analysis
+    that gave a network, which is used while the text is being changed.
+    """
 
     path: Path | None
     text: str
@@ -25,12 +29,12 @@ class Documents:
     """The open texts by URI."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _OpenText] = {}
+        self._open: dict[str, OpenText] = {}
 
     def put(self, uri: str, path: Path | None, text: str, version: int | None = None) -> list[str]:
         """Open a text, or replace it; returns the open specs that extend it, whose analyses are dropped."""
         previous = self._open.get(uri)
-        opened = _OpenText(path, text, version)
+        opened = OpenText(path, text, version)
         if previous is not None:
             opened.last_valid, opened.seconds = previous.last_valid, previous.seconds
         self._open[uri] = opened
@@ -51,17 +55,9 @@ class Documents:
             text.analysis = None
         return list(children)
 
-    def text(self, uri: str) -> str | None:
-        """The open text."""
-        return self._open[uri].text if uri in self._open else None
-
-    def version(self, uri: str) -> int | None:
-        """The editor's version number of a text."""
-        return self._open[uri].version if uri in self._open else None
-
-    def seconds(self, uri: str) -> float:
-        """How long the last analysis of a text took."""
-        return self._open[uri].seconds if uri in self._open else 0.0
+    def get(self, uri: str) -> OpenText:
+        """An open text; an empty one if nothing of that name is open."""
+        return self._open.get(uri) or OpenText(None, "", None)
 
     def analysis(self, uri: str) -> Analysis | None:
         """The analysis of a spec; None if no such text is open, or it is not a spec."""
@@ -75,10 +71,6 @@ class Documents:
                 opened.last_valid = opened.analysis
             opened.seconds = opened.analysis.seconds
         return opened.analysis
-
-    def last_valid(self, uri: str) -> Analysis | None:
-        """The last analysis of a text that gave a network, which is used while the text is being changed."""
-        return self._open[uri].last_valid if uri in self._open else None
 
     def _fetch(self, path: Path, span: Span) -> Source:
         """A parent from the editor if it is open, otherwise from the disk."""

@@ -1,4 +1,4 @@
-"""Hover: the meaning of the word under the cursor, and the layers that it stands for."""
+"""Hover: the meaning of the word under the cursor, and the layers that it refers to."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -90,7 +90,7 @@ def _brief(name: str, schema: Schema, required: bool) -> str:
 
 
 def _layers(analysis: Analysis, cursor: Cursor) -> Iterator[str]:
-    """The layers that the word stands for; for a key about the whole network, the network in a few lines."""
+    """The layers that the word refers to; for a key about the whole network, the network in a few lines."""
     if analysis.network is not None and (cursor.path or (cursor.word,))[0] in ("vggc", "name", "extends"):
         yield _overview(analysis.network)
     elif (path := _layers_path(cursor)) and (layers := layers_of(analysis, path)):

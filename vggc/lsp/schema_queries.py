@@ -1,6 +1,6 @@
 """Queries on the schema: which keys and words are legal at a path, and what they mean."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from vggc.base.records import Named
@@ -17,21 +17,12 @@ Path = Sequence[str | int]
 _RECORDS: Final = INITIALIZERS | OPTIMIZERS | SCHEDULES | AUGMENTATIONS
 
 
-def leaves(schema: Schema) -> Iterator[Schema]:
-    """The alternatives of a schema, without the wrapper around a reference that has a description."""
-    for leaf in alternatives(schema):
-        if "allOf" in leaf:
-            yield from leaves(leaf["allOf"][0])
-        else:
-            yield leaf
-
-
 def at(path: Path) -> list[Schema]:
     """The alternatives for the value at a path; none if the path is not legal."""
     schemas = [root()]
     for step in path:
         inner = (_step(schema, step) for schema in schemas)
-        schemas = [leaf for schema in inner if schema is not None for leaf in leaves(schema)]
+        schemas = [leaf for schema in inner if schema is not None for leaf in alternatives(schema)]
     return schemas
 
 
@@ -87,7 +78,7 @@ def _annotation(schema: Schema, keyword: str) -> Any:
 
 def type_of(schema: Schema) -> str:
     """The legal values of a key as a phrase."""
-    types = list(leaves(schema))
+    types = list(alternatives(schema))
     if not any(types):
         return "any value"
     phrase = expected(types)
@@ -130,7 +121,7 @@ def example(word: str) -> str | None:
 
 def options(schema: Schema) -> tuple[dict[str, Schema], list[str]]:
     """The options of a kind, and the names of those that cannot be left out."""
-    for leaf in leaves(schema):
+    for leaf in alternatives(schema):
         if leaf.get("type") == "object" and not is_choice(leaf):
             return leaf["properties"], leaf.get("required", [])
     return {}, []

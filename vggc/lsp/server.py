@@ -67,7 +67,7 @@ class SpecServer(LanguageServer):
     def _schedule(self, uri: str, inherited: bool) -> None:
         if uri in self._scheduled:
             self._scheduled.pop(uri).cancel()
-        delay = min(self.documents.seconds(uri), MAX_DELAY)
+        delay = min(self.documents.get(uri).seconds, MAX_DELAY)
         self._scheduled[uri] = asyncio.get_running_loop().call_later(delay, self._publish, uri, inherited)
 
     def _publish(self, uri: str, inherited: bool) -> None:
@@ -78,7 +78,7 @@ class SpecServer(LanguageServer):
             return
         (self._published.discard if analysis is None else self._published.add)(uri)
         diagnostics = [] if analysis is None else lsp_diagnostics(analysis, uri, self.positions)
-        version = self.documents.version(uri)
+        version = self.documents.get(uri).version
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics, version=version))
         if inherited:
             self._refresh_hints()
@@ -154,7 +154,7 @@ def _completion(ls: SpecServer, params: types.CompletionParams) -> list[types.Co
         return _first_line(ls, uri)
     analysis, line, column = location
     snippets = _supports_snippets(ls.client_capabilities)
-    return complete(analysis.source, line, column, ls.documents.last_valid(uri), ls.positions, snippets)
+    return complete(analysis.source, line, column, ls.documents.get(uri).last_valid, ls.positions, snippets)
 
 
 def _supports_snippets(editor: types.ClientCapabilities) -> bool:
@@ -165,7 +165,7 @@ def _supports_snippets(editor: types.ClientCapabilities) -> bool:
 
 def _first_line(ls: SpecServer, uri: str) -> list[types.CompletionItem]:
     """In a text that is empty or has only the beginning of this line: the line that makes it a spec."""
-    if not FIRST_LINE.startswith((ls.documents.text(uri) or "").strip()):
+    if not FIRST_LINE.startswith(ls.documents.get(uri).text.strip()):
         return []
     return [types.CompletionItem(FIRST_LINE, kind=types.CompletionItemKind.Snippet, detail="begin a spec")]
 
@@ -185,7 +185,7 @@ def _inlay_hints(ls: SpecServer, params: types.InlayHintParams) -> list[types.In
     if analysis is None:
         return []
     lines, positions = analysis.source.lines, ls.positions
-    hints = inlay_hints(analysis, ls.documents.last_valid(uri), range.start.line, range.end.line)
+    hints = inlay_hints(analysis, ls.documents.get(uri).last_valid, range.start.line, range.end.line)
     return [
         types.InlayHint(positions.position(lines, line, len(lines[line])), text, padding_left=True)
         for line, text in hints.items()

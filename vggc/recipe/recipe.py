@@ -1,7 +1,7 @@
 """`preprocess` and `train`: what belongs to a model besides its layers, as records.
 
 Both are validated like the rest of a spec, kept in its expansion, and travel in the ONNX file's metadata. The words are
-torch's: optimizers and schedules have rooms of their own. Nothing of this is imported for a spec without a recipe.
+torch's. Nothing of this is imported for a spec without a recipe.
 """
 
 from collections.abc import Mapping

@@ -117,8 +117,8 @@ def alternatives(schema: Schema) -> Iterator[Schema]:
     """The members of a union, with references and nested unions resolved; a schema that is no union is its only one."""
     if "$ref" in schema:
         yield from alternatives(definition(schema["$ref"].rpartition("/")[2]))
-    elif "anyOf" in schema:
-        for member in schema["anyOf"]:
+    elif "anyOf" in schema or "allOf" in schema:  # `allOf` has one member, a reference that has a description
+        for member in schema.get("anyOf") or schema["allOf"]:
             yield from alternatives(member)
     else:
         yield schema

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span
 from vggc.base.words import joined, quoted
@@ -12,8 +12,7 @@ from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.json_schema import alternatives
 from vggc.frontend.schema.validation import Violation, violations
 from vggc.frontend.schema.wording import expected, is_choice, legal_words
-from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, plain
-from vggc.frontend.text.values import describe
+from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, describe, plain
 from vggc.layers import find
 
 Path = tuple[str | int, ...]
@@ -96,11 +95,11 @@ def _causes(located: list[LocatedViolation], suppressed: frozenset[Span]) -> Ite
             yield item._replace(violation=violation)
 
 
-def _misspelt(found: Iterable[Violation]) -> set[tuple[Path, str | None]]:
+def _misspelt(items: Iterable[Violation]) -> set[tuple[Path, str | None]]:
     """The legal keys that unknown keys are similar to, which are not reported as missing."""
     return {
         (violation.path[:-1], suggestions.similar(str(violation.path[-1]), list(violation.schema["properties"])))
-        for violation in found
+        for violation in items
         if violation.rule == "additionalProperties"
     }
 
@@ -192,8 +191,7 @@ def _explain_length(item: LocatedViolation) -> Explanation:
 
 
 def _explain_pattern(item: LocatedViolation) -> Explanation:
-    violation = item.violation
-    return "E103", item.must_be(), suggestions.for_pattern(violation.bound, violation.instance)
+    return "E103", item.must_be(), suggestions.for_pattern(item.violation.bound, item.violation.instance)
 
 
 def _explain_repeated(item: LocatedViolation) -> Explanation:
@@ -201,21 +199,19 @@ def _explain_repeated(item: LocatedViolation) -> Explanation:
 
 
 def _explain_bound(item: LocatedViolation) -> Explanation:
-    rule = _BOUNDS[item.violation.rule](item.violation)
-    return "E103", f"{item.subject} {rule}; this is {describe(item.value)}", []
+    rule, bound = item.violation.rule, item.violation.bound
+    limit = f"{bound:,}" if rule == "maximum" and isinstance(bound, int) else str(bound)
+    words = _BOUNDS[rule].format(limit=limit, title=item.violation.schema.get("title"))
+    return "E103", f"{item.subject} {words}; this is {describe(item.value)}", []
 
 
-def _most(bound: Any) -> str:
-    return f"{bound:,}" if isinstance(bound, int) else str(bound)
-
-
-_BOUNDS: Final[dict[str, Callable[[Violation], str]]] = {
-    "minimum": lambda violation: f"must be at least {violation.bound}",
-    "exclusiveMinimum": lambda violation: f"must be greater than {violation.bound}",
-    "maximum": lambda violation: f"must be at most {_most(violation.bound)}",
-    "exclusiveMaximum": lambda violation: f"must be less than {violation.bound}",
-    "minProperties": lambda violation: f"names no {violation.schema.get('title')}",
-    "maxLength": lambda violation: f"must have at most {violation.bound} characters",
+_BOUNDS: Final = {
+    "minimum": "must be at least {limit}",
+    "exclusiveMinimum": "must be greater than {limit}",
+    "maximum": "must be at most {limit}",
+    "exclusiveMaximum": "must be less than {limit}",
+    "minProperties": "names no {title}",
+    "maxLength": "must have at most {limit} characters",
 }
 _EXPLANATIONS: Final[dict[str, Callable[[LocatedViolation], Explanation]]] = {
     "type": _explain_type,

@@ -1,9 +1,11 @@
 """`Document`: the values of a YAML text, each with its span."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vggc.base.diagnostics import Diagnostic, Span, SpecError
+from vggc.base.words import MAX_QUOTE, printable, quoted
 from vggc.frontend.text.scalars import Scalar
 
 
@@ -76,3 +78,30 @@ def plain(value: Value) -> object:
     if isinstance(value, Items):
         return [plain(item) for item in value.items]
     return {key: plain(entry.value) for key, entry in value.entries.items()}
+
+
+def describe(value: Value) -> str:
+    """A value as it is written, shortened."""
+    if isinstance(value, Leaf) and isinstance(value.value, str):
+        return quoted(value.value) if value.value else "an empty word"
+    if isinstance(value, Leaf):
+        return _text_of(value) or "nothing"
+    what, count = ("list", len(value.items)) if isinstance(value, Items) else ("mapping", len(value.entries))
+    return f"a {what} of {count}" if count else f"an empty {what}"
+
+
+def to_flow(value: object) -> str:
+    """A Python value, such as an example in the schema, as YAML in flow style."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(to_flow, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {to_flow(item)}' for key, item in value.items())}}}"
+    return str(value)
+
+
+def _text_of(leaf: Leaf) -> str:
+    """The text of a number or another scalar without its anchor."""
+    span = leaf.span
+    text = span.source.lines[span.line][span.column : span.end_column]
+    text = re.sub(r"&\S+\s*", "", text)
+    return printable(text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 3]}...")

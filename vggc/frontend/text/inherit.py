@@ -14,10 +14,9 @@ from typing import Final
 
 from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError
 from vggc.base.words import quoted
-from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, Value
+from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, Value, describe
 from vggc.frontend.text.parser import parse
 from vggc.frontend.text.sources import find_spec, read_source, stock_names
-from vggc.frontend.text.values import describe
 
 MAX_ANCESTORS: Final = 16
 _NOT_INHERITED: Final = ("vggc", "name", "extends")

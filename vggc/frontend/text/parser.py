@@ -136,27 +136,28 @@ class _DocumentParser:
         self._count(1, event)
         anchor: str | None = event.anchor  # type: ignore[attr-defined]  # scalars and collections all have one
         if anchor is None:
-            return self._anchored(event, depth)
+            return self._content(event, depth)
         before = self.values
         self.open_anchors.add(anchor)
-        value = self._anchored(event, depth)
+        value = self._content(event, depth)
         self.open_anchors.discard(anchor)
         self.anchors[anchor] = (value, self.values - before + 1)
         return value
 
-    def _anchored(self, event: events.Event, depth: int) -> Value:
+    def _content(self, event: events.Event, depth: int) -> Value:
         if not isinstance(event, events.ScalarEvent) and depth > MAX_DEPTH:
             help = Note("help", "no spec needs that many; is a bracket repeated?")
             raise self._stop("E009", f"this is nested deeper than {MAX_DEPTH} levels", event, help)
-        value = self._untagged(event, depth)
+        value: Value
+        if isinstance(event, events.ScalarEvent):
+            value = self._leaf(event)
+        elif isinstance(event, events.SequenceStartEvent):
+            value = self._items(event, depth)
+        else:
+            value = self._table(event, depth)
         if getattr(event, "tag", None) not in (None, "!"):
             self._refuse_tag(event, value)
         return value
-
-    def _untagged(self, event: events.Event, depth: int) -> Value:
-        if isinstance(event, events.ScalarEvent):
-            return self._leaf(event)
-        return self._items(event, depth) if isinstance(event, events.SequenceStartEvent) else self._table(event, depth)
 
     def _refuse_tag(self, event: Any, value: Value) -> None:
         mark = event.start_mark

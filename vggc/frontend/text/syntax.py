@@ -191,33 +191,29 @@ def _tag(failure: _Failure) -> Explanation:
     return start._replace(end_column=end), "tags are not allowed in a spec", help
 
 
+_OPEN_QUOTE: Final = _at_start("this quote is never closed", "write the same quote at the end of the value")
+_ESCAPE: Final = _at_failure(
+    "inside double quotes a `\\` begins an escape, and YAML does not know this one",
+    "write the value in single quotes, where a `\\` is only a `\\`; or write `\\\\`",
+)
+_DASH: Final = _at_failure(
+    "a `-` cannot begin a list here", "put each `- ` on a line of its own below, or write the list as [a, b]"
+)
+_QUESTION_MARK: Final = _at_failure("a `?` cannot begin a key here", "quote the value if it belongs to it")
+_BLOCK_SCALAR: Final = _at_failure(
+    "a `|` or `>` begins a text on the lines below, and nothing may follow it on its own line",
+    "quote the value if the sign belongs to it",
+)
+
 # The first pattern that matches PyYAML's message explains it; the words are those of libyaml and of PyYAML's parser.
 _RULES: Final[list[tuple[str, Explain]]] = [
     (r"tab character|'\\t'", _TAB),
     (r"flow (sequence|mapping): (did not find )?expected ',' or", _unclosed_bracket),
-    (
-        r"quoted scalar: found unexpected",
-        _at_start("this quote is never closed", "write the same quote at the end of the value"),
-    ),
-    (
-        r"unknown escape|escape (code|sequence)|hexadecimal|character code",
-        _at_failure(
-            "inside double quotes a `\\` begins an escape, and YAML does not know this one",
-            "write the value in single quotes, where a `\\` is only a `\\`; or write `\\\\`",
-        ),
-    ),
+    (r"quoted scalar: found unexpected", _OPEN_QUOTE),
+    (r"unknown escape|escape (code|sequence)|hexadecimal|character code", _ESCAPE),
     (r"mapping values are not allowed", _unexpected_colon),
-    (
-        r"sequence entries are not allowed",
-        _at_failure(
-            "a `-` cannot begin a list here",
-            "put each `- ` on a line of its own below, or write the list as [a, b]",
-        ),
-    ),
-    (
-        r"mapping keys are not allowed",
-        _at_failure("a `?` cannot begin a key here", "quote the value if it belongs to it"),
-    ),
+    (r"sequence entries are not allowed", _DASH),
+    (r"mapping keys are not allowed", _QUESTION_MARK),
     (r"block (mapping|collection): (did not find expected (key|'-')|expected <block end>)", _unexpected_line),
     (r"could not find expected ':'", _missing_colon),
     (r"cannot start any token", _unexpected_character),
@@ -226,11 +222,5 @@ _RULES: Final[list[tuple[str, Explain]]] = [
     (r"directive|incompatible YAML", _directive),
     (r"document start", _end_of_document),
     (r"\btag\b", _tag),
-    (
-        r"block scalar",
-        _at_failure(
-            "a `|` or `>` begins a text on the lines below, and nothing may follow it on its own line",
-            "quote the value if the sign belongs to it",
-        ),
-    ),
+    (r"block scalar", _BLOCK_SCALAR),
 ]
