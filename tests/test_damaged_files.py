@@ -85,11 +85,11 @@ PNG: Final = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is no ONNX file, or was cut short"),
-        (PNG, "is no ONNX file, or was cut short"),
-        (bytes(range(256)) * 4, "is no ONNX file, or was cut short"),
-        (TINY.encode(), "is no ONNX file, or was cut short"),
-        (b"\x08\x08", "is no ONNX file, or was cut short: it holds no graph"),
+        (b"", "is not an ONNX file, or was cut short"),
+        (PNG, "is not an ONNX file, or was cut short"),
+        (bytes(range(256)) * 4, "is not an ONNX file, or was cut short"),
+        (TINY.encode(), "is not an ONNX file, or was cut short"),
+        (b"\x08\x08", "is not an ONNX file, or was cut short: it holds no graph"),
     ],
 )
 def test_a_foreign_file(content: bytes, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +101,7 @@ def test_what_is_no_file_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[st
     path = str(tmp_path / "x.onnx")
     assert "no such file" in verify_by_command(path, capsys=capsys)
     os.mkfifo(path)
-    assert "is no ordinary file; copy what it gives into one" in verify_by_command(path, capsys=capsys)
+    assert "is not an ordinary file; copy what it gives into one" in verify_by_command(path, capsys=capsys)
     assert "is a folder; name the ONNX file in it" in verify_by_command(str(tmp_path), capsys=capsys)
 
 
@@ -129,5 +129,5 @@ def test_data_outside_the_folder(location: str, tmp_path: Path, capsys: pytest.C
                 entry.value = location.replace("ABSOLUTE", str(tmp_path / "secret"))
     (folder / "x.onnx").write_bytes(model.SerializeToString())
     said = verify_by_command(str(folder / "x.onnx"), capsys=capsys)
-    inside = {"pipe": "which is no ordinary file; copy both", "missing": "which is missing; copy both"}
-    assert inside.get(location, "outside its own folder, and is not read for that; have its author") in said
+    inside = {"pipe": "which is not an ordinary file; copy both", "missing": "which is missing; copy both"}
+    assert inside.get(location, "outside its own folder, so it is not read; ask its author") in said

@@ -31,7 +31,7 @@ from vggc.model import Network
 from vggc.pipeline import read_graph
 from vggc.verify.outputs import relative_l2
 from vggc.verify.report import Report
-from vggc.verify.revealing_weights import telling_weights
+from vggc.verify.revealing_weights import revealing_weights
 from vggc.verify.sessions import Array, newest_opset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -110,7 +110,7 @@ def test_the_examples_come_back_as_what_they_are(kind: str, opset: int) -> None:
 
 def write(compiled: Network, path: Path, opset: int = 17, *, metadata: bool = True, seed: int = 0) -> Path:
     """A file of ours, written without asking whether its outputs can be verified."""
-    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled, seed).items()}
+    state = {name: tensor.contiguous() for name, tensor in revealing_weights(compiled, seed).items()}
     lowered = onnx_model.lower(compiled, opset)
     if not metadata:
         del lowered.model.metadata_props[:]
@@ -145,7 +145,7 @@ def test_random_networks_come_back(metadata: bool, text: str, opset: int) -> Non
     if metadata:
         assert expanded(imported.text) == expanded(text)
     x = torch.randn(2, *compiled.input, generator=torch.Generator().manual_seed(0))
-    state = telling_weights(compiled)
+    state = revealing_weights(compiled)
     module = compiled.module().eval()
     expected = outputs(module, state, x)
     exact = outputs(module.double(), {name: each.double() for name, each in state.items()}, x.double())
@@ -266,7 +266,7 @@ def test_a_file_that_was_changed_by_passes_gives_back_the_spec_before_them(
     passes: list[str], precision: str, tmp_path: Path
 ) -> None:
     compiled = network(SMALL.replace("pool: 2\n", "pool: 1\n"))
-    torch.save(telling_weights(compiled), tmp_path / "w.pt")
+    torch.save(revealing_weights(compiled), tmp_path / "w.pt")
     file = tmp_path / "x.onnx"
     vggc.export_onnx(compiled, file, weights=tmp_path / "w.pt", passes=passes, precision=precision)  # type: ignore[arg-type]
     imported = vggc.import_onnx(file)

@@ -15,7 +15,7 @@ import vggc
 from tests.networks import SMALL, network
 from vggc.backends.onnx import onnx_model, onnx_writer
 from vggc.layers import all_kinds
-from vggc.verify.revealing_weights import telling_weights
+from vggc.verify.revealing_weights import revealing_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,7 +40,7 @@ def base(text: str, opset: int) -> bytes:
     compiled = network(text)
     lowered = onnx_model.lower(compiled, opset)
     del lowered.model.metadata_props[:]
-    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled).items()}
+    state = {name: tensor.contiguous() for name, tensor in revealing_weights(compiled).items()}
     with tempfile.TemporaryDirectory() as folder:
         onnx_writer.write(lowered, lambda name: state[name].numpy(), Path(folder) / "x.onnx")
         return (Path(folder) / "x.onnx").read_bytes()

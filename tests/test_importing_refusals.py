@@ -175,7 +175,7 @@ def test_opsets_before_7(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"vggc: 1\n", b"\x08\x08\x12", b"PK\x03\x04" * 50], ids=range(4))
 def test_files_that_are_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
-    with pytest.raises(vggc.ProductError, match=r"x\.onnx is no ONNX file"):
+    with pytest.raises(vggc.ProductError, match=r"x\.onnx is not an ONNX file"):
         vggc.import_onnx(tmp_path / "x.onnx")
 
 

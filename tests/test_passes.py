@@ -45,9 +45,9 @@ def exported(compiled: Network, folder: Path, *passes: str, **options: object) -
 
 def weights(compiled: Network) -> dict[str, torch.Tensor]:
     """Weights under which no batch norm is the identity and every layer shows."""
-    from vggc.verify.revealing_weights import telling_weights
+    from vggc.verify.revealing_weights import revealing_weights
 
-    return telling_weights(compiled, seed=5)
+    return revealing_weights(compiled, seed=5)
 
 
 def module(compiled: Network) -> torch.nn.Sequential:

@@ -18,7 +18,7 @@ from vggc.layers.layer import Layer
 from vggc.passes import PASSES, prepare
 from vggc.verify.outputs import relative_l2
 from vggc.verify.report import TOLERANCES
-from vggc.verify.revealing_weights import telling_weights
+from vggc.verify.revealing_weights import revealing_weights
 from vggc.verify.sessions import newest_opset
 
 TELLING = SMALL.replace("linear: {normal: 0.05}", "linear: kaiming_normal")
@@ -54,7 +54,7 @@ def test_every_kind_exports_and_verifies_in_every_opset(cls: type[Layer], tmp_pa
 def test_every_kind_in_float16(cls: type[Layer], tmp_path: Path) -> None:
     """float32 at both ends, and nothing wider between them than what ONNX insists on."""
     compiled = network(spec_of(cls))
-    torch.save(telling_weights(compiled), tmp_path / "w.pt")
+    torch.save(revealing_weights(compiled), tmp_path / "w.pt")
     for opset in (13, 18, newest_opset()):
         path = tmp_path / f"{opset}.onnx"
         report = vggc.export_onnx(compiled, path, weights=tmp_path / "w.pt", opset=opset, precision="float16").report
@@ -196,7 +196,7 @@ def test_calibration_that_cannot_be(words: str, message: str, tmp_path: Path, mo
 
 
 def test_calibration_without_int8_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(vggc.ProductError, match="of use to int8 alone"):
+    with pytest.raises(vggc.ProductError, match="only used for int8"):
         vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", calibration=images(4))
 
 

@@ -23,9 +23,9 @@ from vggc.passes import prepare
 from vggc.verify.module_check import check_module
 from vggc.verify.outputs import relative_l2
 from vggc.verify.reference import Reference
-from vggc.verify.revealing_weights import telling_weights
+from vggc.verify.revealing_weights import revealing_weights
 from vggc.verify.sessions import Array, newest_opset, open_session
-from vggc.verify.structure import _inferred_shapes
+from vggc.verify.structure import inferred_shapes
 
 MAX_VALUES = 100_000  # of a map, so that a chain of enlargements stays fast
 FEATURES = [kind for kind in KINDS if kind not in ("linear", "flatten")]
@@ -85,7 +85,7 @@ def test_expanding_changes_nothing(text: str) -> None:
 @given(specs(), st.integers(13, newest_opset()))
 def test_onnx_infers_and_onnxruntime_computes_the_same(text: str, opset: int) -> None:
     compiled = network(text)
-    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled).items()}
+    state = {name: tensor.contiguous() for name, tensor in revealing_weights(compiled).items()}
     lowered = onnx_model.lower(compiled, opset)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.onnx"
@@ -101,7 +101,7 @@ def outputs(module: nn.Module, state: dict[str, torch.Tensor], x: torch.Tensor) 
 
 def _hold(compiled: Network, lowered: onnx_model.Lowered, path: Path, state: dict[str, torch.Tensor]) -> None:
     onnx.checker.check_model(str(path), full_check=True)
-    inferred = _inferred_shapes(onnx.load(str(path)), lowered)
+    inferred = inferred_shapes(onnx.load(str(path)), lowered)
     for layer in (each for each in compiled.layers if each.layer.group != "dropout"):
         name = lowered.boundaries[layer.path]
         assert name == "input" or inferred[name] == list(layer.output)
@@ -129,7 +129,7 @@ def test_passes_compute_what_they_promise_or_are_refused(text: str, passes: set[
     except ProductError as error:
         assert str(error).startswith("not supported: --")
         return
-    state = {name: tensor.contiguous() for name, tensor in telling_weights(compiled).items()}
+    state = {name: tensor.contiguous() for name, tensor in revealing_weights(compiled).items()}
     reference = Reference(program, compiled.module().eval())
     exact = Reference(program, compiled.module().eval().double())
     with tempfile.TemporaryDirectory() as folder:

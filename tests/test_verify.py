@@ -17,7 +17,7 @@ from tests.networks import PLAIN, SMALL, network
 from vggc.base.errors import VerificationError
 from vggc.verify.outputs import compare, perturbed, relative_l2
 from vggc.verify.report import FLOAT32
-from vggc.verify.revealing_weights import telling_weights
+from vggc.verify.revealing_weights import revealing_weights
 from vggc.weights.loading import save_weights
 
 RELATIVE_L2 = FLOAT32.relative_l2
@@ -217,10 +217,10 @@ def test_the_intermediate_values_are_not_all_held(file: Path, monkeypatch: pytes
 
     asked: list[list[str]] = []
     original = bisection._run_until
-    monkeypatch.setattr(bisection, "MAX_HELD", 1)
+    monkeypatch.setattr(bisection, "MAX_BYTES", 1)
     monkeypatch.setattr(
-        bisection, "_run_until", lambda model, lowered, names, *rest: asked.append(names) or original(
-            model, lowered, names, *rest)
+        bisection, "_run_until", lambda structure, names, *rest: asked.append(names) or original(
+            structure, names, *rest)
     )  # fmt: skip
 
     def change(model: onnx.ModelProto) -> None:
@@ -375,7 +375,7 @@ def test_a_file_that_is_no_model(content: bytes, tmp_path: Path) -> None:
 
 def test_a_truncated_file(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(vggc.ProductError, match="is no ONNX file"):
+    with pytest.raises(vggc.ProductError, match="is not an ONNX file"):
         vggc.verify_onnx(file)
 
 
@@ -418,7 +418,7 @@ def test_no_norm_undoes_what_a_control_perturbs(hides: nn.Module) -> None:
 
 
 def test_telling_weights_tell_every_channel_from_the_next_and_from_a_fresh_one() -> None:
-    for name, values in telling_weights(network(SMALL)).items():
+    for name, values in revealing_weights(network(SMALL)).items():
         if name.endswith("num_batches_tracked"):
             continue
         assert values.std() > 0.05, name

@@ -119,7 +119,7 @@ def test_a_fault_in_a_static_file_is_one_on_images_alone(tmp_path: Path) -> None
         with pytest.raises(vggc.VerificationError) as caught:
             vggc.verify_onnx(path, calibration=calibration)
         assert caught.value.report.verdict == verdict
-    with pytest.raises(vggc.ProductError, match="of use to int8 files alone"):
+    with pytest.raises(vggc.ProductError, match="only used for int8 files"):
         vggc.verify_onnx(vggc.export_onnx(network(TELLING), tmp_path / "y.onnx").path, calibration="images")
 
 

@@ -13,7 +13,7 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress
 from vggc.benching.measurement import ENGINES, Engine
 from vggc.ir.network import Network
-from vggc.verify.file_origin import Making, embedded_network, embedded_program, embedded_weights
+from vggc.verify.file_origin import FileOrigin, embedded_network, embedded_program, embedded_weights
 from vggc.verify.model_file import data_files, read_model
 from vggc.verify.structure import inputs as inputs_of
 from vggc.weights.key_matching import Matching
@@ -108,7 +108,7 @@ def of_file(path: Path, size: Sequence[int] | None = None) -> BenchSubject:
         raise ProductError(f"{path} has {len(values)} inputs: none of them can be given a size")
     if size is None and network is not None and len(values) == 1:
         size = _size_of_spec(network, values[0])
-    quantised = network is not None and Making.of(model, path.name).precision == "int8"
+    quantised = network is not None and FileOrigin.of(model, path.name).precision == "int8"
     batches = [axes[0] for value in values if (axes := _axes(value)) and isinstance(axes[0], int)]
     subject = BenchSubject(
         path.name,

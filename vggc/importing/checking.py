@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import nn
 
 from vggc.base.progress import Progress
 from vggc.ir.program import Program
+from vggc.verify.output_check import OutputCheck
 from vggc.verify.reference import Reference
 from vggc.verify.report import Measurement
-from vggc.verify.trial import Run, Trial
-
-Weights = dict[str, torch.Tensor]
+from vggc.verify.sessions import Run, State
 
 
 def check(
@@ -19,7 +17,7 @@ def check(
     module: nn.Sequential,
     run: Run,
     batch: int | None,
-    reweighed: Callable[[Weights], tuple[Run, Weights]],
+    reweighed: Callable[[State], tuple[Run, State]],
     report: Measurement,
     progress: Progress,
 ) -> None:
@@ -36,23 +34,4 @@ def check(
     """
     reference = Reference(program, module.eval())
     samples = [each if batch is None else each._replace(batch=batch) for each in reference.samples()]
-    trial = Trial(reference, report, progress=progress)
-    own = dict(module.state_dict())
-    trial.compare("own", own, run, samples)
-    label = "with its own weights"
-    if not trial.finite:
-        report.reason = trial.overflow()
-        return
-    if not trial.differs() and trial.says_little():
-        for kind, weights in reference.telling_weights():
-            other, taken = reweighed(weights)
-            if not taken:
-                break
-            label = f"with {kind} weights"
-            trial.compare(kind, {**own, **taken}, other, samples[:2])
-            if trial.differs() or trial.is_seen_widely():
-                break
-    if trial.differs():
-        report.verdict, report.reason = "mismatch", trial.difference(label)
-    else:
-        report.verdict, report.reason = trial.verdict()
+    OutputCheck(reference, report, progress=progress).run("own", run, samples, reweighed)

@@ -39,13 +39,10 @@ from vggc.ir.network import Network
 from vggc.ir.program import PassNote
 from vggc.layers.layer import Shape
 from vggc.layers.reshape import Identity
-from vggc.verify.model_file import read_model
+from vggc.verify.model_file import opset_of, read_model, sha256_of
 from vggc.verify.reference import SEEDS_AND_BATCHES
 from vggc.verify.report import Report
-from vggc.verify.sessions import FAILURES, open_session, runner
-from vggc.verify.structure import opset_of
-from vggc.verify.trial import Run
-from vggc.verify.verification import sha256_of
+from vggc.verify.sessions import FAILURES, Run, open_session, runner
 
 _CHANNELS_LAST: Final = (
     "the file takes images as (batch, height, width, channels), and the network (batch, channels, height, width): "

@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import onnx
 
-from vggc.importing.checking import Weights
 from vggc.importing.reading.graph_values import Array, Constant
-from vggc.verify.sessions import open_session, runner
-from vggc.verify.trial import Run
+from vggc.verify.sessions import Run, State, open_session, runner
 
 
 class Reweighed:
@@ -27,7 +25,7 @@ class Reweighed:
             name: each for name, each in tensors.items() if each.origin is not None and uses[each.origin.name] == 2
         }
 
-    def __call__(self, weights: Weights) -> tuple[Run, Weights]:
+    def __call__(self, weights: State) -> tuple[Run, State]:
         taken = {name: weights[name] for name in self.tensors}
         replaced: dict[str, Array] = {}
         for name, values in taken.items():

@@ -14,7 +14,7 @@ from torch import nn
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.base.words import dimensions
-from vggc.importing.checking import Weights, check
+from vggc.importing.checking import check
 from vggc.importing.recognition.torch_modules import MORE, ModuleLayer, read_modules
 from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
@@ -23,8 +23,7 @@ from vggc.ir.program import PassNote, program
 from vggc.layers.layer import Shape
 from vggc.layers.reshape import Identity
 from vggc.verify.report import Measurement
-from vggc.verify.sessions import Array
-from vggc.verify.trial import Run
+from vggc.verify.sessions import Array, Run, State
 
 
 def find_model(name: str) -> nn.Module:
@@ -119,17 +118,17 @@ class _Original:
         """The model's own output."""
         return self._run(x, {})
 
-    def reweighed(self, weights: Weights) -> tuple[Run, Weights]:
+    def reweighed(self, weights: State) -> tuple[Run, State]:
         """The model with other weights, where no two layers share them."""
         uses = Counter(self.names.values())
         taken = {name: values for name, values in weights.items() if uses[self.names[name]] == 1}
         replaced = {self.names[name]: values for name, values in taken.items()}
         return lambda x: self._run(x, replaced), taken
 
-    def _run(self, x: torch.Tensor, replaced: Weights) -> Array:
+    def _run(self, x: torch.Tensor, replaced: State) -> Array:
         try:
             with torch.no_grad(), redirect_stdout(sys.stderr):
-                output = torch.func.functional_call(self.model, replaced, (x,))
+                output = torch.func.functional_call(self.model, dict(replaced), (x,))
         except Exception as error:  # it is not our code, and may raise anything
             raise ProductError(f"{self.source} fails on an input of {dimensions(x.shape)}: {error}") from error
         if not isinstance(output, torch.Tensor):

@@ -1,7 +1,7 @@
-"""The first layer that differs: by what its nodes say, or by what comes out of it."""
+"""The first layer that differs: in its nodes and tensors, or in its output."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -11,27 +11,24 @@ import torch
 from vggc.backends.onnx.onnx_model import Lowered
 from vggc.ir.graph import Origin
 from vggc.ir.network import ShapedLayer
-from vggc.verify.int8_tensors import stands_for
+from vggc.verify.int8_tensors import is_quantized_form
 from vggc.verify.model_file import EMBEDDED
 from vggc.verify.outputs import relative_l2
 from vggc.verify.reference import Reference
 from vggc.verify.report import Culprit, Tolerance
 from vggc.verify.sessions import Array, open_session
-from vggc.verify.structure import node_differences, tensor_differences
+from vggc.verify.structure import Structure
 
 _LINE: Final = 60  # characters of a line that are quoted
-MAX_HELD: Final = 64 * 2**20  # bytes of intermediate values that are compared at once
+MAX_BYTES: Final = 64 * 2**20  # of intermediate values that are compared at once
 
 
 def first_difference(
     reference: Reference,
     state: Mapping[str, torch.Tensor],
-    model: onnx.ModelProto,
-    lowered: Lowered,
+    structure: Structure,
     tolerance: Tolerance,
     replaced: Mapping[str, Array] | None = None,
-    *,
-    folder: Path,
 ) -> Culprit | None:
     """The first layer whose output in onnxruntime differs from torch's; None where the values cannot be found.
 
@@ -41,16 +38,14 @@ def first_difference(
     Args:
         reference: what the file ought to compute, at the size of the spec.
         state: the weights of the reference.
-        model: the file.
-        lowered: the same as it ought to be.
+        structure: the file, beside what it ought to hold.
         tolerance: how far the values may differ.
         replaced: initializers that take the place of the file's.
-        folder: where the model's data lies, if it has any in a file beside it.
     """
-    names = {output for node in model.graph.node for output in node.output}
-    sample = reference.samples()[0]
-    x = reference.input(sample)
-    differing = _layers_that_differ(lowered, model)
+    lowered = structure.lowered
+    names = {output for node in structure.model.graph.node for output in node.output}
+    x = reference.input(reference.samples()[0])
+    differing = _layers_that_differ(structure)
     before = 0.0
     values: dict[str, Array] = {}
     groups = _groups([layer for layer in _layers(lowered) if lowered.boundaries[layer.path] in names])
@@ -59,8 +54,8 @@ def first_difference(
             continue
         name = lowered.boundaries[path]
         if name not in values:
-            names_of_group = [lowered.boundaries[each.path] for each in next(groups)]
-            values = _run_until(model, lowered, names_of_group, x, replaced, folder)
+            outputs = [lowered.boundaries[layer.path] for layer in next(groups)]
+            values = _run_until(structure, outputs, x, replaced)
         error = relative_l2(values[name].astype(np.float32).reshape(expected.shape), expected)
         if error > tolerance.relative_l2:
             return culprit(_blamed(lowered, path), differing.get(path, ""), error, before)
@@ -68,13 +63,13 @@ def first_difference(
     return None
 
 
-def first_structural_difference(lowered: Lowered, model: onnx.ModelProto) -> Culprit | None:
+def first_structural_difference(structure: Structure) -> Culprit | None:
     """The first layer whose nodes or tensors' shapes are not those that were lowered."""
-    differing = _layers_that_differ(lowered, model)
-    other = tensor_differences(lowered, model)
-    for step in lowered.program.steps:
-        misshapen = next((other[each.name] for each in step.tensors.values() if each.name in other), "")
-        if difference := differing.get(step.value, misshapen):
+    nodes = _layers_that_differ(structure)
+    tensors = structure.tensor_differences()
+    for step in structure.lowered.program.steps:
+        misshapen = next((tensors[tensor.name] for tensor in step.tensors.values() if tensor.name in tensors), "")
+        if difference := nodes.get(step.value, misshapen):
             return culprit(step.layer, difference)
     return None
 
@@ -82,7 +77,7 @@ def first_structural_difference(lowered: Lowered, model: onnx.ModelProto) -> Cul
 def layer_of(lowered: Lowered, tensor: str) -> Culprit | None:
     """The layer whose tensor of that name was altered."""
     for step in lowered.program.steps:
-        if any(stands_for(tensor, each.name) for each in step.tensors.values()):
+        if any(is_quantized_form(tensor, derived.name) for derived in step.tensors.values()):
             return culprit(step.layer, f"{tensor} is not the one that was written")
     return None
 
@@ -93,7 +88,7 @@ def culprit(layer: ShapedLayer, difference: str, error: float | None = None, bef
 
 
 def _place(origin: Origin) -> str:
-    """Where a layer stands; with its line where that is of the spec in a file, which nobody has at hand."""
+    """Where a layer is written; with the line itself where that is in the spec embedded in a file."""
     span = origin.span
     if span is None or not span.source.name.endswith(EMBEDDED):
         return str(origin)
@@ -112,45 +107,42 @@ def _blamed(lowered: Lowered, path: str) -> ShapedLayer:
     return next(layer for layer in lowered.program.network.layers if layer.path == node)
 
 
-def _layers_that_differ(lowered: Lowered, model: onnx.ModelProto) -> dict[str, str]:
+def _layers_that_differ(structure: Structure) -> dict[str, str]:
     """For the layers of the network whose nodes differ from those that were lowered: how."""
     by_step: dict[str, str] = {}
-    for name, difference in node_differences(lowered.model, model).items():
+    for name, difference in structure.node_differences().items():
         by_step.setdefault(name.partition("/")[0], difference)
-    return {step.value: by_step[step.path] for step in lowered.program.steps if step.path in by_step}
+    return {step.value: by_step[step.path] for step in structure.lowered.program.steps if step.path in by_step}
 
 
 def _groups(layers: list[ShapedLayer]) -> Iterator[list[ShapedLayer]]:
+    """The layers in groups whose outputs fit into memory together."""
     group: list[ShapedLayer] = []
-    held = 0
+    total = 0
     for layer in layers:
-        size = 4 * int(np.prod(layer.output))
-        if group and held + size > MAX_HELD:
+        size = 4 * prod(layer.output)
+        if group and total + size > MAX_BYTES:
             yield group
-            group, held = [], 0
+            group, total = [], 0
         group.append(layer)
-        held += size
+        total += size
     if group:
         yield group
 
 
 def _run_until(
-    model: onnx.ModelProto,
-    lowered: Lowered,
-    names: list[str],
-    x: torch.Tensor,
-    replaced: Mapping[str, Array] | None,
-    folder: Path,
+    structure: Structure, names: list[str], x: torch.Tensor, replaced: Mapping[str, Array] | None
 ) -> dict[str, Array]:
     """The values of those names, from a copy of the model that ends with them."""
     names = list(dict.fromkeys(names))
+    lowered = structure.lowered
     elements = {value.name: value.type.tensor_type.elem_type for value in lowered.model.graph.value_info}
     shortened = onnx.ModelProto()
-    shortened.CopyFrom(model)
+    shortened.CopyFrom(structure.model)
     del shortened.graph.output[:]
     shortened.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, elements.get(name, onnx.TensorProto.FLOAT), None) for name in names
     )
-    session = open_session(shortened.SerializeToString(), replaced, folder=folder)
-    found = session.run(names, {lowered.program.input.name: x.numpy()})
-    return dict(zip(names, found, strict=True))
+    session = open_session(shortened.SerializeToString(), replaced, folder=structure.path.parent)
+    values = session.run(names, {lowered.program.input.name: x.numpy()})
+    return dict(zip(names, values, strict=True))

@@ -1,57 +1,68 @@
-"""What an ONNX file says of itself: how it was made, the spec in it, and the weights that it holds."""
+"""What an ONNX file says of how it was made, the spec in it, and the weights that it holds."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import get_args
 
+import onnx
+import torch
+from torch import nn
+
+from vggc.backends.torch import torch_module
 from vggc.base.diagnostics import Source, SpecError
 from vggc.base.errors import ProductError
 from vggc.ir.network import Network
+from vggc.ir.program import Program
+from vggc.passes import PASSES, prepare
 from vggc.pipeline import compile_source
-from vggc.verify.model_file import EMBEDDED
+from vggc.verify.int8_tensors import dequantized
+from vggc.verify.model_file import EMBEDDED, state
+from vggc.verify.report import Precision
 from vggc.weights.key_matching import Matching
-
-if TYPE_CHECKING:
-    import onnx
-    from torch import nn
-
-    from vggc.ir.program import Program
-    from vggc.verify.verification import Precision
+from vggc.weights.loading import assign
 
 
 @dataclass(frozen=True)
-class Making:
-    """How a file was made, by what it says of itself."""
+class FileOrigin:
+    """How a file was made, by its metadata: whether by vggc, with which passes, and in which precision."""
 
     by_vggc: bool
     passes: tuple[str, ...]
-    precision: "Precision"
+    precision: Precision
 
     @classmethod
-    def of(cls, model: "onnx.ModelProto", name: str) -> "Making":
-        from vggc.passes import PASSES
-        from vggc.verify.report import TOLERANCES
+    def of(cls, model: onnx.ModelProto, name: str) -> "FileOrigin":
+        """The origin of a model that is called `name` in errors.
 
-        metadata = {each.key: each.value for each in model.metadata_props}
+        Raises:
+            ProductError: its metadata names a pass or a precision that this version of vggc does not know.
+        """
+        metadata = metadata_of(model)
         try:
             passes = json.loads(metadata.get("vggc.passes", "[]"))
         except ValueError:
             passes = None
         precision = metadata.get("vggc.precision", "float32")
-        if not isinstance(passes, list) or not set(map(str, passes)) <= PASSES.keys() or precision not in TOLERANCES:
-            raise ProductError(f"{name} says that it was made in a way that this version of vggc does not know")
+        known = isinstance(passes, list) and set(map(str, passes)) <= PASSES.keys()
+        if not known or precision not in get_args(Precision):
+            raise ProductError(f"{name} was made with passes or a precision that this version of vggc does not know")
         by_vggc = "vggc.version" in metadata and metadata.get("vggc.exporter", "vggc") == "vggc"
-        return cls(by_vggc, tuple(passes), precision)  # type: ignore[arg-type]  # one of the table
+        return cls(by_vggc, tuple(passes), precision)  # type: ignore[arg-type]  # one of the literals
 
 
-def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
+def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
+    """The metadata of a model by its keys."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def embedded_network(model: onnx.ModelProto, name: str) -> Network:
     """The network whose spec is embedded in an ONNX file.
 
     Raises:
         ProductError: the file holds no spec of vggc, or one that does not compile.
     """
-    metadata = {each.key: each.value for each in model.metadata_props}
+    metadata = metadata_of(model)
     if "vggc.spec" not in metadata:
         raise ProductError(f"{name} holds no spec; name one: vggc verify {name} SPEC")
     try:
@@ -60,42 +71,33 @@ def embedded_network(model: "onnx.ModelProto", name: str) -> Network:
         raise ProductError(f"the spec in {name} does not compile: {error}") from error
 
 
-def embedded_program(network: Network, model: "onnx.ModelProto", name: str) -> "Program":
-    """What a network became in a file, by the passes that the file says it was made with.
+def embedded_program(network: Network, model: onnx.ModelProto, name: str) -> Program:
+    """The program of a network after the passes that the file says it was made with.
 
     Raises:
-        ProductError: it says something that this version of vggc does not know.
+        ProductError: this version of vggc does not know them.
     """
-    from vggc.passes import prepare
-
-    return prepare(network, Making.of(model, name).passes)
+    return prepare(network, FileOrigin.of(model, name).passes)
 
 
-def embedded_weights(program: "Program", model: "onnx.ModelProto", file: Path) -> "nn.Sequential":
-    """The module with the weights that a file holds, taken back through what the passes and quantising made of them.
+def embedded_weights(program: Program, model: onnx.ModelProto, file: Path) -> nn.Sequential:
+    """The module with the weights that a file holds, as they were before passes and quantising.
 
     Raises:
         ProductError: they are not those of the network.
     """
-    import torch
-
-    from vggc.backends.torch import torch_module
-    from vggc.verify import model_file
-    from vggc.verify.int8_tensors import dequantized
-    from vggc.weights.loading import assign
-
-    made = Making.of(model, file.name)
-    found = model_file.state(model, file)
-    if made.precision == "int8":
-        found = dequantized(found)
-    state = {} if made.by_vggc else dict(found)
-    for tensor in (each for step in program.steps for each in step.tensors.values()):
-        if tensor.name in found and tuple(found[tensor.name].shape) == tensor.shape:
-            values = found[tensor.name].float().numpy()
-            state |= {key: torch.from_numpy(each) for key, each in tensor.restore(values).items()}
+    origin = FileOrigin.of(model, file.name)
+    tensors = state(model, file)
+    if origin.precision == "int8":
+        tensors = dequantized(tensors)
+    weights = {} if origin.by_vggc else dict(tensors)
+    for derived in (derived for step in program.steps for derived in step.tensors.values()):
+        if derived.name in tensors and tuple(tensors[derived.name].shape) == derived.shape:
+            restored = derived.restore(tensors[derived.name].float().numpy())
+            weights |= {key: torch.from_numpy(values) for key, values in restored.items()}
     module = torch_module.allocate(program.network)
-    # What other makers keep beside the weights are constants of their nodes; whether they are right, the outputs say.
-    report = assign(module, state, file.name, Matching(allow_left_over=() if made.by_vggc else ("*",)))
+    # Other exporters keep constants of their nodes beside the weights; whether these are right, the outputs show.
+    report = assign(module, weights, file.name, Matching(allow_left_over=() if origin.by_vggc else ("*",)))
     if not report.complete:
         raise ProductError(
             f"the weights are not those of {program.network.name}\n{report}\n"

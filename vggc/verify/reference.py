@@ -18,7 +18,7 @@ from vggc.ir.program import Program
 from vggc.passes import PASSES
 from vggc.passes.pass_definition import Computation
 from vggc.verify.outputs import relative_l2
-from vggc.verify.revealing_weights import balanced, telling_weights
+from vggc.verify.revealing_weights import balanced, revealing_weights
 from vggc.verify.sessions import Array
 
 SEEDS_AND_BATCHES: Final = ((0, 1), (1, 2), (2, 3))
@@ -54,7 +54,7 @@ class Reference:
         self.program = program
         self.module = module
         self.span = span
-        self.inputs = [torch.from_numpy(each) for each in inputs]
+        self.inputs = [torch.from_numpy(x) for x in inputs]
         self.expected = _Expected(program, module)
 
     def samples(self) -> list[Sample]:
@@ -63,7 +63,7 @@ class Reference:
             spatial = slice(1, 3) if self.program.input.dtype == "uint8" else slice(2, 4)
             return [Sample(i, len(x), (x.shape[spatial][0], x.shape[spatial][1])) for i, x in enumerate(self.inputs)]
         sizes = _sizes(self.program)
-        return [Sample(*each, sizes[i % len(sizes)]) for i, each in enumerate(SEEDS_AND_BATCHES)]
+        return [Sample(seed, batch, sizes[i % len(sizes)]) for i, (seed, batch) in enumerate(SEEDS_AND_BATCHES)]
 
     def input(self, sample: Sample) -> torch.Tensor:
         """Random values (batch, C, H, W), or an image of noise, uint8 (batch, H, W, C)."""
@@ -79,12 +79,12 @@ class Reference:
             return least + (greatest - least) * torch.rand(shape, generator=generator)
         return torch.randn(shape, generator=generator)
 
-    def telling_weights(self) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
-        """Other weights, under which more shows in the output than under untrained ones, and what they are called: the
-        first do for most networks, the second for the rest.
+    def revealing_weights(self) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        """Weights that reveal more errors than untrained ones, by name: the first suit most networks, the second the
+        rest.
         """
         network = self.program.network
-        weights = telling_weights(network)
+        weights = revealing_weights(network)
         yield "He", weights
         x = self.input(Sample(len(SEEDS_AND_BATCHES), 2, self.samples()[0].size))
         yield "balanced", balanced(network, weights, self.expected.network_input(x))
@@ -109,7 +109,7 @@ class Reference:
         with torch.no_grad(), without_hints():
             x = self.expected.network_input(x)
             for layer, y in evaluate(
-                network, self.module, x, lambda each, xs: with_state(each, self.module, state)(*xs)
+                network, self.module, x, lambda layer, xs: with_state(layer, self.module, state)(*xs)
             ):
                 yield layer.path, y.clone().numpy()
 

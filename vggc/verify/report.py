@@ -15,6 +15,7 @@ from vggc.base.words import compact, in_bytes
 from vggc.ir.program import PassNote
 
 Verdict = Literal["verified", "mismatch", "inconclusive"]
+Precision = Literal["float32", "float16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Tolerance:
 
     def widened(self, rounding: float) -> "Tolerance":
         """The same for a network in which rounding to float32 alone adds up to an error of that size."""
-        wanted = _OF_ROUNDING * rounding * self.roundoff / self.relative_l2
-        factor = min(self.widest, max(1.0, wanted))
+        needed = _OF_ROUNDING * rounding * self.roundoff / self.relative_l2
+        factor = min(self.widest, max(1.0, needed))
         return replace(self, relative_l2=factor * self.relative_l2, relative_maximum=factor * self.relative_maximum)
 
     @property
@@ -60,10 +61,10 @@ _OF_ERROR: Final = 10
 _OF_TOLERANCE: Final = 0.1
 
 # Correct float32 files of untrained VGGs stay below 3e-6. Float16 has a unit roundoff of 5e-4, int8 a step of 1/255 of
-# the range, and both add up over the layers. A network may amplify rounding, as a norm behind a norm does: where a
+# the range, and both add up over the layers. A network may amplify rounding, as a norm after a norm does: where a
 # tolerance is missed, torch's own rounding in that network is measured against float64. How many winners float16 and
 # int8 change is reported, and no reason to refuse a file.
-TOLERANCES: Final = {
+TOLERANCES: Final[dict[Precision, Tolerance]] = {
     "float32": Tolerance(2e-5, 1e-4, margin=10, widest=100),
     "float16": Tolerance(1e-2, 2e-2, margin=10, same_argmax=False, roundoff=2**13, widest=5),
     "int8": Tolerance(2e-1, 5e-1, margin=2, same_argmax=False),
@@ -85,7 +86,7 @@ class Comparison:
     """The outputs of both engines for one input, or for images, which have no seed.
 
     `argmax_agreement` is the share of samples with the same winner. `rounding` is how far torch's own float32 is from
-    float64, where that was asked because the outputs differ by more than they usually do.
+    float64, measured where the outputs differ by more than they usually do.
     """
 
     weights: str
@@ -143,9 +144,9 @@ class Culprit:
     before: float | None = None
 
     def __str__(self) -> str:
-        found = [f"relative L2 {self.relative_l2:.1e}, before it {self.before:.1e}"] if self.before is not None else []
-        found += [self.difference] if self.difference else []
-        return f"{self.path} ({self.alias}, {self.kind}) at {self.place}: {'; '.join(found)}"
+        errors = "" if self.before is None else f"relative L2 {self.relative_l2:.1e}, before it {self.before:.1e}"
+        details = "; ".join(filter(None, [errors, self.difference]))
+        return f"{self.path} ({self.alias}, {self.kind}) at {self.place}: {details}"
 
 
 @dataclass(kw_only=True)
@@ -154,7 +155,7 @@ class Measurement:
 
     file: str
     network: str
-    precision: str = "float32"
+    precision: Precision = "float32"
     notes: list[PassNote] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
@@ -191,7 +192,7 @@ class Report(Measurement):
         return f"{self.file}: {in_bytes(self.size)}, {versions}, {nodes} nodes{precision}"
 
     def to_json(self) -> str:
-        """The report as one JSON object, with the tolerances and versions that it rests on.
+        """The report as one JSON object, with the tolerances and versions.
 
         An error that is infinite, or no number, is null.
         """
@@ -201,16 +202,16 @@ class Report(Measurement):
             "onnx": onnx.__version__,
             "onnxruntime": onnxruntime.__version__,
         }
-        found = asdict(self) | {"tolerance": asdict(TOLERANCES[self.precision]), "versions": versions}
-        return json.dumps(_finite(found), indent=1, allow_nan=False) + "\n"
+        record = asdict(self) | {"tolerance": asdict(TOLERANCES[self.precision]), "versions": versions}
+        return json.dumps(_finite(record), indent=1, allow_nan=False) + "\n"
 
 
 def _finite(value: object) -> object:
     """Records without what JSON has no word for: an infinite error is null."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
@@ -220,8 +221,8 @@ def _lines(report: Measurement) -> Iterator[str]:
         yield from (f"  {line}" for line in str(note).splitlines())
     for check in report.checks:
         yield f"  {'ok  ' if check.passed else 'FAIL'}  {check.name}: {check.detail}"
-    for each in report.comparisons:
-        yield f"  {'ok  ' if each.passed else 'FAIL'}  {each}"
+    for comparison in report.comparisons:
+        yield f"  {'ok  ' if comparison.passed else 'FAIL'}  {comparison}"
     for control in report.controls:
         yield f"  {'ok  ' if control.seen else '--  '}  {control}"
     if report.culprit is not None:

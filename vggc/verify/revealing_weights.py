@@ -14,24 +14,23 @@ _LEAST_DEVIATION: Final = 1e-12
 State = dict[str, torch.Tensor]
 
 
-def telling_weights(network: Network, seed: int = 0) -> State:
+def revealing_weights(network: Network, seed: int = 0) -> State:
     """He-normal weights, small biases, and statistics unlike those of a fresh norm: enough where ReLU is used."""
     generator = torch.Generator().manual_seed(seed)
     state: State = {}
     for layer in network.layers:
         for name, shape in layer.state.items():
-            state[f"{layer.path}.{name}"] = _drawn(name, shape, layer, generator)
+            state[f"{layer.path}.{name}"] = _initial(name, shape, layer, generator)
     return state
 
 
 def balanced(network: Network, state: State, x: torch.Tensor) -> State:
-    """The same weights, scaled layer by layer so that each shows whatever the activations.
+    """The same weights, scaled layer by layer so that each shows in the output, whatever the activations.
 
-    He's factor is that of ReLU. Behind a sigmoid the values of an image hardly differ from those of another after a
-    few layers, and an error is lost in their mean. So the layers are gone through in order, and the weights and bias of
-    each convolution and linear layer scaled so that what it gives has mean 0 in every channel and deviation 1: Mishkin
-    and Matas, "All you need is a good init" (2016), section 3. What is left beside a mean is blown up, and its rounding
-    too: these weights are not the first choice.
+    He's factor is that of ReLU. After a few sigmoids the values of an image hardly differ from those of another, and an
+    error is lost in their mean. So the weights and bias of each convolution and linear layer, in order, are scaled so
+    that its output has mean 0 in every channel and deviation 1: Mishkin and Matas, "All you need is a good init"
+    (2016), section 3. That amplifies rounding too, so these weights are not the first choice.
 
     Args:
         network: whose weights they are.
@@ -55,24 +54,24 @@ def balanced(network: Network, state: State, x: torch.Tensor) -> State:
     return state
 
 
-def _drawn(name: str, shape: tuple[int, ...], layer: ShapedLayer, generator: torch.Generator) -> torch.Tensor:
+def _initial(name: str, shape: tuple[int, ...], layer: ShapedLayer, generator: torch.Generator) -> torch.Tensor:
     if name == "num_batches_tracked":
         return torch.tensor(0)
-    drawn = torch.randn(shape, generator=generator)
+    values = torch.randn(shape, generator=generator)
     if name == "weight" and layer.layer.is_weight_layer:
         fan_in = layer.macs / prod(layer.output)
-        scaled: torch.Tensor = drawn * (2.0 / fan_in) ** 0.5
+        scaled: torch.Tensor = values * (2.0 / fan_in) ** 0.5
         return scaled
     if name == "running_var":
-        return 0.5 + drawn.abs()
-    return 1 + 0.1 * drawn if name == "weight" else 0.1 * drawn
+        return 0.5 + values.abs()
+    return 1 + 0.1 * values if name == "weight" else 0.1 * values
 
 
 def _scaled(own: State, y: torch.Tensor) -> tuple[State, torch.Tensor]:
     """The weights and bias of a layer that gives y (batch, channels or features, ...), and y itself, both balanced.
 
-    A bias takes the mean out, and keeps what it was drawn as beside that, so that it shows. Where there is little but
-    a mean, it is scaled by less: to blow up what remains would blow up its rounding.
+    A bias takes the mean out, and keeps its initial value beside that, so that it shows. Where there is little but
+    a mean, it is scaled by less, because scaling amplifies rounding.
     """
     mean = y.mean(dim=[axis for axis in range(y.ndim) if axis != 1], keepdim=True)
     deviation = float((y - mean).square().mean().sqrt())
@@ -80,5 +79,4 @@ def _scaled(own: State, y: torch.Tensor) -> tuple[State, torch.Tensor]:
     if "bias" not in own:
         return {"weight": own["weight"] * scale}, y * scale
     bias = (own["bias"] - mean.flatten()) * scale + own["bias"]
-    shown = own["bias"].reshape(mean.shape)
-    return {"weight": own["weight"] * scale, "bias": bias}, (y - mean) * scale + shown
+    return {"weight": own["weight"] * scale, "bias": bias}, (y - mean) * scale + own["bias"].reshape(mean.shape)

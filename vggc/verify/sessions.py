@@ -1,6 +1,7 @@
 """onnxruntime: sessions on the CPU, and which opsets it runs."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,12 @@ from vggc.backends.onnx import onnx_model
 from vggc.base.errors import ProductError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+State = Mapping[str, torch.Tensor]  # a state dict
+Run = Callable[[torch.Tensor], Array]  # a model: its output for an input, the batch first
 
 # Everything that onnxruntime raises: its classes have no base of their own, and their number grows.
 FAILURES: Final[tuple[type[Exception], ...]] = tuple(
-    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)
+    error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, Exception)
 )
 
 
@@ -33,14 +36,14 @@ def runnable(name: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    """Its message without the code in front and without what follows in further lines."""
+    """The first line of its message, without the error code."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return line.rpartition("[ONNXRuntimeError] : ")[2]
 
 
 @cache
 def newest_opset() -> int:
-    """The newest opset that both the installed onnx can write and the installed onnxruntime runs."""
+    """The newest opset that the installed onnx can write and the installed onnxruntime runs."""
     for opset in range(onnx.defs.onnx_opset_version(), onnx_model.OLDEST_OPSET, -1):
         if _runs(opset):
             return opset
@@ -65,10 +68,12 @@ def _runs(opset: int) -> bool:
 def open_session(
     model: str | bytes, initializers: Mapping[str, Array] | None = None, *, folder: Path | None = None
 ) -> onnxruntime.InferenceSession:
-    """A session on the CPU, where asked with other initializers than the file's.
+    """A session on the CPU.
 
-    onnxruntime takes them in place of the file's only with its optimisations off, which fold the file's own. `folder`
-    is where the data of a model lies that is given as bytes.
+    Args:
+        model: the path of a file, or a serialized model.
+        initializers: values that replace the model's own; onnxruntime's optimisations, which fold those, are then off.
+        folder: where the external data of a serialized model is.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -85,7 +90,15 @@ def open_session(
     return session
 
 
-def runner(session: onnxruntime.InferenceSession) -> Callable[[torch.Tensor], Array]:
+def opened_in_background(
+    executor: Executor, model: str | bytes, initializers: Mapping[str, Array] | None = None
+) -> Run:
+    """The one output of a session that is opened meanwhile; the first input waits for it."""
+    session = executor.submit(open_session, model, initializers)
+    return lambda x: runner(session.result())(x)
+
+
+def runner(session: onnxruntime.InferenceSession) -> Run:
     """The one output of a session for its one input."""
     name = session.get_inputs()[0].name
 

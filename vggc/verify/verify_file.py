@@ -1,59 +1,26 @@
-"""`vggc verify`: an existing ONNX file held against the spec in it, or against another."""
+"""`vggc verify`: an existing ONNX file compared with the spec in it, or with another."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from vggc.base.errors import ProductError, VerificationError
+import onnx
+
+from vggc.backends.onnx import onnx_model
+from vggc.backends.torch import torch_module
+from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network
+from vggc.ir.program import Program
 from vggc.layers.layer import LoweringError
 from vggc.pipeline import compile
-from vggc.verify.file_origin import Making, embedded_network, embedded_program, embedded_weights
+from vggc.verify.claim import Claim, Strictness
+from vggc.verify.file_origin import FileOrigin, embedded_network, embedded_program, embedded_weights
+from vggc.verify.model_file import check_digests, check_opsets, opset_of, read_model
+from vggc.verify.report import Report
+from vggc.verify.structure import Structure
+from vggc.verify.verification import verify_or_raise
 from vggc.weights.key_matching import OPTIONS, Matching
 from vggc.weights.loading import load_weights
-
-if TYPE_CHECKING:
-    import onnx
-    from torch import nn
-
-    from vggc.ir.program import Array, Program
-    from vggc.verify.report import Report
-    from vggc.verify.verification import Precision
-
-
-def held(
-    program: "Program",
-    path: Path,
-    module: "nn.Sequential",
-    *,
-    opset: int | None = None,
-    precision: "Precision" = "float32",
-    own_weights: bool = False,
-    loosely: bool = False,
-    inputs: "Sequence[Array]" = (),
-    model: "onnx.ModelProto | None" = None,
-    progress: Progress = silent,
-) -> "Report":
-    """The report of a file that is what it ought to be; the arguments are those of `vggc.verify.verification.verify`.
-
-    Raises:
-        ProductError: onnxruntime does not run the file.
-        VerificationError: it is not, or nobody can tell.
-    """
-    from vggc.verify.verification import verify
-
-    try:
-        report = verify(
-            program, path, module, opset=opset, precision=precision, own_weights=own_weights, loosely=loosely,
-            inputs=inputs, model=model, progress=progress,
-        )  # fmt: skip
-    except LoweringError as error:  # in the opset of a file that is not vggc's
-        raise ProductError(f"not supported: {error}") from error
-    if report.verdict != "verified":
-        raise VerificationError(report)
-    return report
 
 
 def verify_onnx(
@@ -64,11 +31,11 @@ def verify_onnx(
     matching: Matching | None = None,
     calibration: str = "",
     progress: Progress = silent,
-) -> "Report":
-    """Hold an existing file against a network; nothing is written.
+) -> Report:
+    """Compare an existing file with a network; nothing is written.
 
-    What the file says of itself is taken for granted as far as it says which passes and which precision it was made
-    with. A file that is not vggc's is held against the outputs alone.
+    The file is believed about which passes and which precision it was made with. Of a file that vggc did not write, the
+    outputs alone are compared.
 
     Args:
         path: the ONNX file.
@@ -82,49 +49,41 @@ def verify_onnx(
         ProductError: the file cannot be read or run, or holds no spec and none was given.
         VerificationError: the file did not pass.
     """
-    from vggc.backends.torch import torch_module
-    from vggc.verify.model_file import check_digests, check_opsets, read_model
-
     file = Path(path)
-    model = read_model(file)
+    model = read_model(file, mapped=True)
     check_opsets(file, model)
     check_digests(file, model)
-    made = Making.of(model, file.name)
-    if calibration and made.precision != "int8":
-        raise ProductError("calibration images are of use to int8 files alone: leave out --calibration")
+    origin = FileOrigin.of(model, file.name)
+    if calibration and origin.precision != "int8":
+        raise ProductError("calibration images are only used for int8 files: leave out --calibration")
     if network is None:
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
         network = compile(network)
     program = embedded_program(network, model, file.name)
+    structure = Structure(file, model, _lowered(program, origin, model))
     if weights is not None:
         offered = [option for option in OPTIONS if option != "--allow-missing"]  # what a file ought to hold is known
         module, _ = load_weights(network, Path(weights), matching, offered=offered)
-    elif made.by_vggc and made.precision != "int8" and _is_another(program, model):
+    elif origin.by_vggc and origin.precision != "int8" and structure.tensor_differences():
         module = torch_module.build(network)  # no weights: the structure differs, and nothing is computed
     else:
         module = embedded_weights(program, model, file)
-    return held(
-        program, file, module, precision=made.precision, own_weights=weights is None,
-        loosely=not made.by_vggc or made.precision == "int8",
-        inputs=_images(program, calibration, progress), model=model, progress=progress,
-    )  # fmt: skip
+    strictness = Strictness.STRICT if weights is not None else Strictness.OWN_WEIGHTS
+    if not origin.by_vggc or origin.precision == "int8":
+        strictness = Strictness.OUTPUTS_ONLY
+    inputs = []
+    if calibration:
+        from vggc.data.calibration import calibration_inputs
+
+        inputs = calibration_inputs(program, calibration, progress)
+    claim = Claim(structure.lowered, origin.precision, strictness, inputs)
+    return verify_or_raise(claim, file, module, model=model, progress=progress)
 
 
-def _images(program: "Program", words: str, progress: Progress) -> "Sequence[Array]":
-    if not words:
-        return ()
-    from vggc.data.calibration import calibration_inputs
-
-    return calibration_inputs(program, words, progress)
-
-
-def _is_another(program: "Program", model: "onnx.ModelProto") -> bool:
-    """Whether a file has not the tensors of a program."""
-    from vggc.backends.onnx import onnx_model
-    from vggc.verify.structure import opset_of, tensor_differences
-
+def _lowered(program: Program, origin: FileOrigin, model: onnx.ModelProto) -> onnx_model.Lowered:
+    """The program in the opset and the float type of a file."""
     try:
-        return bool(tensor_differences(onnx_model.lower(program, opset_of(model)), model))
+        return onnx_model.lower(program, opset_of(model), "float16" if origin.precision == "float16" else "float32")
     except LoweringError as error:
         raise ProductError(f"not supported: {error}") from error

@@ -17,8 +17,8 @@ from vggc.ir.program import Program
 from vggc.layers.layer import LoweringError, Shape
 from vggc.passes import prepare
 from vggc.pipeline import compile_source
-from vggc.verify.file_origin import Making
-from vggc.verify.structure import opset_of
+from vggc.verify.file_origin import FileOrigin
+from vggc.verify.model_file import opset_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def embedded(model: onnx.ModelProto, input: Shape | None = None) -> Embedded:
         return Embedded(None)
     try:
         network = compile_source(Source("spec in the file", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
-        made = Making.of(model, "the file")
+        made = FileOrigin.of(model, "the file")
         program = prepare(network, made.passes)
         lowered = onnx_model.lower(program, opset_of(model), "float16" if made.precision == "float16" else "float32")
     except (SpecError, LoweringError, ProductError) as error:

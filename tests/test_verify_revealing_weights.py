@@ -11,7 +11,7 @@ import vggc
 from tests.networks import network
 from vggc.verify.outputs import perturbed, relative_l2
 from vggc.verify.report import TOLERANCES
-from vggc.verify.revealing_weights import balanced, telling_weights
+from vggc.verify.revealing_weights import balanced, revealing_weights
 
 HEAD: Final = "vggc: 1\nname: x\ninput: [3, 16, 16]\nclasses: 5\n"
 ACTIVATIONS: Final = ["relu", "sigmoid", "tanh", "gelu", "hardsigmoid", "softplus", "selu"]
@@ -27,7 +27,7 @@ def deep(activation: str, features: str = "[16, 16, M, 16, 16, M, 16, 16]") -> v
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_lets_the_first_layer_show(activation: str) -> None:
     compiled = deep(activation)
-    state = balanced(compiled, telling_weights(compiled), torch.randn(2, *compiled.input))
+    state = balanced(compiled, revealing_weights(compiled), torch.randn(2, *compiled.input))
     module = compiled.module().eval()
     x = torch.randn(3, *compiled.input, generator=torch.Generator().manual_seed(1))
     wrong = {**state, "features.0.weight": perturbed(state["features.0.weight"])}
