@@ -87,7 +87,7 @@ def test_a_brace_in_a_key_is_a_brace() -> None:
     ("rule", "hint"),
     [
         ('"modul.*": "*"', "the nearest are `module.features."),
-        ("module.features.0.wieght: features.0.weight", "did you mean `module.features.0.weight`?"),
+        ("module.features.0.wieght: features.0.weight", "the nearest are `module.features.0.weight`"),
         ('"aux.*": null', "the nearest are `module."),
     ],
 )
@@ -286,22 +286,14 @@ def test_names_that_say_nothing_leave_the_order_of_the_file(state: State, tmp_pa
     assert same(loaded, state)
 
 
-@pytest.mark.parametrize(
-    ("name", "advice"),
-    [
-        ("w.pt", "neither names nor order and shape tell them apart: map each key with --key-map FILE"),
-        (
-            "w.safetensors",
-            "a safetensors file keeps no order, and its names have to say layer and tensor, as conv1.weight does: "
-            "map each key with --key-map FILE, or take the .pt that it was made of",
-        ),
-    ],
-)
-def test_the_advice_is_not_what_was_just_tried(name: str, advice: str, state: State, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_the_advice_is_not_what_was_just_tried(name: str, state: State, tmp_path: Path) -> None:
     theirs = {f"t{i}": each[None] for i, each in enumerate(state.values())}
     with pytest.raises(ProductError) as caught:
         load(theirs, tmp_path, Matching(match="shape"), name)
-    assert str(caught.value).splitlines()[-1] == advice
+    assert str(caught.value).splitlines()[-1] == (
+        "names, order and shapes do not say which tensor is which: map each key with --key-map FILE"
+    )
 
 
 @pytest.mark.parametrize("match", ["name", "shape"])
@@ -337,7 +329,10 @@ def test_nothing_else_may_be_missing(state: State, tmp_path: Path) -> None:
 
 
 def test_a_pattern_that_fits_nothing_is_a_mistake(state: State, tmp_path: Path) -> None:
-    with pytest.raises(ProductError, match=r"--allow-missing clasifier\.3\.weight fits no tensor .* did you mean"):
+    with pytest.raises(
+        ProductError,
+        match=r"--allow-missing clasifier\.3\.weight fits no tensor .*; the nearest are `classifier\.3\.weight`",
+    ):
         load(state, tmp_path, Matching(allow_missing=("clasifier.3.weight",)))
 
 

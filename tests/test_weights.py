@@ -95,7 +95,7 @@ def test_a_list_of_tensors_is_no_state_dict(tmp_path: Path) -> None:
 @pytest.mark.parametrize("instead", [torch.zeros(2).to_sparse(), torch.zeros(2, device="meta"), 3, None])
 def test_what_is_no_tensor_with_values_is_named(instead: object, tmp_path: Path) -> None:
     torch.save({**network(SMALL).module().state_dict(), "odd": instead}, tmp_path / "w.pt")
-    with pytest.raises(ProductError, match="holds no state dict: `odd` is no tensor with values"):
+    with pytest.raises(ProductError, match="holds no state dict: `odd` is not a tensor with values"):
         load_weights(network(SMALL), tmp_path / "w.pt")
 
 

@@ -6,30 +6,29 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
-from vggc.base.diagnostics import SpecError, nearest
+from vggc.base.diagnostics import SpecError
 from vggc.base.errors import ProductError
 from vggc.frontend.text.document import Leaf
 from vggc.frontend.text.parser import parse
 from vggc.frontend.text.sources import read_source
 from vggc.layers.layer import Shape
-from vggc.weights.aligning import Shapes, by_layer, in_order
+from vggc.weights.aligning import Pairs, Shapes, by_layer, in_order
 
 Match = Literal["name", "shape"]
-Option = Literal["--match", "--key-map", "--allow-missing", "--allow-left-over"]
 
-OPTIONS: Final[tuple[Option, ...]] = get_args(Option)
+OPTIONS: Final = ("--match", "--key-map", "--allow-missing", "--allow-left-over")
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """How the keys of a file are taken.
+    """How the keys of a file are matched with those of a network.
 
     Args:
         match: by `name`; or by order and `shape`, whatever the names.
-        key_map: the network's key for a key of the file, or None for one that is passed over; a `*` stands for any
-            text, and for the same text on the other side, and the first rule that fits is taken.
+        key_map: the network's key for a key of the file, or None for one that is passed over; a `*` is any text, the
+            same on both sides, and the first rule that fits is applied.
         allow_missing: patterns of keys that may keep their initial values, where the file lacks them or has another
             shape.
         allow_left_over: patterns of keys of the file that may be passed over.
@@ -48,13 +47,13 @@ class Matching:
             if not any(fnmatchcase(key, pattern) for key in keys):
                 raise ProductError(f"--allow-missing {pattern} fits no tensor of the network{_nearest(pattern, keys)}")
 
-    def check_found(self, keys: Collection[str], file: str) -> None:
+    def check_file(self, keys: Collection[str], file: str) -> None:
         """Raise ProductError for a rule of `key_map` that fits no key of the file."""
         for pattern in self.key_map:
             if not any(_parts(pattern, key) is not None for key in keys):
                 raise ProductError(
                     f"the map of keys: `{pattern}` fits no key of {file}{_nearest(pattern, keys)}; "
-                    "mend the rule, or leave it out"
+                    "correct the rule, or leave it out"
                 )
 
     def may_be_missing(self, key: str) -> bool:
@@ -68,40 +67,38 @@ class Matching:
 
 
 def _nearest(pattern: str, keys: Collection[str]) -> str:
-    if (meant := nearest(pattern, keys)) is not None:
-        return f"; did you mean `{meant}`?"
     close = get_close_matches(pattern, keys, cutoff=0)
     return f"; the nearest are {', '.join(f'`{key}`' for key in close)}" if close else ""
 
 
-def matched(own: Shapes, found: Shapes, matching: Matching, *, ordered: bool) -> dict[str, str]:
-    """For the network's keys, the keys of the file's tensors; shapes need not agree yet when matched by name.
+def matched(own: Shapes, others: Shapes, matching: Matching, *, ordered: bool) -> Pairs:
+    """For the network's keys, the keys of the file's tensors; matched by name, their shapes may differ.
 
     Args:
         own: the network's tensors.
-        found: the file's.
-        matching: how they are taken.
+        others: the file's.
+        matching: how they are matched.
         ordered: whether the file keeps the order of the model that it comes from; safetensors files do not.
 
     Raises:
         ProductError: the map of keys sends two keys to one.
     """
-    named = renamed(found, matching.key_map)
+    named = renamed(others, matching.key_map)
     if matching.match == "name":
         return {key: named[key] for key in own if key in named}
-    shapes = {key: found[name] for key, name in named.items()}
+    shapes = {key: others[name] for key, name in named.items()}
     pairs = in_order(own, shapes) if ordered else by_layer(own, shapes)
     return {key: named[name] for key, name in pairs.items()}
 
 
-def renamed(found: Iterable[str], rules: Mapping[str, str | None]) -> dict[str, str]:
+def renamed(keys: Iterable[str], rules: Mapping[str, str | None]) -> dict[str, str]:
     """The file's keys by the names that the rules give them.
 
     Raises:
         ProductError: two keys get one name.
     """
     named: dict[str, str] = {}
-    for key in found:
+    for key in keys:
         target = _target(key, rules)
         if target in named:
             raise ProductError(f"the map of keys makes two keys `{target}`: {named[target]} and {key}")
@@ -125,8 +122,8 @@ def _target(key: str, rules: Mapping[str, str | None]) -> str | None:
 
 def _parts(pattern: str, key: str) -> tuple[str, ...] | None:
     """What the stars of a pattern stand for in a key that it fits."""
-    found = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), key)
-    return found.groups() if found is not None else None
+    match = re.fullmatch(re.escape(pattern).replace(r"\*", "(.*)"), key)
+    return match.groups() if match is not None else None
 
 
 def read_key_map(path: Path) -> dict[str, str | None]:

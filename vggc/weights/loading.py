@@ -12,7 +12,7 @@ from vggc.base.progress import Progress, silent
 from vggc.base.staging import move_into_place, staging
 from vggc.ir.network import Network
 from vggc.weights.aligning import COUNT
-from vggc.weights.key_matching import OPTIONS, Matching, Option, matched
+from vggc.weights.key_matching import OPTIONS, Matching, matched
 from vggc.weights.state_dict_files import read_state
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class WeightsReport:
     """What became of every key: of the file's (loaded, skipped for its shape, left over) and the module's (missing).
 
     `kept` are the module's keys that were allowed to be missing and keep their initial values, `passed_over` the
-    file's that were allowed to be left over. `renamed` says for a key of the module which key of the file it took.
+    file's that were allowed to be left over. `renamed` gives for a key of the module the key in the file, where it is
+    another; `converted` the number of tensors that were converted to float32, by their type.
     """
 
     file: str
@@ -40,9 +41,18 @@ class WeightsReport:
     kept: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
 
+    def add(self, key: str, name: str, tensor: "torch.Tensor") -> None:
+        """Note that the module's `key` was loaded from a tensor that the file calls `name`."""
+        self.loaded.append(key)
+        if name != key:
+            self.renamed[key] = name
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        if dtype not in ("float32", "int64"):
+            self.converted[dtype] = self.converted.get(dtype, 0) + 1
+
     @property
     def complete(self) -> bool:
-        """Whether everything fitted, or was allowed not to."""
+        """Whether every tensor fitted, or was allowed not to."""
         return not (self.skipped or self.missing or self.left_over)
 
     def __str__(self) -> str:
@@ -68,7 +78,7 @@ def load_weights(
     matching: Matching | None = None,
     seed: int = 0,
     progress: Progress = silent,
-    offered: Collection[Option] = OPTIONS,
+    offered: Collection[str] = OPTIONS,
 ) -> "tuple[nn.Sequential, WeightsReport]":
     """The module of a network on the CPU with the weights of a file, and what became of every key.
 
@@ -77,27 +87,26 @@ def load_weights(
         path: a safetensors file, or a torch file that holds nothing but weights.
         matching: how keys are matched, and which may be missing; every key by its name if left out.
         seed: of what keeps its initial values.
-        progress: told what is drawn.
-        offered: the options of the command that reads them, of which an error may speak.
+        progress: told what is initialised.
+        offered: the options of the command that reads them; an error advises no other.
 
     Raises:
         ProductError: the file cannot be read, or its tensors are not those of the network.
     """
-    matching = matching or Matching()
     from vggc.backends.torch import torch_module
 
-    shell = torch_module.build(network)
-    matching.check(shell.state_dict())
+    matching = matching or Matching()
+    matching.check([f"{layer.path}.{name}" for layer in network.layers for name in layer.state])
     state = read_state(path)
-    matching.check_found(state, path.name)
-    module: nn.Sequential = (
+    matching.check_file(state, path.name)
+    module = (
         torch_module.materialize(network, seed, progress) if matching.allow_missing else torch_module.allocate(network)
     )
-    ordered = path.suffix.lower() != ".safetensors"
-    report = assign(module, state, path.name, matching, ordered=ordered)
+    report = assign(module, state, path.name, matching, ordered=path.suffix.lower() != ".safetensors")
     if not report.complete:
-        option, advice = _advice(report, module.state_dict(), state, matching, ordered=ordered)
-        advice = advice if option in offered else f"name a file with the weights of {network.name}"
+        advice = _advice(report, module.state_dict(), state, matching)
+        if not any(option in advice for option in offered):
+            advice = f"name a file with the weights of {network.name}"
         raise ProductError(f"the weights are not those of {network.name}\n{report}\n{advice}")
     _check_finite(module, report)
     return module, report
@@ -108,39 +117,27 @@ def _check_finite(module: "nn.Sequential", report: WeightsReport) -> None:
     for key in report.loaded:
         if lost := int((~state[key].isfinite()).sum()):
             raise ProductError(
-                f"{report.file}: {lost} of the {state[key].numel()} values of {key} are infinite or no number; "
+                f"{report.file}: {lost} of the {state[key].numel()} values of {key} are infinite or not a number; "
                 "the training that it comes from diverged, or the file was damaged"
             )
 
 
-def _advice(
-    report: WeightsReport, own: "State", found: "State", matching: Matching, *, ordered: bool
-) -> tuple[Option, str]:
-    """What to do about the likeliest cause, and the option that it is done with."""
+def _advice(report: WeightsReport, own: "State", state: "State", matching: Matching) -> str:
+    """What to do about the likeliest cause."""
     wrapped = {key.partition(".")[0] for key in report.left_over if key.partition(".")[2] in own}
     if len(wrapped) == 1:
         prefix = wrapped.pop()
         rule = f'`"{prefix}.*": "*"`'
-        return "--key-map", f"the keys begin with `{prefix}.`: write {rule} into a file, and name it with --key-map"
-    missing, left_over = {own[key].shape for key in report.missing}, {found[key].shape for key in report.left_over}
+        return f"the keys begin with `{prefix}.`: write {rule} into a file, and name it with --key-map"
+    missing, left_over = {own[key].shape for key in report.missing}, {state[key].shape for key in report.left_over}
     if missing & left_over or (missing and left_over and not report.loaded):
-        return _by_other_names(matching, ordered=ordered)
+        if matching.match == "name":
+            return "other names? map them with --key-map FILE, or go by order and shape with --match shape"
+        return "names, order and shapes do not say which tensor is which: map each key with --key-map FILE"
     if report.skipped or report.missing:
         key = (report.skipped or report.missing)[0].split(" ")[0]
-        return "--allow-missing", f"to leave them at their initialisation: --allow-missing '{key.rpartition('.')[0]}.*'"
-    return "--allow-left-over", "to pass them over: --allow-left-over 'PATTERN'"
-
-
-def _by_other_names(matching: Matching, *, ordered: bool) -> tuple[Option, str]:
-    """What to do where keys are those of the network under other names, as it seems."""
-    if matching.match == "name":
-        return "--match", "other names? map them with --key-map FILE, or go by order and shape with --match shape"
-    if ordered:
-        return "--key-map", "neither names nor order and shape tell them apart: map each key with --key-map FILE"
-    return "--key-map", (
-        "a safetensors file keeps no order, and its names have to say layer and tensor, as conv1.weight does: "
-        "map each key with --key-map FILE, or take the .pt that it was made of"
-    )
+        return f"to leave them at their initialisation: --allow-missing '{key.rpartition('.')[0]}.*'"
+    return "to pass them over: --allow-left-over 'PATTERN'"
 
 
 def assign(
@@ -157,41 +154,32 @@ def assign(
     matching = matching or Matching()
     report = WeightsReport(name)
     own = module.state_dict()
-    shapes, others = ({key: tuple(each.shape) for key, each in tensors.items()} for tensors in (own, state))
+    shapes, others = ({key: tuple(tensor.shape) for key, tensor in tensors.items()} for tensors in (own, state))
     pairs = matched(shapes, others, matching, ordered=ordered)
     for key, tensor in own.items():
-        found = state[pairs[key]] if key in pairs else None
-        if found is not None and found.shape == tensor.shape and _suits(found, tensor):
+        other = state[pairs[key]] if key in pairs else None
+        if other is not None and _fits(other, tensor):
             with torch.no_grad():
-                tensor.copy_(found)
-            _note_loaded(report, key, pairs[key], found)
+                tensor.copy_(other)
+            report.add(key, pairs[key], other)
         elif key.endswith(COUNT):
             tensor.zero_()
         elif matching.may_be_missing(key):
             report.kept.append(key)
-        elif found is not None:
-            report.skipped.append(f"{key} {_described(found)} instead of {_described(tensor)}")
+        elif other is not None:
+            report.skipped.append(f"{key} {_described(other)} instead of {_described(tensor)}")
         else:
             report.missing.append(key)
     taken = set(pairs.values())
-    for key in (each for each in state if each not in taken):
-        allowed = matching.may_be_left_over(key, tuple(state[key].shape))
+    for key in [key for key in state if key not in taken]:
+        allowed = matching.may_be_left_over(key, others[key])
         (report.passed_over if allowed else report.left_over).append(key)
     return report
 
 
-def _suits(found: "torch.Tensor", tensor: "torch.Tensor") -> bool:
-    """Whether numbers of one type may become those of the other: quantised weights are no weights."""
-    return found.is_floating_point() == tensor.is_floating_point()
-
-
-def _note_loaded(report: WeightsReport, key: str, name: str, found: "torch.Tensor") -> None:
-    report.loaded.append(key)
-    if name != key:
-        report.renamed[key] = name
-    dtype = str(found.dtype).removeprefix("torch.")
-    if dtype not in ("float32", "int64"):
-        report.converted[dtype] = report.converted.get(dtype, 0) + 1
+def _fits(other: "torch.Tensor", tensor: "torch.Tensor") -> bool:
+    """Whether values of one tensor can become those of another; quantised ones cannot."""
+    return other.shape == tensor.shape and other.is_floating_point() == tensor.is_floating_point()
 
 
 def _described(tensor: "torch.Tensor") -> str:
@@ -225,14 +213,14 @@ def save_state(state: "Mapping[str, torch.Tensor]", path: Path) -> None:
                 staged.touch()
                 mode = staged.stat().st_mode
                 safetensors.torch.save_file(dict(state), staged)
-                staged.chmod(mode)  # safetensors makes it for its owner alone, unlike every other file
+                staged.chmod(mode)  # safetensors creates a file that only its owner may read
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise _os_error(error) from error
         move_into_place(staged, path)
 
 
 def _os_error(error: Exception) -> OSError:
-    """What the system said: torch writes on and keeps it as the context, safetensors quotes it."""
+    """The system's error: torch keeps it as the context of its own, safetensors quotes it."""
     if isinstance(error.__context__, OSError):
         return error.__context__
     if quoted := re.search(r"\(os error (\d+)\)", str(error)):
@@ -241,6 +229,6 @@ def _os_error(error: Exception) -> OSError:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise ProductError for a file that is neither `.safetensors` nor `.pt`; before anything is drawn."""
+    """Raise ProductError for a file that is neither `.safetensors` nor `.pt`."""
     if path.suffix not in (".safetensors", ".pt"):
         raise ProductError(f"{path}: weights are saved as .safetensors or .pt")
