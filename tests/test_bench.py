@@ -248,7 +248,7 @@ def test_a_foreign_file_of_any_type(elem_type: int, tmp_path: Path) -> None:
 
 def test_a_foreign_file_with_two_inputs(tmp_path: Path) -> None:
     subject = of_file(foreign(tmp_path / "f.onnx", dims=["N", 3, 4, 4], inputs=2))
-    assert [each.name for each in subject.inputs] == ["x0", "x1"]
+    assert [value.name for value in subject.inputs] == ["x0", "x1"]
     assert engines_of(subject, batches=(2,)) == [("onnxruntime", 2)]
 
 
@@ -317,13 +317,13 @@ def test_a_file_that_onnxruntime_cannot_run(tmp_path: Path) -> None:
 # --- cautions ---
 
 
-def test_memory_is_checked_before_anything_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_checked_before_anything_is_initialised(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = network(PLAIN)
     sample = 4 * 12 * 20 + compiled.peak_activation_bytes
     settings = [BenchSetting(engine, 8, threads) for threads in (1, 2) for engine in ENGINES]
     assert needed_memory(of_network(compiled), settings) == 3 * (compiled.weight_bytes + 8 * sample)
     monkeypatch.setattr("vggc.benching.bench.available_memory", lambda: 1000)
-    monkeypatch.setattr("vggc.backends.torch.torch_module.materialize", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("vggc.backends.torch.torch_module.materialize", lambda *_: pytest.fail("initialised"))
     with pytest.raises(vggc.ProductError, match=r"plain needs about .* KiB of memory, and 1,?000 B are free; take a"):
         quick(of_network(compiled))
 
@@ -366,15 +366,15 @@ def test_json(tmp_path: Path) -> None:
     assert set(record) == {"subject", "machine", "plan", "measurements", "ratios", "notes"}
     assert record["subject"]["inputs"] == [{"name": "input", "type": "float32", "shape": [3, 16, 16]}]
     assert record["plan"] == {"rounds": 2, "seconds": 0.002}
-    for each in record["measurements"]:
-        assert set(each) == {
+    for timing in record["measurements"]:
+        assert set(timing) == {
             "engine", "batch", "threads", "rounds", "runs", "seconds", "latency_ms", "images_per_second",
             "macs_per_second",
         }  # fmt: skip
-        assert each["latency_ms"]["median"] == pytest.approx(1000 * median(each["seconds"]))
-        assert each["latency_ms"]["least"] <= each["latency_ms"]["median"] <= each["latency_ms"]["most"]
-        assert each["macs_per_second"] == pytest.approx(each["images_per_second"]["median"] * network(SMALL).macs)
-    first, second = (each["seconds"] for each in record["measurements"])
+        assert timing["latency_ms"]["median"] == pytest.approx(1000 * median(timing["seconds"]))
+        assert timing["latency_ms"]["least"] <= timing["latency_ms"]["median"] <= timing["latency_ms"]["most"]
+        assert timing["macs_per_second"] == pytest.approx(timing["images_per_second"]["median"] * network(SMALL).macs)
+    first, second = (timing["seconds"] for timing in record["measurements"])
     assert record["ratios"][0]["values"] == pytest.approx([b / a for a, b in zip(first, second, strict=True)])
 
 

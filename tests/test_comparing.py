@@ -123,7 +123,7 @@ def test_the_picture_is_svg_that_escapes_and_follows_the_mode() -> None:
     row = Row('a<b>&"c', network(SMALL), ())
     text = comparing.picture(comparing.Comparison((), (row,)))
     root = ET.fromstring(text)
-    assert 'a<b>&"c' in [each.text for each in root.iter(f"{SVG}text")]
+    assert 'a<b>&"c' in [text.text for text in root.iter(f"{SVG}text")]
     assert "prefers-color-scheme:dark" in text
     assert "<script" not in text
     tooltip = root.find(f"{SVG}circle/{SVG}title")

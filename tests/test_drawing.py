@@ -104,8 +104,8 @@ def test_text_on_colours_is_readable() -> None:
     """At least the 4.5 that WCAG asks for."""
 
     def luminance(colour: str) -> float:
-        channels = [each / 255 for each in bytes.fromhex(colour[1:])]
-        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+        channels = [channel / 255 for channel in bytes.fromhex(colour[1:])]
+        linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     for colour in COLOURS.values():
@@ -118,7 +118,7 @@ def test_text_on_colours_is_readable() -> None:
 
 def test_names_are_escaped_in_svg() -> None:
     root = ElementTree.fromstring(render(nasty(), ".svg"))
-    assert any(NASTY in (each.text or "") for each in root.iter(f"{SVG}text"))
+    assert any(NASTY in (text.text or "") for text in root.iter(f"{SVG}text"))
     assert root.find(f"{SVG}script") is None
 
 
@@ -173,10 +173,10 @@ def test_graphviz_draws_it(network: Network) -> None:
     assert text.count("{") == text.count("}")
     if shutil.which("dot") is None:
         pytest.skip("Graphviz is not installed")
-    drawn = subprocess.run(["dot", "-Tsvg"], input=text.encode(), capture_output=True, check=True)
-    assert drawn.stderr == b""
-    root = ElementTree.fromstring(drawn.stdout)
-    nodes = [each for each in root.iter(f"{SVG}g") if each.attrib.get("class") == "node"]
+    done = subprocess.run(["dot", "-Tsvg"], input=text.encode(), capture_output=True, check=True)
+    assert done.stderr == b""
+    root = ElementTree.fromstring(done.stdout)
+    nodes = [group for group in root.iter(f"{SVG}g") if group.attrib.get("class") == "node"]
     assert len(nodes) == 1 + sum(repeat.period for repeat in repeats(units(network)))
 
 

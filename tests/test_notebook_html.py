@@ -28,7 +28,7 @@ def parsed(compiled: Network) -> ET.Element:
 
 
 def texts(root: ET.Element, tag: str) -> list[str]:
-    return ["".join(each.itertext()) for each in root.iter(tag)]
+    return ["".join(element.itertext()) for element in root.iter(tag)]
 
 
 @pytest.mark.parametrize("name", [*ALL, *stock_names()])
@@ -60,7 +60,9 @@ def test_the_table_alone_has_no_picture_in_a_notebook() -> None:
     compiled = network(SMALL)
     alone, whole = ET.fromstring(compiled.table._repr_html_()), parsed(compiled)
     assert not list(alone.iter(f"{SVG}svg"))
-    assert [ET.tostring(each) for each in alone.iter("table")] == [ET.tostring(each) for each in whole.iter("table")]
+    assert [ET.tostring(table) for table in alone.iter("table")] == [
+        ET.tostring(table) for table in whole.iter("table")
+    ]
     assert alone.attrib == whole.attrib
     assert texts(alone, "style") == texts(whole, "style")
 
@@ -68,17 +70,19 @@ def test_the_table_alone_has_no_picture_in_a_notebook() -> None:
 def test_it_is_self_contained_and_runs_nothing() -> None:
     text = notebook_html.emit(vggc.compile("vgg16"))
     root = ET.fromstring(text)
-    attributes = [key for each in root.iter() for key in each.attrib]
-    assert not {"script", "link", "img", "iframe"} & {each.tag for each in root.iter()}
+    attributes = [key for element in root.iter() for key in element.attrib]
+    assert not {"script", "link", "img", "iframe"} & {element.tag for element in root.iter()}
     assert not [key for key in attributes if key.startswith("on") or key in ("href", "src")]
     assert "@import" not in text
     assert "url(" not in text
-    styles = [each.text or "" for tag in ("style", f"{SVG}style") for each in root.iter(tag)]
+    styles = [element.text or "" for tag in ("style", f"{SVG}style") for element in root.iter(tag)]
     rules = re.findall(r"([^{}]+)\{[^{}]*\}", "".join(styles))
-    selectors = [each.strip() for rule in rules for each in rule.split(",")]
+    selectors = [selector.strip() for rule in rules for selector in rule.split(",")]
     assert len(styles) == 2
     assert len(selectors) > 8
-    assert all(each.startswith((".vggc-network ", ".vggc-page ")) for each in selectors), "a style holds everywhere"
+    assert all(selector.startswith((".vggc-network ", ".vggc-page ")) for selector in selectors), (
+        "a style holds everywhere"
+    )
 
 
 PAGES: Final = {
@@ -91,13 +95,13 @@ LOOKED_AT: Final = """
 <script>
 addEventListener('load', () => {
   const looks = (selector, what) => [...new Set([...document.querySelectorAll('.vggc-network ' + selector)]
-    .map(each => getComputedStyle(each)[what]))];
-  const said = {
+    .map(element => getComputedStyle(element)[what]))];
+  const colours = {
     page: getComputedStyle(document.body).color, ink: looks('.vggc-ink', 'fill'), cell: looks('td', 'color'),
     pale: looks('text.vggc-pale', 'fill'), arrow: looks('.vggc-arrow', 'stroke'),
     dark: matchMedia('(prefers-color-scheme: dark)').matches,
   };
-  document.body.replaceChildren(document.createTextNode('said:' + JSON.stringify(said)));
+  document.body.replaceChildren(document.createTextNode('colours:' + JSON.stringify(colours)));
 });
 </script>
 """
@@ -124,13 +128,13 @@ def test_it_takes_the_colours_of_the_page(page: str, system: str, tmp_path: Path
     text = f"<!doctype html><style>{style}</style><body>{network(SMALL)._repr_html_()}"
     preferred = f"--blink-settings=preferredColorScheme={0 if system == 'dark' else 1}"
     another = svg_diagram.emit(network(SMALL))  # a picture with its own colours, whose style holds for the whole page
-    found = re.search(r"said:(\{.*\})", browsed(f"{text}{another}{LOOKED_AT}", tmp_path, preferred, "--dump-dom"))
-    assert found is not None
-    said = json.loads(found[1])
-    assert said["dark"] == (system == "dark")
-    assert said["ink"] == said["cell"] == [said["page"]]
-    assert len(said["pale"]) == 1
-    assert said["pale"] == said["arrow"] != said["ink"]
+    printed = re.search(r"colours:(\{.*\})", browsed(f"{text}{another}{LOOKED_AT}", tmp_path, preferred, "--dump-dom"))
+    assert printed is not None
+    colours = json.loads(printed[1])
+    assert colours["dark"] == (system == "dark")
+    assert colours["ink"] == colours["cell"] == [colours["page"]]
+    assert len(colours["pale"]) == 1
+    assert colours["pale"] == colours["arrow"] != colours["ink"]
     if ground is not None:
         shot = tmp_path / "shot.png"
         browsed(text, tmp_path, preferred, f"--screenshot={shot}")
@@ -140,12 +144,12 @@ def test_it_takes_the_colours_of_the_page(page: str, system: str, tmp_path: Path
 
 def test_two_on_a_page_share_no_id() -> None:
     root = ET.fromstring(f"<div>{2 * notebook_html.emit(network(SMALL))}</div>")
-    ids = [each.attrib["id"] for each in root.iter() if "id" in each.attrib]
+    ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     assert len(ids) == len(set(ids))
-    references = " ".join(each.attrib.get("aria-labelledby", "") for each in root.iter()).split()
+    references = " ".join(element.attrib.get("aria-labelledby", "") for element in root.iter()).split()
     assert set(references) <= set(ids)
     for picture in root.iter(f"{SVG}svg"):
-        assert [each.tag for each in picture][:2] == [f"{SVG}title", f"{SVG}desc"]
+        assert [element.tag for element in picture][:2] == [f"{SVG}title", f"{SVG}desc"]
         assert picture[0].text == "small"
 
 
@@ -173,7 +177,7 @@ def test_of_a_very_deep_network_the_middle_is_left_out() -> None:
 
 
 def test_it_needs_no_torch() -> None:
-    code = "import sys, vggc; found = vggc.compile('vgg16'); found._repr_html_(); found.table._repr_html_();"
-    code += "str(found.table); print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
+    code = "import sys, vggc; network = vggc.compile('vgg16'); network._repr_html_(); network.table._repr_html_();"
+    code += "str(network.table); print({'torch', 'onnx', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

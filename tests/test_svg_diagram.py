@@ -179,23 +179,23 @@ def test_the_header_has_the_name_and_the_counts(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vgg16", *sorted(SPECS.keys() - {"repeated", "alternating", "vectors"})])
 def test_every_layer_is_named_and_sized(name: str) -> None:
-    net, found = network(name), texts(name)
+    net, counts = network(name), texts(name)
     images = [shape for shape in (net.input, *(layer.output for layer in net.layers)) if len(shape) == 3]
-    assert {f"{height}{TIMES}{width}" for _, height, width in images} <= found.keys()
+    assert {f"{height}{TIMES}{width}" for _, height, width in images} <= counts.keys()
     bodies = [layer for layer in net.layers if layer.layer.group in ("conv", "pool", "linear", "shape")]
-    assert {layer.alias for layer in bodies} <= found.keys()
+    assert {layer.alias for layer in bodies} <= counts.keys()
     sizes = Counter(str(layer.output[0]) for layer in bodies)
-    assert {size: found[size] for size in sizes if found[size] < sizes[size]} == {}
+    assert {size: counts[size] for size in sizes if counts[size] < sizes[size]} == {}
 
 
 def test_vgg16_says_what_the_paper_says() -> None:
-    found = texts("vgg16")
+    counts = texts("vgg16")
     sizes = {"3": 1, "64": 3, "128": 3, "256": 4, "512": 9, "25088": 1, "4096": 2, "1000": 1, "classes": 1}
     maps = {f"{extent}{TIMES}{extent}": 1 for extent in (224, 112, 56, 28, 14, 7)}
-    assert {text: found[text] for text in sizes | maps} == sizes | maps
+    assert {text: counts[text] for text in sizes | maps} == sizes | maps
     names = {"input", "conv1_1", "conv5_3", "pool1", "pool5", "avgpool", "flatten", "fc6", "fc7", "fc8"}
-    assert names <= found.keys()
-    assert not {"relu1_1", "dropout6"} & found.keys()
+    assert names <= counts.keys()
+    assert not {"relu1_1", "dropout6"} & counts.keys()
 
 
 def test_only_the_last_vector_can_be_the_classes() -> None:
@@ -214,39 +214,39 @@ def test_the_legend_explains_the_colours_that_occur_and_no_others(name: str) -> 
 # --- blocks ---
 
 
-def drawn(name: str) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
+def summaries(name: str) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
     return [(block.name, block.groups, block.shape) for block in blocks(network(name))]
 
 
 def test_what_follows_a_layer_becomes_its_band() -> None:
-    found = drawn("vgg19_bn")
-    assert len(found) == 1 + 16 + 5 + 1 + 1 + 3
-    assert found[1] == ("conv1_1", ("conv", "norm", "activation"), (64, 224, 224))
-    assert found[-2:] == [("fc7", ("linear", "activation", "dropout"), (4096,)), ("fc8", ("linear",), (1000,))]
+    parts = summaries("vgg19_bn")
+    assert len(parts) == 1 + 16 + 5 + 1 + 1 + 3
+    assert parts[1] == ("conv1_1", ("conv", "norm", "activation"), (64, 224, 224))
+    assert parts[-2:] == [("fc7", ("linear", "activation", "dropout"), (4096,)), ("fc8", ("linear",), (1000,))]
 
 
 def test_a_second_band_of_a_colour_and_one_on_the_input_are_blocks_of_their_own() -> None:
-    found = drawn("zoo")
-    assert found[:3] == [
+    parts = summaries("zoo")
+    assert parts[:3] == [
         ("input", ("input",), (3, 64, 64)),
         ("relu1", ("activation",), (3, 64, 64)),
         ("conv1_1", ("conv", "activation", "norm"), (64, 64, 64)),
     ]
-    assert [groups for _, groups, _ in found].count(("norm",)) == 1
+    assert [groups for _, groups, _ in parts].count(("norm",)) == 1
 
 
 def test_equal_neighbours_are_merged_when_there_are_too_many() -> None:
-    found = {block.name: block for block in blocks(network("repeated"))}
-    merged = found["conv2_1 … conv2_60"]
+    by_name = {block.name: block for block in blocks(network("repeated"))}
+    merged = by_name["conv2_1 … conv2_60"]
     assert (merged.times, merged.layers) == (60, 120)
     assert {f"{TIMES}60", f"{TIMES}40"} <= texts("repeated").keys()
-    assert found["conv1_1"].times == 1
+    assert by_name["conv1_1"].times == 1
 
 
 def test_the_middle_is_left_out_when_merging_does_not_help() -> None:
-    found = blocks(network("alternating"))
-    assert len(found) == 1 + MAX_BLOCKS
-    (ellipsis,) = (block for block in found if block.is_ellipsis)
+    parts = blocks(network("alternating"))
+    assert len(parts) == 1 + MAX_BLOCKS
+    (ellipsis,) = (block for block in parts if block.is_ellipsis)
     assert f"{ellipsis.layers} layers" in texts("alternating")
     assert ellipsis.layers > 2
 
@@ -304,7 +304,7 @@ def test_nothing_covers_a_text(name: str) -> None:
     assert [(a.text, b.block.name) for a in labels for b in solids if overlap(a.box, b.box)] == []
     heads = [Box(arrow.start, arrow.y - 4, arrow.end, arrow.y + 4) for arrow in marks(diagram, Arrow)]
     assert [(a.text, head) for a in labels for head in heads if overlap(a.box, head)] == []
-    swatches = [Box(each.x, each.y, each.x + 12, each.y + 12) for each in marks(diagram, Swatch)]
+    swatches = [Box(swatch.x, swatch.y, swatch.x + 12, swatch.y + 12) for swatch in marks(diagram, Swatch)]
     assert [(a.text, box) for a in labels for box in swatches if overlap(a.box, box)] == []
 
 
