@@ -21,9 +21,9 @@ from vggc.cli import main
 from vggc.drawing import converted, draw, graphviz_dot, mermaid_diagram
 from vggc.drawing.draw import FORMATS
 from vggc.drawing.flowchart import FlowFrame, flowchart
-from vggc.drawing.repeats import repeats
+from vggc.drawing.layer_units import in_words, units
 from vggc.drawing.svg_theme import COLOURS, Theme, text_on
-from vggc.drawing.units import in_words, units
+from vggc.drawing.unit_repeats import repeats
 from vggc.ir.network import ShapedLayer
 from vggc.model import Network
 

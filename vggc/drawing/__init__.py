@@ -1,13 +1,13 @@
-"""Every picture of a network.
+"""Every picture of a network; `draw` is the table of formats.
 
-units       a network -> layers with the norm, activation and dropout after them, which pictures show as one thing
-
-svg_blocks, svg_marks, svg_layout, svg_diagram      the picture: units -> blocks -> marks in their places -> SVG
-converted   the same as PNG and PDF
-repeats, flowchart, mermaid_diagram, graphviz_dot   units -> what repeats -> boxes and arrows -> text for other programs
-notebook_html, html_page                            the picture and the table of layers, for a notebook and as a page
-
-svg_theme   what all of them share: colours, light and dark, the lengths of texts
-draw        the table of formats: what `vggc draw` does
-axes, scatter, scatter_svg                          a scatter plot: its axes, points and labels -> SVG
+layer_units     a network -> units, shown as one thing each: a layer with the norm, activation and dropout after it
+svg_blocks      units -> blocks and their sizes
+svg_marks       solids, arrows, labels and swatches in their places
+svg_layout      blocks -> marks
+svg_diagram     marks -> the picture as SVG; `converted` gives it as PNG and PDF
+svg_theme       what all pictures share: colours, light and dark, the lengths of texts
+unit_repeats    units -> those that repeat in a row
+flowchart       repeats -> boxes, frames and arrows; `mermaid_diagram` and `graphviz_dot` write them
+notebook_html   the picture, a table of layers and the totals for a notebook; `html_page` is a page around it
+scatter         points and labels in their places, on `axes`; `scatter_svg` writes them
 """

@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import Final
 
 from vggc.base.words import TIMES, typeset
-from vggc.drawing.repeats import Repeat, left_out, repeats
-from vggc.drawing.units import elided, in_words, units
+from vggc.drawing.layer_units import elided, in_words, units
+from vggc.drawing.unit_repeats import UnitRepeat, left_out, repeats
 from vggc.ir.graph import INPUT
 from vggc.ir.network import Network
 
@@ -60,7 +60,7 @@ def _boxes(content: Iterable[FlowBox | FlowFrame]) -> Iterator[FlowBox]:
         yield from [item] if isinstance(item, FlowBox) else _boxes(item.content)
 
 
-def _content(repeat: Repeat, name: str) -> FlowBox | FlowFrame:
+def _content(repeat: UnitRepeat, name: str) -> FlowBox | FlowFrame:
     if repeat.left_out:
         count = sum(len(unit.layers) for unit in repeat.units)
         return FlowBox(name, (f"… {count:,} layers …",), "shape")
@@ -71,21 +71,21 @@ def _content(repeat: Repeat, name: str) -> FlowBox | FlowFrame:
     return FlowFrame(name, times, tuple(boxes))
 
 
-def _names(repeat: Repeat, name: str) -> list[str]:
+def _names(repeat: UnitRepeat, name: str) -> list[str]:
     """The name of the box of every unit of a round."""
     if repeat.left_out or repeat.period == 1:
         return [name] * repeat.period
     return [f"{name}_{position}" for position in range(repeat.period)]
 
 
-def _box(repeat: Repeat, position: int, name: str, times: str) -> FlowBox:
+def _box(repeat: UnitRepeat, position: int, name: str, times: str) -> FlowBox:
     unit = repeat.units[position]
     described = " + ".join(in_words(layer.layer) for layer in unit.layers)
     lines = dict.fromkeys((repeat.name(position), times + described, typeset(unit.output)))
     return FlowBox(name, tuple(lines), unit.base.layer.group)
 
 
-def _arrows(parts: Sequence[Repeat]) -> list[tuple[str, str]]:
+def _arrows(parts: Sequence[UnitRepeat]) -> list[tuple[str, str]]:
     """The boxes that every box takes values from; of a repeat those of its first round."""
     boxes = {INPUT: INPUT}  # of every value
     arrows: dict[tuple[str, str], None] = {}

@@ -10,9 +10,9 @@ from typing import Final
 
 from vggc.backends.text import text_summary
 from vggc.drawing import notebook_html, svg_diagram
+from vggc.drawing.layer_units import in_words
 from vggc.drawing.svg_blocks import blocks
 from vggc.drawing.svg_theme import COLOURS, Theme
-from vggc.drawing.units import in_words
 from vggc.ir.network import Network
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is ever fetched or run

@@ -11,7 +11,7 @@ from math import prod
 from typing import Final
 
 from vggc.base.words import typeset
-from vggc.drawing.units import LayerUnit, elided, units
+from vggc.drawing.layer_units import LayerUnit, elided, units
 from vggc.ir.network import Network
 from vggc.layers.layer import Shape
 

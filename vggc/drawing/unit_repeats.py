@@ -4,13 +4,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from vggc.drawing.units import LayerUnit
+from vggc.drawing.layer_units import LayerUnit
 
 MAX_PERIOD: Final = 24  # units of a repeat
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
+class UnitRepeat:
     """Units that repeat after `period` of them; of those that are `left_out` only the number is shown."""
 
     units: tuple[LayerUnit, ...]
@@ -28,12 +28,12 @@ class Repeat:
         return first if first == last else f"{first} … {last}"
 
 
-def repeats(units: Sequence[LayerUnit]) -> list[Repeat]:
+def repeats(units: Sequence[LayerUnit]) -> list[UnitRepeat]:
     """The units as repeats, each as long as possible; what comes after one takes values of its last round alone."""
     similar = _numbered(_likeness(unit) for unit in units)
     last_uses = _last_uses(units)
     written = _numbered((_likeness(unit), tuple(layer.node.span for layer in unit.layers)) for unit in units)
-    result: list[Repeat] = []
+    result: list[UnitRepeat] = []
     position = 0
     while position < len(units):
         period, times = _longest(similar, position)
@@ -41,15 +41,15 @@ def repeats(units: Sequence[LayerUnit]) -> list[Repeat]:
         taken_later = any(use >= end for use in last_uses[position : end - period])
         if taken_later or (period > 1 and _begins_later(written, position, period, times)):
             period, end = 1, position + 1
-        result.append(Repeat(tuple(units[position:end]), period))
+        result.append(UnitRepeat(tuple(units[position:end]), period))
         position = end
     return result
 
 
-def left_out(middle: Sequence[Repeat]) -> Repeat:
+def left_out(middle: Sequence[UnitRepeat]) -> UnitRepeat:
     """Repeats of which only the number of their layers is shown."""
     units = tuple(unit for repeat in middle for unit in repeat.units)
-    return Repeat(units, len(units), left_out=True)
+    return UnitRepeat(units, len(units), left_out=True)
 
 
 def _likeness(unit: LayerUnit) -> Hashable:
