@@ -9,7 +9,7 @@ from benchmarks.check import CHECK
 from benchmarks.measure import Plan, in_turn, once, python, ratios, times
 from benchmarks.row import Row
 from vggc import pipeline
-from vggc.authoring import fit_specs, fitting
+from vggc.authoring import fit_specs, variant_search
 from vggc.frontend.text.sources import stock_names
 
 DIFF = partial(python, "-m", "vggc", "diff", "vgg16", "vgg16_bn")
@@ -32,5 +32,5 @@ def _a_variant() -> float:
     """The seconds of a search, with its preparation, for each variant."""
     child = fit_specs.source(fit_specs.head("fit", "vgg16_bn_cifar10", {}), Path())
     started = time.perf_counter()
-    search = fitting.search(child, BUDGET, ("width", "depth"))
+    search = variant_search.search(child, BUDGET, ("width", "depth"))
     return (time.perf_counter() - started) / search.tried

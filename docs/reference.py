@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+
 from vggc import pipeline
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Source, SpecError
 from vggc.base.records import Named, Record
-from vggc.cli import reporters
+from vggc.cli.reporters import text_report
 from vggc.frontend.schema import definitions, json_schema
 from vggc.frontend.schema.from_fields import Schema, field_schema
 from vggc.frontend.schema.units import UNITS
@@ -74,7 +76,7 @@ def _printed(text: str) -> str:
     try:
         pipeline.compile_source(Source("bad.yaml", text))
     except SpecError as error:
-        return reporters.report(error.diagnostics)
+        return click.unstyle(text_report.emit(error.diagnostics)) + "\n"
     raise AssertionError(f"this compiles:\n{text}")
 
 

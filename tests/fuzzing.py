@@ -14,13 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import click
+
 from tests.mutations import Mutator
 from tests.networks import compile_source
 from vggc.analysis import lints
 from vggc.backends.text.yaml_spec import emit
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Diagnostic, Source, Span, SpecError
-from vggc.cli import reporters
+from vggc.cli.reporters import github_report, json_report, sarif_report, text_report
 from vggc.frontend.text.sources import read_source, stock_folder
 from vggc.model import Network
 from vggc.pipeline import read_graph
@@ -102,13 +104,13 @@ def _check_diagnostics(found: list[Diagnostic]) -> None:
             _check_span(each.span)
         elif each.code != "E001":
             raise BrokenPromiseError(f"no place: {each}")
-    text = reporters.report(found)
+    text = click.unstyle(text_report.emit(found))
     if not all(line.isprintable() for line in text.splitlines()) or "\x85" in text:
         raise BrokenPromiseError(f"control characters in the report: {text!r}")
-    if len(json.loads(reporters.to_json(found))) != len(found):
+    if len(json.loads(json_report.emit(found))) != len(found):
         raise BrokenPromiseError("the JSON report is not complete")
-    json.loads(reporters.sarif(found))
-    if len(reporters.github(found).splitlines()) != len(found):
+    json.loads(sarif_report.emit(found))
+    if len(github_report.emit(found).splitlines()) != len(found):
         raise BrokenPromiseError("an annotation has several lines")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.networks import SMALL
 from vggc import cli
-from vggc.cli import inspecting
+from vggc.cli import print_commands
 from vggc.cli.exits import Exit
 
 
@@ -264,7 +264,7 @@ def test_an_internal_error_says_that_it_is_one(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(inspecting, "compiled", broken)
+    monkeypatch.setattr(print_commands.text_summary, "emit", broken)
     assert run("shapes", "small.yaml") == Exit.FAILED
     err = capsys.readouterr().err
     assert "internal error: ZeroDivisionError: oops" in err

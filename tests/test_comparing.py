@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import vggc
 from tests.networks import ALL, HEADLESS, PLAIN, SMALL, network
 from tests.test_cli import run
-from vggc.authoring import comparing
-from vggc.authoring.comparing import COLUMNS, Row, compare
+from vggc.authoring import compare_csv, compare_json, compare_markdown, compare_plot, compare_text, comparing
+from vggc.authoring.comparing import COLUMNS, Row, compare_networks
 from vggc.authoring.network_figures import FIGURES
 from vggc.backends.text.network_json import data
 from vggc.cli.exits import Exit
@@ -48,8 +48,8 @@ def test_depth_is_the_number_in_the_names_of_vgg() -> None:
 
 def test_the_whole_table() -> None:
     networks = [network(text) for text in (SMALL, PLAIN, HEADLESS)]
-    assert comparing.text(compare(networks, sort="macs")) == (GOLDEN / "compare.txt").read_text()
-    assert comparing.markdown(compare(networks, ["params", "flatten"])) == (
+    assert compare_text.emit(compare_networks(networks, sort="macs")) == (GOLDEN / "compare.txt").read_text()
+    assert compare_markdown.emit(compare_networks(networks, ["params", "flatten"])) == (
         "| name | params | flatten |\n|---|---:|---:|\n"
         "| `small` | 2,285 | 64 |\n| `plain` | 1,460 | 180 |\n| `headless` | 112 | none |\n"
     )
@@ -59,7 +59,7 @@ def test_rows_are_sorted_and_those_without_a_value_stand_last() -> None:
     networks = [network(text) for text in (SMALL, HEADLESS, PLAIN)]
 
     def names(sort: str | None, reverse: bool = False) -> list[str]:
-        return [row.name for row in compare(networks, ["params"], sort, reverse).rows]
+        return [row.name for row in compare_networks(networks, ["params"], sort, reverse).rows]
 
     assert names(None) == ["small", "headless", "plain"]
     assert names(None, reverse=True) == ["plain", "headless", "small"]
@@ -69,7 +69,7 @@ def test_rows_are_sorted_and_those_without_a_value_stand_last() -> None:
 
 
 def test_equal_names_are_told_apart_by_their_files() -> None:
-    assert [row.name for row in compare([network(SMALL), network(SMALL)]).rows] == ["small (test.yaml)"] * 2
+    assert [row.name for row in compare_networks([network(SMALL), network(SMALL)]).rows] == ["small (test.yaml)"] * 2
 
 
 def test_a_network_keeps_its_file_when_its_name_is_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,11 +81,11 @@ def test_a_network_keeps_its_file_when_its_name_is_set(folder: Path, capsys: pyt
 
 
 def test_for_programs() -> None:
-    comparison = compare([network(SMALL), network(HEADLESS)], ["params", "flatten", "min_input"])
-    rows = list(csv.DictReader(comparing.comma_separated(comparison).splitlines()))
+    comparison = compare_networks([network(SMALL), network(HEADLESS)], ["params", "flatten", "min_input"])
+    rows = list(csv.DictReader(compare_csv.emit(comparison).splitlines()))
     assert rows[0] == {"name": "small", "params": "2285", "flatten": "64", "min_input": "8x8"}
     assert rows[1]["flatten"] == ""
-    assert json.loads(comparing.as_json(comparison))[0] == {
+    assert json.loads(compare_json.emit(comparison))[0] == {
         "name": "small", "params": 2285, "flatten": 64, "min_input": [8, 8],
     }  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_labels_never_overlap_however_the_points_lie(sizes: list[tuple[int, int]
 
 def test_the_picture_is_svg_that_escapes_and_follows_the_mode() -> None:
     row = Row('a<b>&"c', network(SMALL), ())
-    text = comparing.picture(comparing.Comparison((), (row,)))
+    text = compare_plot.emit(comparing.ComparisonTable((), (row,)))
     root = ET.fromstring(text)
     assert 'a<b>&"c' in [text.text for text in root.iter(f"{SVG}text")]
     assert "prefers-color-scheme:dark" in text

@@ -13,7 +13,8 @@ import docs.console as console
 import docs.reference as reference
 from tests.networks import compile_source
 from vggc import cli, compile
-from vggc.authoring.comparing import compare, picture
+from vggc.authoring import compare_plot
+from vggc.authoring.comparing import compare_networks
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Source
 from vggc.base.version import __version__
@@ -101,7 +102,7 @@ def test_every_shown_answer_is_the_one_printed(page: str, tmp_path: Path) -> Non
 
 
 def test_the_shown_picture_is_current() -> None:
-    expected = picture(compare([compile(name) for name in stock_names()]))
+    expected = compare_plot.emit(compare_networks([compile(name) for name in stock_names()]))
     assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == expected
 
 

@@ -159,7 +159,9 @@ def test_formulas_of_a_network_are_its_shapes(stack: list[Layer], data: st.DataO
     here = network_at_least(stack, data, classifier=True)
     there = network_at_least(stack, data, classifier=True)
     size = dict(zip("HW", there.input[1:], strict=True))
-    formulas = [(height.formula("H"), width.formula("W")) for height, width in geometry.extents(here.graph.nodes).values()]
+    formulas = [
+        (height.formula("H"), width.formula("W")) for height, width in geometry.extents(here.graph.nodes).values()
+    ]
     outputs = [layer.output for layer in there.layers[: len(stack)]]
     assert [tuple(value_of(each, **size) for each in pair) for pair in formulas] == [each[1:] for each in outputs]
     assert tuple(value_of(each, **size) for each in map_formula(here).split(" x ")) == outputs[-1]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import vggc
 from tests.networks import PLAIN, SMALL, compile_source
 from tests.test_cli import run
-from vggc.authoring import fit_specs, fitting
+from vggc.authoring import fit_specs, variant_search
 from vggc.authoring.adapting import Changes
 from vggc.authoring.budget import STEP, Budget, Variant, ranked
-from vggc.authoring.counting import Counter, Counts
+from vggc.authoring.counting import Counter, Counts, Topology
 from vggc.authoring.depths import Stages, depths, flat_items, group_of_item
 from vggc.authoring.network_figures import FIGURES
 from vggc.base.diagnostics import Source
@@ -23,7 +23,6 @@ from vggc.cli.exits import Exit
 from vggc.frontend.spec.unroll import unroll_items
 from vggc.frontend.text import inherit
 from vggc.frontend.text.sources import stock_names
-from vggc.ir.naming import Placed
 from vggc.model import Network
 from vggc.pipeline import spec_of
 
@@ -64,10 +63,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def search(
-    name: str, folder: Path, limits: Budget, vary: tuple[str, ...] = fitting.VARIED
-) -> tuple[fitting.Search, Changes]:
+    name: str, folder: Path, limits: Budget, vary: tuple[str, ...] = variant_search.VARIED
+) -> tuple[variant_search.Search, Changes]:
     head = fit_specs.head("fit", name if name in stock_names() else f"{name}.yaml", {})
-    return fitting.search(fit_specs.source(head, folder), limits, vary), head
+    return variant_search.search(fit_specs.source(head, folder), limits, vary), head
 
 
 budgets = st.fixed_dictionaries(
@@ -83,12 +82,14 @@ budgets = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("name", PARENTS)
 @settings(max_examples=settings.default.max_examples // 3)
-@given(budget=budgets, vary=st.lists(st.sampled_from(fitting.VARIED), min_size=1, unique=True).map(tuple))
+@given(budget=budgets, vary=st.lists(st.sampled_from(variant_search.VARIED), min_size=1, unique=True).map(tuple))
 def test_every_spec_compiles_the_ordinary_way_and_meets_the_budget(
     name: str, folder: Path, budget: dict[str, int], vary: tuple[str, ...]
 ) -> None:
     found, head = search(name, folder, budget, vary)
-    for variant, ready in zip(found.found[:8], fit_specs.ready(found.found[:8], head, folder, budget), strict=True):
+    for variant, ready in zip(
+        found.variants[:8], fit_specs.fitted_specs(found.variants[:8], head, folder, budget), strict=True
+    ):
         path = folder / f"{ready.name}.yaml"
         path.write_text(ready.text)
         compiled = vggc.compile(path)
@@ -101,7 +102,7 @@ def test_every_spec_compiles_the_ordinary_way_and_meets_the_budget(
 def test_stock_specs_fit_into_small_budgets(name: str, folder: Path) -> None:
     budget = {"params": 2_000_000, "macs": 300_000_000}
     found, head = search(name, folder, budget)
-    for ready in fit_specs.ready(found.found[:5], head, folder, budget):
+    for ready in fit_specs.fitted_specs(found.variants[:5], head, folder, budget):
         compiled = compile_source(Source("x", ready.text, path=folder / "x.yaml"))
         assert compiled.params <= 2_000_000
         assert compiled.macs <= 300_000_000
@@ -111,19 +112,19 @@ def test_stock_specs_fit_into_small_budgets(name: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", stock_names())
 def test_counted_is_what_the_network_has(name: str) -> None:
     compiled = vggc.compile(name)
-    layers = [Placed(node.section, node.layer, node.origin) for node in compiled.graph.nodes]
-    counts = Counter().count(layers, compiled.input)
+    nodes = compiled.graph.nodes
+    counts = Counter().count(Topology(nodes), [node.layer for node in nodes], compiled.input)
     assert counts is not None
     assert counts._asdict() == {key: FIGURES[key].of(compiled) for key in counts._fields}
 
 
 def test_the_best_makes_the_most_of_the_budget_and_then_stays_near(folder: Path) -> None:
     found, _ = search("small", folder, {"params": 40_000, "macs": 1_000_000})
-    uses = [each.use for each in found.found]
+    uses = [each.use for each in found.variants]
     assert max(uses) <= 1
-    first = [each for each in found.found if each.use > 0.95 * max(uses)]
-    assert found.found[0] in first
-    assert found.found[0].distance == min(each.distance for each in first)
+    first = [each for each in found.variants if each.use > 0.95 * max(uses)]
+    assert found.variants[0] in first
+    assert found.variants[0].distance == min(each.distance for each in first)
     steps = [int((1 - use / max(uses)) / STEP) for use in uses]
     assert steps == sorted(steps)
 
@@ -137,7 +138,7 @@ def test_variants_within_5_percent_are_equals_of_which_the_nearest_is_first() ->
 
 def test_an_input_of_twice_the_side_is_as_far_as_one_doubling(folder: Path) -> None:
     head = fit_specs.head("small_fit", "small.yaml", {})
-    found = fitting.search(fit_specs.source(head, folder), {"params": 10**9}, ["input"]).found
+    found = variant_search.search(fit_specs.source(head, folder), {"params": 10**9}, ["input"]).variants
     sides = {each.changes.get("input", [3, 16, 16])[1]: each.distance for each in found}
     assert {side: sides[side] for side in (8, 16, 32)} == {8: 1.0, 16: 0.0, 32: 1.0}
 
@@ -146,7 +147,7 @@ def test_a_larger_width_would_not_have_fitted(folder: Path) -> None:
     """By trying every width, in the ordinary way."""
     budget = {"params": 9_000}
     found, _ = search("small", folder, budget, ("width",))
-    (best,) = found.found
+    (best,) = found.variants
     fitting_widths = []
     for i in range(1, 80):
         compiled = vggc.compile(folder / "small.yaml", {"width": i / 20})
@@ -160,30 +161,30 @@ def test_channels_that_are_no_multiples_of_8_are_as_they_are_at_width_1(folder: 
     compiled = vggc.compile(folder / "plain.yaml")
     assert vggc.compile(folder / "plain.yaml", {"width": 0.01}).params > compiled.params
     found, _ = search("plain", folder, {"params": compiled.params}, ("width",))
-    assert [each.changes for each in found.found] == [{}]
+    assert [each.changes for each in found.variants] == [{}]
     (folder / "scaled.yaml").write_text(PLAIN + "width: 2\n")
     found, _ = search("scaled", folder, {"params": compiled.params}, ("width",))
-    assert [each.changes for each in found.found] == [{"width": 1.0}]
+    assert [each.changes for each in found.variants] == [{"width": 1.0}]
 
 
 def test_the_limit_of_all_specs_is_one_of_every_budget(folder: Path) -> None:
     budget = {"params": 10**12}
     found, head = search("vgg16", folder, budget, ("width",))
-    (ready,) = fit_specs.ready(found.found, head, folder, budget)
+    (ready,) = fit_specs.fitted_specs(found.variants, head, folder, budget)
     assert 7 * 2**30 < ready.network.weight_bytes <= 8 * 2**30
 
 
 def test_without_anything_to_change_the_parent_is_its_own_variant(folder: Path) -> None:
     compiled = vggc.compile(folder / "plain.yaml")
     found, _ = search("plain", folder, {"params": compiled.params}, ("depth",))
-    assert {} in [each.changes for each in found.found]
+    assert {} in [each.changes for each in found.variants]
 
 
 def test_a_network_without_weights_is_within_every_number_of_params(folder: Path) -> None:
     text = "vggc: 1\nname: pools\ninput: [3, 32, 32]\nfeatures: [M, M]\nclassifier: none\n"
     (folder / "pools.yaml").write_text(text, encoding="utf-8")
     head = fit_specs.head("pools_fit", "pools.yaml", {})
-    found = fitting.search(fit_specs.source(head, folder), {"params": 10}, ["width", "depth"]).found
+    found = variant_search.search(fit_specs.source(head, folder), {"params": 10}, ["width", "depth"]).variants
     assert [(each.changes, each.use) for each in found] == [({}, 0.0)]
 
 
@@ -224,7 +225,7 @@ def test_a_long_list_is_not_varied_in_depth(folder: Path) -> None:
     with pytest.raises(vggc.ProductError, match="the spec has 907 layers, and depth is varied up to 500"):
         search("long", folder, {"params": 10**7}, ("width", "depth"))
     found, _ = search("long", folder, {"params": 10**7}, ("width",))
-    assert len(found.found) == 1
+    assert len(found.variants) == 1
 
 
 # --- the command -------------------------------------------------------------------------------------------------
@@ -281,10 +282,10 @@ def test_an_impossible_budget_says_what_is_possible(capsys: pytest.CaptureFixtur
     ("arguments", "words"),
     [
         ([], "set a limit: --max-params, --max-macs, --max-memory, --max-peak"),
-        (["--max-params", "1e6"], "is no amount; write for example 5M"),
-        (["--max-params", "0"], "is no amount"),
-        (["--max-memory", "0"], "is no size; write for example 8GiB"),
-        (["--max-memory=-5GB"], "is no size"),
+        (["--max-params", "1e6"], "is not an amount; write it like 5M"),
+        (["--max-params", "0"], "is not an amount"),
+        (["--max-memory", "0"], "is not a size; write it like 8GiB"),
+        (["--max-memory=-5GB"], "is not a size"),
         (["--max-params", "1M", "--vary", "with"], "did you mean `width`?"),
     ],
 )

@@ -240,7 +240,7 @@ def test_many_keystrokes_are_read_once(editor: Client) -> None:
 def test_without_pygls_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("vggc.cli.editing.find_spec", lambda _: None)
+    monkeypatch.setattr("vggc.cli.lsp_command.find_spec", lambda _: None)
     with pytest.raises(SystemExit) as end:
         main(["lsp"])
     assert end.value.code == 3

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,8 @@ from hypothesis import strategies as st
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Diagnostic, Note, Source, Span, SpecError, help_word, in_text_order, nearest
 from vggc.base.words import printable, quoted
-from vggc.cli.reporters import FORMATS, MAX_WIDTH, github, report, sarif, text, to_json
+from vggc.cli.reporters import FORMATS, github_report, json_report, sarif_report, text_report
+from vggc.cli.reporters.text_report import MAX_WIDTH
 
 PARENT: Final = Source("specs/parent.yaml", "vggc: 1\nfeatures: [64, m]\n")
 CHILD: Final = Source("specs/a child, 100%.yaml", "vggc: 1\nextends: parent.yaml\n# x\n")
@@ -30,6 +33,17 @@ HOSTILE: Final = Diagnostic(
     "E101", "a\nb\r\x1b[31m: 50%, ::error::c", Span(CHILD, 1, 0, 1, 7), (Note("help", "d\n::e"),)
 )
 ALL: Final = [PLAIN, FROM_PARENT, NO_PLACE, WARNING, HOSTILE]
+
+
+github, sarif, to_json = github_report.emit, sarif_report.emit, json_report.emit
+
+
+def text(diagnostics: Sequence[Diagnostic]) -> str:
+    return click.unstyle(text_report.blocks(diagnostics))
+
+
+def report(diagnostics: Sequence[Diagnostic]) -> str:
+    return click.unstyle(text_report.emit(diagnostics))
 
 
 def line(words: str) -> Source:
@@ -51,10 +65,10 @@ def test_text() -> None:
 
 
 def test_report_counts() -> None:
-    assert report([PLAIN]).endswith("\n\n1 error; to know more: vggc explain E101\n")
-    assert report([PLAIN, PLAIN]).endswith("\n\n2 errors; to know more: vggc explain E101\n")
-    assert report([PLAIN, WARNING]).endswith("\n\n1 error and 1 warning; to know more: vggc explain E101 W401\n")
-    assert report([WARNING, WARNING]).endswith("\n\n2 warnings; to know more: vggc explain W401\n")
+    assert report([PLAIN]).endswith("\n\n1 error; to know more: vggc explain E101")
+    assert report([PLAIN, PLAIN]).endswith("\n\n2 errors; to know more: vggc explain E101")
+    assert report([PLAIN, WARNING]).endswith("\n\n1 error and 1 warning; to know more: vggc explain E101 W401")
+    assert report([WARNING, WARNING]).endswith("\n\n2 warnings; to know more: vggc explain W401")
 
 
 def test_text_names_the_child_of_a_parent() -> None:
@@ -73,7 +87,7 @@ def test_the_gutter_is_as_wide_as_the_number_of_the_line() -> None:
 
 
 def test_color_changes_nothing_but_the_color() -> None:
-    colored = text(ALL, color=True)
+    colored = text_report.blocks(ALL)
     assert "\x1b[1;31m" in colored
     assert "\x1b[1;33m" in colored
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text(ALL)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from vggc.base import signals
 from vggc.base.scratch import scratch_folder
-from vggc.base.signals import as_told, ended_while_waiting, ending_tidily, uninterrupted
+from vggc.base.signals import exit_on_signal, signal_first, signals_as_exceptions, uninterrupted
 
 SIGNALS = {"SIGTERM": SystemExit, "SIGHUP": SystemExit, "SIGINT": KeyboardInterrupt}
 
@@ -22,7 +21,7 @@ SIGNALS = {"SIGTERM": SystemExit, "SIGHUP": SystemExit, "SIGINT": KeyboardInterr
 def test_a_signal_comes_out_as_an_exception(name: str) -> None:
     number = getattr(signal, name)
     before = signal.getsignal(number)
-    with pytest.raises(SIGNALS[name]) as ended, ending_tidily():
+    with pytest.raises(SIGNALS[name]) as ended, signals_as_exceptions():
         signal.raise_signal(number)
     assert ended.value.args == (() if name == "SIGINT" else (128 + number,))
     assert signal.getsignal(number) is before
@@ -38,21 +37,17 @@ def test_another_exception_in_its_place_is_still_the_signal(name: str) -> None:
         finally:
             raise RuntimeError("trying to pop from empty mode stack")
 
-    with pytest.raises(SIGNALS[name]), ending_tidily():
+    with pytest.raises(SIGNALS[name]), signals_as_exceptions():
         work()
 
 
 def test_what_fails_by_itself_is_passed_on() -> None:
-    with pytest.raises(RuntimeError, match="by itself"), ending_tidily(), as_told():
+    with pytest.raises(RuntimeError, match="by itself"), signals_as_exceptions(), signal_first():
         raise RuntimeError("by itself")
 
 
-@pytest.mark.parametrize("delay", [0.01, 0.0])
-def test_a_signal_whose_exception_is_dropped_is_raised_again(delay: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python prints what the callback of a weak reference raises, and would go on to the end of the work; and without
-    a delay, or on a busy machine, the second signal comes while Python is still at the first.
-    """
-    monkeypatch.setattr(signals, "_AGAIN", delay)
+def test_a_signal_whose_exception_is_dropped_is_raised_again() -> None:
+    """Python prints what the callback of a weak reference raises, and would go on to the end of the work."""
 
     class Watched:
         pass
@@ -65,7 +60,7 @@ def test_a_signal_whose_exception_is_dropped_is_raised_again(delay: float, monke
         time.sleep(10)
 
     began = time.monotonic()
-    with pytest.raises(SystemExit), ending_tidily():
+    with pytest.raises(SystemExit), signals_as_exceptions():
         work()
     assert time.monotonic() - began < 5
 
@@ -81,7 +76,7 @@ def test_a_signal_waits_for_the_end_of_a_block() -> None:
             done.append("outer")
         done.append("after")
 
-    with pytest.raises(SystemExit), ending_tidily():
+    with pytest.raises(SystemExit), signals_as_exceptions():
         work()
     assert done == ["inner", "outer"]
 
@@ -99,7 +94,7 @@ def test_a_second_signal_does_not_break_off_the_tidying(tmp_path: Path, monkeypa
             monkeypatch.setattr(shutil, "rmtree", remove_under_signals)
             signal.raise_signal(signal.SIGTERM)
 
-    with pytest.raises(SystemExit), ending_tidily():
+    with pytest.raises(SystemExit), signals_as_exceptions():
         work()
     assert list(tmp_path.iterdir()) == []
 
@@ -109,7 +104,7 @@ def test_other_threads_leave_signals_alone() -> None:
     seen = []
 
     def work() -> None:
-        with ending_tidily(), uninterrupted():
+        with signals_as_exceptions(), uninterrupted():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
@@ -124,9 +119,9 @@ def test_a_signal_ends_what_waits_in_foreign_code(name: str) -> None:
     """A lock that is taken twice: nothing wakes that, and Python's handler never runs."""
     program = (
         "import ctypes\n"
-        "from vggc.base.signals import ended_while_waiting, ending_tidily\n"
+        "from vggc.base.signals import exit_on_signal, signals_as_exceptions\n"
         "lock, c = ctypes.create_string_buffer(64), ctypes.CDLL(None)\n"
-        "with ending_tidily(), ended_while_waiting(lambda: print('tidied', flush=True)):\n"
+        "with signals_as_exceptions(), exit_on_signal(lambda: print('tidied', flush=True)):\n"
         "    c.pthread_mutex_lock(lock)\n"
         "    print('waiting', flush=True)\n"
         "    c.pthread_mutex_lock(lock)\n"
@@ -140,22 +135,20 @@ def test_a_signal_ends_what_waits_in_foreign_code(name: str) -> None:
     assert process.returncode == 128 + getattr(signal, name)
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_where_python_comes_to_the_signal_nothing_else_is_done(name: str) -> None:
-    tidied = []
-    with pytest.raises(SIGNALS[name]), ending_tidily(), ended_while_waiting(lambda: tidied.append(name)):
-        signal.raise_signal(getattr(signal, name))
-    time.sleep(0.6)
-    assert tidied == []
-    assert signal.set_wakeup_fd(-1) == -1, "nobody listens any more"
+def test_a_block_without_a_signal_leaves_everything_as_it_was() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with exit_on_signal(lambda: None):
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_a_hang_up_is_ignored_under_nohup(tmp_path: Path) -> None:
     """A process that was started to ignore a signal goes on ignoring it."""
     program = (
         "import signal\n"
-        "from vggc.base.signals import signals_tidily\n"
-        "with ending_tidily():\n"
+        "from vggc.base.signals import signals_as_exceptions\n"
+        "with signals_as_exceptions():\n"
         "    signal.raise_signal(signal.SIGHUP)\n"
         "    print('went on')\n"
     )

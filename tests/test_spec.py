@@ -227,7 +227,7 @@ BLAMED: Final = [
      ["trace: ", "help: ", "this is pool7, repetition 7 of 9"]),
     ("features: [relu]\nrewrite: [{after: relu, insert: {group_norm: 2}}]", "2", ["a rewrite put it at test:4:12"]),
     ("features: [flatten, {zero_pad2d: 1}]", "zero_pad2d: 1", ["the `flatten` is at test:4:12"]),
-    ("features: [relu]\nclassifier: [M]", "M", ["a `flatten` stands before the classifier by itself"]),
+    ("features: [relu]\nclassifier: [M]", "M", ["a `flatten` is inserted before the classifier"]),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`vggc new`: what it writes compiles for every parent and input, every knob turns, and nothing is overwritten."""
+"""`vggc new`: its specs compile for every parent and input, every suggestion works, and nothing is overwritten."""
 
 import json
 from pathlib import Path
@@ -24,8 +24,9 @@ from vggc.model import Network
 TARGET = Path("mine.yaml")
 
 
-def begin(parent: str, input: Shape | None = None, classes: int | list[str] | None = None) -> starting.Start:
-    return starting.start("mine", read_source(parent), parent, TARGET, input=input, classes=classes)
+def begin(parent: str, input: Shape | None = None, classes: int | list[str] | None = None) -> starting.Child:
+    new = starting.NewSpec("mine", parent, TARGET, input=input, classes=classes)
+    return starting.start(new, read_source(parent))
 
 
 def compiled(text: str) -> Network:
@@ -65,30 +66,30 @@ def test_nothing_is_warned_of_where_the_parent_is_not(parent: str) -> None:
         assert lints.check(begin(parent, input).network) == []
 
 
-def knobs(text: str) -> list[tuple[str, str]]:
-    """Every knob, and the text in which it alone is turned."""
+def suggestions(text: str) -> list[tuple[str, str]]:
+    """Every suggestion, and the text in which it alone is uncommented."""
     lines = text.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("# Knobs"))
+    start = next(i for i, line in enumerate(lines) if line.startswith("# Suggestions"))
     end = next(i for i, line in enumerate(lines) if i > start and not line)
     found = []
     for i in range(start + 1, end):
         if not lines[i].startswith("#  "):
             more = next((j for j in range(i + 1, end) if not lines[j].startswith("#  ")), end)
-            turned = [line.removeprefix("# ") for line in lines[i:more]]
-            found.append((lines[i], "\n".join([*lines[:i], *turned, *lines[more:]])))
+            changed = [line.removeprefix("# ") for line in lines[i:more]]
+            found.append((lines[i], "\n".join([*lines[:i], *changed, *lines[more:]])))
     return found
 
 
 @pytest.mark.parametrize("parent", ["vgg16", "vgg16_c", "alexnet", "zfnet512", "vgg16_bn_cifar10", "vgg16_cifar10"])
 @pytest.mark.parametrize("input", [None, (3, 96, 64)])
-def test_every_knob_turns(parent: str, input: Shape | None) -> None:
+def test_every_suggestion_changes_the_network(parent: str, input: Shape | None) -> None:
     started = begin(parent, input)
-    found = knobs(started.text)
+    found = suggestions(started.text)
     assert len(found) >= 5
-    for knob, turned in found:
-        layers = [each.layer for each in compiled(turned).layers]
+    for line, changed in found:
+        layers = [each.layer for each in compiled(changed).layers]
         same = layers == [each.layer for each in started.network.layers]
-        assert same == knob.startswith("# features:"), knob
+        assert same == line.startswith("# features:"), line
 
 
 def test_the_true_figures_hold_when_they_are_expected() -> None:
@@ -110,9 +111,7 @@ def test_a_pool_that_would_enlarge_gives_way_and_says_why() -> None:
 def test_an_input_that_is_too_small_for_all_pools_loses_the_last() -> None:
     """MNIST: 28 -> 14 -> 7 -> 3 -> 1, and no fifth time."""
     started = begin("vgg16", (1, 28, 28), 10)
-    assert (
-        "\n# A 28x28 input is too small for all pools that the features inherit: without the last pool" in started.text
-    )
+    assert "\n# A 28x28 input is too small for all inherited pools: without the last pool" in started.text
     assert "\nrewrite: [{remove: max_pool2d, where: {stage: 5}}]\n" in started.text
     assert [each.alias for each in started.network.layers if each.kind == "max_pool2d"] == [
         f"pool{i}" for i in range(1, 5)
@@ -154,11 +153,15 @@ def test_what_belongs_to_the_input_follows_it() -> None:
 def test_what_a_parent_expects_is_stated_again(tmp_path: Path) -> None:
     parent = tmp_path / "parent.yaml"
     parent.write_text(SMALL + "expect: {params: 2285, max_macs: 130K, flatten: 64}\n")
-    child = starting.start("mine", read_source(parent), "parent.yaml", tmp_path / "mine.yaml", input=(3, 32, 32))
+    child = starting.start(
+        starting.NewSpec("mine", "parent.yaml", tmp_path / "mine.yaml", input=(3, 32, 32)), read_source(parent)
+    )
     assert {each.key: each.value for each in child.network.header.expect} == {
         "params": 2285, "max_macs": child.network.macs, "flatten": 64, "macs": child.network.macs, "output": (5,),
     }  # fmt: skip
-    same = starting.start("mine", read_source(parent), "parent.yaml", tmp_path / "mine.yaml", classes=5)
+    same = starting.start(
+        starting.NewSpec("mine", "parent.yaml", tmp_path / "mine.yaml", classes=5), read_source(parent)
+    )
     assert "# expect:" in same.text
 
 
@@ -194,7 +197,8 @@ def test_the_schema_is_the_nearest_one_above(folder: Path, capsys: pytest.Captur
     capsys.readouterr()
     assert run("new", "c") == Exit.FINE
     assert (
-        "vggc.schema.json is of another version; to renew it: vggc schema > vggc.schema.json" in capsys.readouterr().out
+        "vggc.schema.json is from another version of vggc; to update it: vggc schema > vggc.schema.json"
+        in capsys.readouterr().out
     )
 
 
@@ -211,7 +215,7 @@ def test_a_parent_is_named_as_the_child_finds_it(folder: Path) -> None:
 def test_nothing_is_overwritten_unless_forced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "mine.yaml").write_text("precious")
     assert run("new", "mine") == Exit.FAILED
-    assert "mine.yaml is there already; --force replaces it" in capsys.readouterr().err
+    assert "mine.yaml exists; --force replaces it" in capsys.readouterr().err
     assert (folder / "mine.yaml").read_text() == "precious"
     assert run("new", "mine", "--force") == Exit.FINE
     assert run("new", "self", "--from", "mine.yaml", "-o", "mine.yaml", "--force") == Exit.USAGE
@@ -228,11 +232,11 @@ def test_nothing_is_overwritten_unless_forced(folder: Path, capsys: pytest.Captu
         (["k7", "-o", "k7"], "write -o k7.yaml"),
         (["k8", "-o", "k8.txt"], "write -o k8.yaml"),
         (["k9", "-o", "."], "write -o k9.yaml"),
-        (["1st"], "is no name; it begins with a letter"),
-        (["mine\n"], "is no name"),
-        (["x" * 101], "is no name"),
+        (["1st"], "is not a valid name; it must begin with a letter"),
+        (["mine\n"], "is not a valid name"),
+        (["x" * 101], "is not a valid name"),
         (["mine", "--input", "3,64"], "write channels, height and width, such as 3,64,64"),
-        (["mine", "--input", "3,0,64"], "is no input"),
+        (["mine", "--input", "3,0,64"], "is not an input"),
     ],
 )
 def test_wrong_usage(arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

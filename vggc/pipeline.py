@@ -1,4 +1,4 @@
-"""The whole way, top to bottom: text -> Document -> Spec -> Graph -> Network."""
+"""The compiler from end to end: text -> Document -> Spec -> Graph -> Network."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -39,8 +39,8 @@ def compile_source(
 ) -> Network:
     """Compile a spec's text; as `compile`."""
     network = shapes.infer(read_graph(source, overrides, until=until), max_memory)
-    if found := expectations.check(network):
-        raise SpecError(found)
+    if diagnostics := expectations.check(network):
+        raise SpecError(diagnostics)
     return network
 
 

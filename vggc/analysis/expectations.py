@@ -12,11 +12,11 @@ from vggc.layers.layer import Shape
 
 def broken(network: Network) -> list[Expectation]:
     """The expectations that do not hold."""
-    return [each for each in network.header.expect if not _holds(each, figure(network, each))]
+    return [expected for expected in network.header.expect if not _holds(expected, figure(network, expected))]
 
 
 def check(network: Network) -> list[Diagnostic]:
-    """What does not hold; nothing is asked of a network that was cut short."""
+    """What does not hold; a network that was cut is not checked."""
     if network.graph.until is not None:
         return []
     return [*_classes(network), *_expectations(network)]
@@ -39,12 +39,12 @@ def _classes(network: Network) -> Iterator[Diagnostic]:
 def _expectations(network: Network) -> Iterator[Diagnostic]:
     for expectation in broken(network):
         name, actual = expectation.key.removeprefix("max_"), figure(network, expectation)
-        message = f"expected {_wanted(expectation, name)}; the network has {_shown(actual)}"
+        message = f"expected {_expected(expectation, name)}; the network has {_text(actual)}"
         yield Diagnostic("E301", message, expectation.span, tuple(_reasons(network, expectation, actual)))
 
 
 def figure(network: Network, expectation: Expectation) -> int | Shape | None:
-    """What the expectation speaks of."""
+    """The figure that the expectation is about."""
     actual: int | Shape | None = getattr(network, expectation.key.removeprefix("max_"))
     return actual
 
@@ -57,12 +57,12 @@ def _holds(expectation: Expectation, actual: int | Shape | None) -> bool:
     return actual <= expectation.value
 
 
-def _wanted(expectation: Expectation, name: str) -> str:
-    value = _shown(expectation.value)
+def _expected(expectation: Expectation, name: str) -> str:
+    value = _text(expectation.value)
     return f"{name} {value}" if expectation.key == name else f"at most {value} {name}"
 
 
-def _shown(value: float | Shape | None) -> str:
+def _text(value: float | Shape | None) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
@@ -73,7 +73,7 @@ def _shown(value: float | Shape | None) -> str:
 def _reasons(network: Network, expectation: Expectation, actual: int | Shape | None) -> Iterator[Note]:
     if isinstance(actual, int) and isinstance(expectation.value, int | float):
         difference = actual - expectation.value
-        yield Note("note", f"{_shown(abs(difference))} {'more' if difference > 0 else 'fewer'}")
+        yield Note("note", f"{_text(abs(difference))} {'more' if difference > 0 else 'fewer'}")
     if expectation.key == "flatten" and (formula := flatten_formula(network)):
         yield Note("note", f"flatten = {formula}")
     if expectation.key == "flatten" and actual is None:

@@ -15,11 +15,12 @@ _VARIANCE_KEEPING: Final = ("kaiming_normal", "kaiming_uniform", "orthogonal")
 def check(network: Network, allowed: Iterable[str] = ()) -> list[Diagnostic]:
     """The warnings for a network, without those that the spec or the caller allows, by name or code."""
     silent = {*allowed, *network.header.allow}
-    return [found for code, lint in LINTS.items() if not {code, CODES[code].name} & silent for found in lint(network)]
+    active = [lint for code, lint in LINTS.items() if not {code, CODES[code].name} & silent]
+    return [warning for lint in active for warning in lint(network)]
 
 
 def _warning(code: str, message: str, layer: ShapedLayer, help: str) -> Diagnostic:
-    silence = Note("note", f"where it is meant: `allow: [{CODES[code].name}]`")
+    silence = Note("note", f"if this is intended: `allow: [{CODES[code].name}]`")
     return Diagnostic(code, message, layer.node.span, (Note("help", help), silence))
 
 
@@ -46,14 +47,14 @@ def _dropout_before_norm(network: Network) -> Iterator[Diagnostic]:
     for first, second in _neighbours(network):
         if first.layer.group == "dropout" and second.layer.uses_batch_statistics:
             message = f"{first.kind} right before {second.kind}: the variance differs between training and inference"
-            yield _warning("W402", message, first, "put the dropout behind the norm (arXiv:1801.05134)")
+            yield _warning("W402", message, first, "put the dropout after the norm (arXiv:1801.05134)")
 
 
 def _dropout_before_pool(network: Network) -> Iterator[Diagnostic]:
     for first, second in _neighbours(network):
         if first.layer.group == "dropout" and second.layer.takes_maximum:
             message = f"{first.kind} right before {second.kind}: the maximum takes another value instead"
-            yield _warning("W403", message, first, "put the dropout behind the pool")
+            yield _warning("W403", message, first, "put the dropout after the pool")
 
 
 def _needless_bias(network: Network) -> Iterator[Diagnostic]:

@@ -1,10 +1,12 @@
-"""Graph -> Network: every shape, analytically; or all the layers that cannot take their input."""
+"""Graph -> Network: the shape of every value, or an error for every layer that cannot take its input."""
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from vggc.analysis.shape_errors import ShapeErrors
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, SpecError
-from vggc.base.words import dimensions, in_bytes
+from vggc.base.words import in_bytes
 from vggc.ir.geometry import Extents, extents, smallest_input
 from vggc.ir.graph import INPUT, Graph, Node
 from vggc.ir.network import Network, ShapedLayer
@@ -16,14 +18,14 @@ MAX_MEMORY: Final = 8 * 2**30
 
 
 def infer(graph: Graph, max_memory: int = MAX_MEMORY) -> Network:
-    """Shape every node.
+    """Infer the shape of every value.
 
-    One cause is one error: where height or width is at fault, inference goes on with the smallest legal map, and what
-    depends on the size of that map is not reported.
+    One cause is one error: after a layer whose height or width is wrong, inference continues with the smallest map that
+    the layer takes, and errors that depend on the size of that map are not reported.
 
     Args:
         graph: the nodes.
-        max_memory: the bytes that the weights may take.
+        max_memory: the most bytes that the weights may take.
 
     Raises:
         SpecError: all nodes that cannot take their input, or a network over the limits.
@@ -41,17 +43,27 @@ def infer(graph: Graph, max_memory: int = MAX_MEMORY) -> Network:
 
 
 def sound_layers(graph: Graph) -> tuple[ShapedLayer, ...]:
-    """The layers up to the first that cannot take its input; all of them where the network is sound."""
-    inference = _Inference(graph, stops=True)
-    inference.run()
-    return tuple(inference.layers)
+    """The layers before the first that cannot take its input; all of them if there is no such layer."""
+    layers: list[ShapedLayer] = []
+
+    def step(node: Node, shapes: tuple[Shape, ...]) -> Shape:
+        output = node.layer.shape(*shapes)
+        if max(output) > MAX_DIMENSION:
+            raise _too_wide(node, output)
+        layers.append(ShapedLayer(node, shapes, output))
+        return output
+
+    with suppress(ShapeError):
+        for _ in walk(graph.nodes, graph.header.input, step):
+            pass
+    return tuple(layers)
 
 
 class _Value(NamedTuple):
-    """The shape of a value, and what is uncertain about it after an error.
+    """The shape of a value, and whether an error has made it uncertain.
 
-    `guessed` says that its size stands in for one that failed, `misplaced` that a layer of images took a vector
-    before it.
+    `guessed`: its height and width replace some that did not fit. `misplaced`: it is a vector that a layer for images
+    was given.
     """
 
     shape: Shape
@@ -60,48 +72,31 @@ class _Value(NamedTuple):
 
 
 class _Inference:
-    """The shapes of a graph, and an error for every cause.
+    """The layers of a graph with their shapes, and a diagnostic for every cause of an error."""
 
-    Args:
-        graph: the nodes.
-        stops: whether the first error ends it, without a diagnostic.
-    """
-
-    def __init__(self, graph: Graph, stops: bool = False) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.stops = stops
-        self.diagnostics: list[Diagnostic] = []
-        self.blamed: set[tuple[str, object]] = set()
         self.layers: list[ShapedLayer] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.words = ShapeErrors(graph, self.layers)
+        self.blamed: set[tuple[str, object]] = set()  # codes and places, so that a repeat has one diagnostic
 
     def run(self) -> None:
-        try:
-            for node, value in walk(self.graph.nodes, _Value(self.graph.header.input), self._step):
-                if max(value.shape) > MAX_DIMENSION:
-                    self._too_wide(node, value.shape)
-                    return
-        except ShapeError:
-            assert self.stops
-
-    def _too_wide(self, node: Node, shape: Shape) -> None:
-        if self.stops:
-            self.layers.pop()
-        else:
-            note = Note("help", "make the map smaller, or the layer")
-            self._blame("E206", node, _too_wide(node, shape), note)
+        for node, value in walk(self.graph.nodes, _Value(self.graph.header.input), self._step):
+            if max(value.shape) > MAX_DIMENSION:
+                self._report(node, _too_wide(node, value.shape), self.layers[-1].input)
+                return
 
     def _step(self, node: Node, inputs: tuple[_Value, ...]) -> _Value:
-        shapes = tuple([each.shape for each in inputs])
-        guessed, misplaced = (any(each[i] for each in inputs) for i in (1, 2))
+        shapes = tuple([value.shape for value in inputs])
+        guessed, misplaced = any(value.guessed for value in inputs), any(value.misplaced for value in inputs)
         try:
             output = node.layer.shape(*shapes)
         except ShapeError as error:
-            if self.stops:
-                raise
             if not _follows(error, shapes, guessed, misplaced):
-                self._report(node, error, shapes)
+                self._report(node, error, shapes[0])
             if error.spatial:
-                return self._step(node, tuple(self._legal(node, each) for each in inputs))
+                return self._step(node, tuple([self._large_enough(node, value) for value in inputs]))
             misplaced = error.code == "E201" and len(shapes[0]) == 1
             output = error.recovered or shapes[0]
         self.layers.append(ShapedLayer(node, shapes, output))
@@ -109,121 +104,55 @@ class _Inference:
             guessed = misplaced = False
         return _Value(output, guessed, misplaced)
 
-    @cached_property
-    def least(self) -> tuple[int, int] | None:
-        """The smallest input that every layer takes, if any input is."""
-        least = smallest_input(self.graph.nodes)
-        return least if least is not None and max(least) <= MAX_DIMENSION else None
-
-    @cached_property
-    def extents(self) -> dict[str, Extents]:
-        """The height and width of every image as formulas."""
-        return {INPUT: (Extent(), Extent())} | extents(self.graph.nodes)
-
-    def _legal(self, node: Node, value: _Value) -> _Value:
+    def _large_enough(self, node: Node, value: _Value) -> _Value:
         """The input of a node if the network had the smallest input that every layer takes; at least one that fits."""
         axes = node.layer.axes()
         assert axes is not None
-        sizes = []
-        for i, axis in enumerate(axes):
-            known = self.least is not None and node.inputs[0] in self.extents
-            size = self.extents[node.inputs[0]][i](self.least[i]) if known and self.least else value.shape[i + 1]
-            sizes.append(max(size, axis.minimum))
-        return _Value((value.shape[0], *sizes), True, value.misplaced)
+        sizes = value.shape[1:]
+        formulas = self._extents.get(node.inputs[0])
+        if self._smallest is not None and formulas is not None:
+            sizes = tuple([formula(size) for formula, size in zip(formulas, self._smallest, strict=True)])
+        fitting = [max(size, axis.minimum) for size, axis in zip(sizes, axes, strict=True)]
+        return _Value((value.shape[0], *fitting), guessed=True, misplaced=value.misplaced)
 
-    # --- the words ---
+    @cached_property
+    def _smallest(self) -> tuple[int, int] | None:
+        """The smallest input that every layer takes, if there is one."""
+        smallest = smallest_input(self.graph.nodes)
+        return smallest if smallest is not None and max(smallest) <= MAX_DIMENSION else None
 
-    def _report(self, node: Node, error: ShapeError, shapes: tuple[Shape, ...]) -> None:
-        notes = []
-        message = str(error)
+    @cached_property
+    def _extents(self) -> dict[str, Extents]:
+        """The height and width of every image as formulas."""
+        return {INPUT: (Extent(), Extent())} | extents(self.graph.nodes)
+
+    def _report(self, node: Node, error: ShapeError, shape: Shape) -> None:
+        """Add a diagnostic, unless its place has one with that code already, as in a repeat."""
+        place = node.origin.place(error.option)
+        if (error.code, place) in self.blamed:
+            return
+        self.blamed.add((error.code, place))
+        notes: list[Note] = []
         if error.spatial:
-            notes += [*self._input_elsewhere(node), Note("trace", self._trace(node)), self._help_smallest(node, error)]
-        elif error.claim is not None and len(shapes[0]) == 1:
-            message = f"{error.claim}; {self._arithmetic(shapes[0])}"
+            notes += self.words.size_notes(node, error, self._smallest)
         elif error.code == "E201":
-            notes += self._flattened()
+            notes += self.words.flatten_notes()
         if error.help:
             notes.append(Note("help", error.help))
-        self._blame(error.code, node, message, *notes, option=error.option)
-
-    def _blame(self, code: str, node: Node, message: str, *notes: Note, option: str | None = None) -> None:
-        """Note an error, unless its place is to blame for one of that code already, as in a repeat."""
-        origin = node.origin
-        place = origin.place(option)
-        if (code, place) in self.blamed:
-            return
-        self.blamed.add((code, place))
-        if place in origin.shared:
-            notes = (*notes, Note("note", f"in the unit at {origin.span}", origin.span))
-        if origin.anchor is not None:
-            notes = (*notes, Note("note", f"a rewrite put it at {origin.anchor}", origin.anchor))
-        if len(self.diagnostics) <= MAX_DIAGNOSTICS:
-            notes = (*notes, *self._repetition(node))
-        self.diagnostics.append(Diagnostic(code, message, place, notes))
-
-    def _repetition(self, node: Node) -> list[Note]:
-        """Which one it is of the layers that one item stands for."""
-        same = [each.alias for each in self.graph.nodes if each.origin is node.origin]
-        if len(same) == 1:
-            return []
-        return [Note("note", f"this is {node.alias}, repetition {same.index(node.alias) + 1} of {len(same)}")]
-
-    def _trace(self, node: Node) -> str:
-        """The maps on the way to a node: the input, and every layer that changes the size."""
-        height, width = self.graph.header.input[1:]
-        steps = [f"{height}x{width}"]
-        for layer in self._way_to(node):
-            if len(layer.output) == 3 and layer.output[1:] != layer.input[1:]:
-                steps.append(f"{layer.output[1]}x{layer.output[2]} ({layer.alias})")
-        shown = steps if len(steps) <= 9 else [*steps[:4], "...", *steps[-4:]]
-        return " -> ".join(shown)
-
-    def _way_to(self, node: Node) -> list[ShapedLayer]:
-        """The layers from the input to a node, along the first input of each."""
-        layers = {layer.path: layer for layer in self.layers}
-        way = []
-        value = node.inputs[0]
-        while value in layers:
-            way.append(layers[value])
-            value = layers[value].inputs[0]
-        return way[::-1]
-
-    def _help_smallest(self, node: Node, error: ShapeError) -> Note:
-        if self.least is None:
-            return Note("help", "no input is large enough for all layers: drop one, or make its window smaller")
-        text = f"the smallest input for these layers is {self.least[0]}x{self.least[1]}"
-        ways = {"pool": "drop one pool", "conv": "make the kernel smaller"}
-        if error.code == "E203":
-            text += f"; or {ways.get(node.layer.group, 'make the border smaller')}"
-        return Note("help", text)
-
-    def _input_elsewhere(self, node: Node) -> list[Note]:
-        """Where the input is said, if that is not the text with the layer but a child, or the command line."""
-        place = self.graph.header.places.get("input")
-        if place is None or node.span is None or place.source is node.span.source:
-            return []
-        return [Note("note", f"the input is said at {place}", place)]
-
-    def _arithmetic(self, x: Shape) -> str:
-        """Where the number of features comes from: a flatten, if that is what gave them, or the layer before."""
-        before = next((each for each in reversed(self.layers) if each.input != each.output), None)
-        if before is None or not before.layer.flattens:
-            return f"its input has {x[0]} features"
-        _, height, width = self.graph.header.input
-        return f"a {height}x{width} input gives {dimensions(before.input)} = {before.output[0]}"
-
-    def _flattened(self) -> list[Note]:
-        """Where an image has become a vector."""
-        flatten = next((each.node for each in reversed(self.layers) if each.layer.flattens), None)
-        if flatten is None:
-            return []
-        if flatten.section == "flatten":
-            return [Note("note", "a `flatten` stands before the classifier by itself, unless the classifier has one")]
-        return [Note("note", f"the `flatten` is at {flatten.span}", flatten.span)]
+        notes += self.words.origin_notes(node, place, repetition=len(self.diagnostics) <= MAX_DIAGNOSTICS)
+        self.diagnostics.append(Diagnostic(error.code, self.words.message(error, shape), place, tuple(notes)))
 
 
-def _too_wide(node: Node, shape: Shape) -> str:
-    return f"{node.layer.kind}: its output has a dimension of {max(shape):,}, over the limit of {MAX_DIMENSION:,}"
+def _follows(error: ShapeError, shapes: tuple[Shape, ...], guessed: bool, misplaced: bool) -> bool:
+    """Whether an error only follows from one that was reported."""
+    if error.code == "E201":
+        return misplaced
+    return guessed and (error.code == "E203" or error.spatial or len(shapes[0]) == 1)
+
+
+def _too_wide(node: Node, shape: Shape) -> ShapeError:
+    message = f"{node.layer.kind}: its output has a dimension of {max(shape):,}, over the limit of {MAX_DIMENSION:,}"
+    return ShapeError("E206", message, help="make the map smaller, or the layer")
 
 
 def _too_heavy(network: Network, max_memory: int) -> Diagnostic:
@@ -234,10 +163,3 @@ def _too_heavy(network: Network, max_memory: int) -> Diagnostic:
     )
     note = Note("help", "make the layer smaller, or raise the limit with --max-memory")
     return Diagnostic("E206", message, largest.node.origin.place(), (note,))
-
-
-def _follows(error: ShapeError, shapes: tuple[Shape, ...], guessed: bool, misplaced: bool) -> bool:
-    """Whether an error is the consequence of one that was reported."""
-    if error.code == "E201":
-        return misplaced
-    return guessed and (error.code == "E203" or error.spatial or len(shapes[0]) == 1)

@@ -1,15 +1,17 @@
-"""What helps the author of the next variant: to begin it, to see what it changes, to choose among many.
+"""Tools for the author of the next variant: begin it, see what it changes, choose among many.
 
-adapting    what a child must say so that what it inherits still fits; child_text, how it says it
-starting    a commented child spec that compiles as written
-figures     what is counted of a network, by name
-alignment   two lists of layers, paired at the least cost
-diffing     what differs between two networks, and diff_text, diff_markdown and diff_json, which show it
-comparing   a table of many networks, and their picture
-depths      the layers of a spec by stage, with more of them or fewer
-counting    the figures of many networks that share their layers
-budget      what a budget is, and which variant makes the best of it
-fitting     the variants of a spec that stay within a budget, and fit_specs, which writes them
+adapting         the keys that a child with another input must change; child_text, those keys as YAML
+starting         a commented child spec that compiles as it is (`vggc new`)
+network_figures  the figures of a network, by name
+alignment        two lists of layers, paired at the least cost
+diffing          what differs between two networks, with the formats diff_text, diff_markdown and diff_json
+comparing        a table of networks, with the formats compare_text, compare_markdown, compare_csv and compare_json
+formats          the tables of these formats
+compare_plot     networks by params and MACs, as a picture
+depths           the layers of a spec by stage, with more of them or fewer
+counting         the figures of many networks that have layers in common
+budget           what a budget is, and which variant within it is the best
+variant_search   the variants of a spec within a budget, and fit_specs, which writes them
 
-Everything answers by analysis alone: nothing here imports torch, onnx or numpy.
+Everything here only analyses specs: nothing imports torch, onnx or numpy.
 """

@@ -1,4 +1,4 @@
-"""What a child must say besides its input, so that what it inherits fits: pools, preprocessing, crops, figures."""
+"""What a child must change besides its input so that its parent still fits: pools, preprocessing, crops, figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,12 @@ Changes = dict[str, Any]  # keys of a spec and their values, as YAML has them
 
 
 def adapted(source: Source, input: Shape, overrides: Iterable[Table] = ()) -> Changes:
-    """The input and what follows from it, for a child of the spec.
+    """The keys of a child that has another input: the input, and what must change with it.
+
+    Args:
+        source: the parent.
+        input: (C, H, W).
+        overrides: keys that are laid over the parent's first.
 
     Raises:
         SpecError: the spec is wrong, or its features do not take the input.
@@ -39,9 +44,9 @@ def adapted(source: Source, input: Shape, overrides: Iterable[Table] = ()) -> Ch
 
 
 def without_pools(source: Source, input: Shape) -> Changes:
-    """The rewrite that takes the last pools out of the features, as few of them as will do for the input.
+    """The rewrite that removes the last pools of the features, as few as possible, so that the input (C, H, W) fits.
 
-    Nothing where the features take it as they are, or would not without any pool either.
+    Empty if the features take the input as they are, or would not take it even without any pool.
 
     Raises:
         SpecError: the spec is wrong.
@@ -49,29 +54,29 @@ def without_pools(source: Source, input: Shape) -> Changes:
     graph = read_graph(source)
     header, pools = replace(graph.header, input=input), _pools(graph)
     for number in range(len(pools) + 1):
-        gone = pools[len(pools) - number :]
+        removed = pools[len(pools) - number :]
         try:
-            features(Graph(header, without(graph.nodes, {pool.path for _, pool in gone})))
+            features(Graph(header, without(graph.nodes, {pool.path for _, pool in removed})))
         except SpecError:
             continue
-        return {"rewrite": _removing([(stage, pool.layer.kind) for stage, pool in gone])} if gone else {}
+        return {"rewrite": _removing([(stage, pool.layer.kind) for stage, pool in removed])} if removed else {}
     return {}
 
 
 def _pools(graph: Graph) -> list[tuple[int, Node]]:
-    """The pools in the features that need a map of some size, and the stage that each of them ends."""
-    found, stage = [], 1
+    """The pools in the features that have a window, and the number of the stage that each of them ends."""
+    pools, stage = [], 1
     for node in graph.nodes:
         if node.section == "features" and node.layer.ends_stage:
             axes = node.layer.axes()
             if axes is not None and axes[0].window is not None:
-                found.append((stage, node))
+                pools.append((stage, node))
             stage += 1
-    return found
+    return pools
 
 
 def _removing(pools: Sequence[tuple[int, str]]) -> list[Changes]:
-    """The last pools first: what is removed behind a stage does not change its number."""
+    """Rewrites, the last pools first: removing a pool changes the numbers of later stages only."""
     rewrites = []
     for kind, run in groupby(reversed(pools), key=lambda pool: pool[1]):
         stages = sorted(stage for stage, _ in run)
@@ -79,13 +84,8 @@ def _removing(pools: Sequence[tuple[int, str]]) -> list[Changes]:
     return rewrites
 
 
-def said(assignments: Iterable[str]) -> Changes:
-    """What assignments such as `classes=10` say, as a child would.
-
-    Raises:
-        SpecError: one of them is no assignment.
-    """
-    tables = [inherit.parse_assignment(each) for each in assignments]
+def changes_of(tables: Sequence[Table]) -> Changes:
+    """Overrides as the keys of a child."""
     values = plain(reduce(inherit.merge, tables)) if tables else {}
     assert isinstance(values, dict)
     return values
@@ -101,10 +101,10 @@ def features(graph: Graph) -> Network:
 
 
 def _pool(graph: Graph) -> Any:
-    """A pool that takes the map at the end of the features, as near to the graph's as can be; None where that one does.
+    """The `pool` of a child whose features end in a smaller map; None if the graph's own pool takes that map.
 
-    An adaptive pool keeps its size along an axis on which it does not enlarge, and is left out where nothing of it
-    remains.
+    An adaptive pool gets the size of the map along an axis that it would enlarge, and is left out if that is the case
+    along both.
     """
     ends = features(graph).output
     pool = next((node.layer for node in graph.nodes if node.section == "avgpool"), None)
@@ -119,7 +119,7 @@ def _pool(graph: Graph) -> Any:
 
 
 def _preprocess(preprocess: recipe.Preprocess, input: Shape) -> Changes:
-    """The last step makes the input; a resize before it keeps its proportion; statistics have a value a channel."""
+    """The last step gives the input's size, a resize before it keeps its ratio, statistics get a value per channel."""
     changes: Changes = {}
     last = "crop" if preprocess.crop is not None else "resize"
     size = getattr(preprocess, last)
@@ -140,25 +140,22 @@ def _size(height: int, width: int) -> int | list[int]:
 
 
 def _augment(augment: Iterable[Named], before: Shape, after: Shape) -> list[Any]:
-    """The augmentations with crops of the old input's size made the new one's; nothing where no crop is."""
-    crops = [each for each in augment if isinstance(each, recipe.RandomCrop) and pair(each.size) == before[1:]]
-    if not crops or before[1:] == after[1:]:
+    """The augmentations, with crops of the old input's size changed to the new one's; empty if there are none."""
+    steps = [(step, isinstance(step, recipe.RandomCrop) and pair(step.size) == before[1:]) for step in augment]
+    if before[1:] == after[1:] or not any(resized for _, resized in steps):
         return []
     size = {"size": _size(after[1], after[2])}
-    return [
-        {each.kind: {**each.changed(), **size}}
-        if each in crops
-        else {each.kind: each.changed()}
-        if each.changed()
-        else each.kind
-        for each in augment
-    ]
+    return [_written(step, step.changed() | size if resized else step.changed()) for step, resized in steps]
+
+
+def _written(step: Named, options: Changes) -> Any:
+    return {step.kind: options} if options else step.kind
 
 
 def restated(network: Network) -> Changes:
-    """The inherited expectations that do not hold of a child, with the figures that do."""
-    broken = {each.key: expectations.figure(network, each) for each in expectations.broken(network)}
-    return {"expect": _plain(broken)} if broken else {}
+    """The inherited expectations that do not hold for a child, with its own figures."""
+    figures = {broken.key: expectations.figure(network, broken) for broken in expectations.broken(network)}
+    return {"expect": _plain(figures)} if figures else {}
 
 
 def _plain(values: Mapping[str, object]) -> Changes:

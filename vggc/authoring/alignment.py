@@ -1,6 +1,6 @@
-"""Two sequences, paired at the least cost: what was kept or changed in place, what was inserted, what was removed.
+"""Two sequences, paired at the least cost: which elements were kept, changed, inserted or removed.
 
-The dynamic programme of Needleman and Wunsch (1970), behind the equal elements at the beginning.
+The dynamic programme of Needleman and Wunsch (1970), after the equal elements at the beginning.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-# What pairing two elements costs, 0 for equal ones; None for two that are never paired.
+# The cost of pairing two elements, 0 if they are equal; None for two that are never paired.
 Cost = Callable[[T, T], int | None]
-Pair = tuple[int | None, int | None]  # positions in both; None where the element has no partner
+Pair = tuple[int | None, int | None]  # positions in both; None if the element has no partner
 
 ALONE: Final = 2  # the cost of an element without a partner
 MAX_CELLS: Final = 1_000_000  # about half a second
@@ -19,9 +19,9 @@ MAX_CELLS: Final = 1_000_000  # about half a second
 def align(before: Sequence[T], after: Sequence[T], cost: Cost[T]) -> list[Pair]:
     """The pairs in the order of both sequences.
 
-    Among alignments of equal cost, elements are paired as early as possible: a third equal layer behind two is the one
-    that was inserted. Where more than a million pairs would have to be weighed, the equal ends are paired first, and
-    what still lies between them is paired one by one if it is too long.
+    Among alignments of equal cost, elements are paired as early as possible: a third equal layer after two is the one
+    that was inserted. If more than a million pairs would have to be considered, the equal ends are paired first, and
+    the rest is paired one by one if it is still too long.
     """
     shorter = min(len(before), len(after))
     start = next((i for i in range(shorter) if cost(before[i], after[i]) != 0), shorter)
@@ -31,14 +31,14 @@ def align(before: Sequence[T], after: Sequence[T], cost: Cost[T]) -> list[Pair]:
         middle = _in_order if _cells(before, after, start, end) > MAX_CELLS else _least
     inner = middle(before[start : len(before) - end], after[start : len(after) - end], cost)
     ends = zip(range(len(before) - end, len(before)), range(len(after) - end, len(after)), strict=True)
-    return [*((i, i) for i in range(start)), *((_moved(i, start), _moved(j, start)) for i, j in inner), *ends]
+    return [*((i, i) for i in range(start)), *((_shifted(i, start), _shifted(j, start)) for i, j in inner), *ends]
 
 
 def _cells(before: Sequence[T], after: Sequence[T], start: int, end: int) -> int:
     return (len(before) - start - end) * (len(after) - start - end)
 
 
-def _moved(position: int | None, start: int) -> int | None:
+def _shifted(position: int | None, start: int) -> int | None:
     return None if position is None else position + start
 
 
@@ -71,7 +71,7 @@ def _least(before: Sequence[T], after: Sequence[T], cost: Cost[T]) -> list[Pair]
 
 
 def _costs_from(before: Sequence[T], after: Sequence[T], cost: Cost[T]) -> list[list[int]]:
-    """The least cost of pairing everything from i and from j on."""
+    """The least cost of pairing everything from i on with everything from j on."""
     rows = [[ALONE * (len(after) - j) for j in range(len(after) + 1)]]
     for i in reversed(range(len(before))):
         below = rows[-1]

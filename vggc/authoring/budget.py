@@ -1,10 +1,9 @@
-"""What a budget is, and which of the variants that keep to it is the best.
+"""What a budget is, and which of the variants within it is the best.
 
-The best variant makes the most of the budget: its use is the geometric mean of the shares of every limit that is set,
-so one that spends all of one limit and little of another comes behind one that spends most of both. Uses are told apart
-in steps of 5 % of the highest; among equals the one nearest to its parent is the better, where distance is the sum of
-the doublings or halvings of width, input and, on average, stages. A design that was tuned in its proportions keeps them
-as far as the budget allows.
+The best variant uses most of the budget: its use is the geometric mean of its shares of all limits, so a variant that
+uses all of one limit and little of another is worse than one that uses most of both. Uses are compared in steps of 5 %
+of the highest; of equal ones, the variant nearest to its parent is the better. The distance is the number of doublings
+or halvings of width, input and, on average, stages.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,16 +15,16 @@ from vggc.analysis.shapes import MAX_MEMORY
 from vggc.authoring.adapting import Changes
 from vggc.authoring.counting import Counts
 
-STEP: Final = 0.05  # in which the uses of a budget are told apart
+STEP: Final = 0.05  # in which the uses of a budget are compared
 
 Budget = Mapping[str, int]  # the most that a figure may be, by its key
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A variant that fits: what it says besides its parent, and its figures.
+    """A variant within the budget: its keys besides those of its parent, and its figures.
 
-    `use` is the geometric mean of the shares of the budget, `distance` how far it is from its parent.
+    `use` is the geometric mean of its shares of the budget, `distance` its distance from the parent.
     """
 
     changes: Changes
@@ -35,7 +34,7 @@ class Variant:
 
 
 def fits(counts: Counts, budget: Budget) -> bool:
-    """Whether every limit is kept to, and the one on the weights that holds for every spec."""
+    """Whether the figures keep to every limit, and to the one on the weights that applies to every spec."""
     within = counts.weight_bytes <= MAX_MEMORY
     return within and all(getattr(counts, key) <= most for key, most in budget.items())
 
@@ -48,6 +47,10 @@ def use(counts: Counts, budget: Budget) -> float:
 
 def ranked(variants: Iterable[Variant]) -> list[Variant]:
     """The best first."""
-    found = list(variants)
-    most = max((each.use for each in found), default=0) or 1  # 0 where there is nothing to limit
-    return sorted(found, key=lambda each: (int((1 - each.use / most) / STEP), each.distance, -each.use))
+    unordered = list(variants)
+    most = max((variant.use for variant in unordered), default=0) or 1  # 0 if there is nothing to limit
+
+    def rank(variant: Variant) -> tuple[int, float, float]:
+        return int((1 - variant.use / most) / STEP), variant.distance, -variant.use
+
+    return sorted(unordered, key=rank)

@@ -1,4 +1,4 @@
-"""The keys of a spec as its text: a line each, and a list of layers that is longer as a block."""
+"""The keys of a spec as YAML: a line each; a list that does not fit into a line becomes a block."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -15,7 +15,7 @@ def key_lines(key: str, value: Any) -> Iterator[str]:
         yield line
         return
     yield f"{key}:"
-    yield from (f"  - {_item(each)}" for each in value)
+    yield from (f"  - {_item(item)}" for item in value)
 
 
 def keys(values: Mapping[str, Any]) -> str:

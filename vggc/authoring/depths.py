@@ -1,8 +1,8 @@
 """The layers of `features` by stage, so that a stage can have more convolutions or fewer.
 
-A block is a convolution and what follows it up to the next one; a pool ends its stage. A stage is made deeper by more
-of its last block, and less deep without its last blocks. The same is done with the layers of a spec, which are counted,
-and with the items of its text, which are printed.
+A block is a convolution and the layers up to the next one; a pool ends its stage. A stage gets deeper by repeating its
+last block, and shallower by losing its last blocks. This works on the layers of a spec, which are counted, and on the
+items of its text, which are printed.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ Depth = tuple[int, ...]  # the number of blocks in every stage that has any
 
 @dataclass(frozen=True, slots=True)
 class Segment(Generic[T]):
-    """Some elements in a row: a block of the stage with that number, or what is left as it is (None)."""
+    """Some elements in a row: a block of the stage with that number, or elements outside of blocks (None)."""
 
     elements: tuple[T, ...]
     stage: int | None
@@ -30,65 +30,67 @@ class Segment(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Stages(Generic[T]):
-    """A list of layers or items, taken apart."""
+    """A list of layers or items, split into segments."""
 
     segments: tuple[Segment[T], ...]
 
     @staticmethod
     def of(elements: Sequence[T], group: Callable[[T], str]) -> "Stages[T]":
-        """The stages of a list, by the group of the layer that an element begins with."""
+        """The stages of a list; `group` gives the group of the layer that an element begins with."""
         segments: list[Segment[T]] = []
         stage, in_block = 0, False
-        for each in elements:
-            kind = group(each)
+        for element in elements:
+            kind = group(element)
             in_block = kind == "conv" or (in_block and kind != "pool")
             if in_block and kind != "conv":
-                segments[-1] = Segment((*segments[-1].elements, each), stage)
+                segments[-1] = Segment((*segments[-1].elements, element), stage)
             else:
-                segments.append(Segment((each,), stage if in_block else None))
-            stage += kind == "pool" and bool(segments) and any(segment.stage == stage for segment in segments)
+                segments.append(Segment((element,), stage if in_block else None))
+            stage += kind == "pool" and any(segment.stage == stage for segment in segments)
         return Stages(tuple(segments))
 
     @property
     def depth(self) -> Depth:
         """How many blocks every stage has."""
-        stages = [each.stage for each in self.segments if each.stage is not None]
+        stages = [segment.stage for segment in self.segments if segment.stage is not None]
         return tuple(stages.count(stage) for stage in range(max(stages, default=-1) + 1))
 
     def last(self, stage: int) -> T:
         """The convolution of the last block of a stage."""
-        return [each for each in self.segments if each.stage == stage][-1].elements[0]
+        return [segment for segment in self.segments if segment.stage == stage][-1].elements[0]
 
     def at(self, depth: Depth) -> list[T]:
-        """The list with so many blocks in every stage."""
-        found: list[T] = []
+        """The list with that number of blocks in every stage."""
+        elements: list[T] = []
         own, seen = self.depth, [0] * len(depth)
         for segment in self.segments:
             if segment.stage is None:
-                found += segment.elements
+                elements += segment.elements
                 continue
             seen[segment.stage] += 1
-            position, wanted = seen[segment.stage], depth[segment.stage]
-            times = wanted - position + 1 if position == own[segment.stage] else 1
-            found += segment.elements * max(0, times if position <= wanted else 0)
-        return found
+            position, blocks = seen[segment.stage], depth[segment.stage]
+            if position == own[segment.stage]:  # the last block, which is repeated
+                elements += segment.elements * max(0, blocks - position + 1)
+            elif position <= blocks:
+                elements += segment.elements
+        return elements
 
 
 def depths(stages: Stages[LayerItem], limit: int) -> list[Depth]:
-    """The depths to try: as it is, then those that differ by the fewest blocks, so many that there are `limit`.
+    """The depths to try, at most `limit`: the spec's own, then those that differ by the fewest blocks.
 
-    The least of all is among them. A stage has at most one block more, and none more where its last convolution has a
-    stride.
+    The smallest depth of all is among them. A stage gets at most one block more, and none if its last convolution has
+    a stride.
     """
     start = stages.depth
     most = [count + _keeps_size(stages.last(stage)) for stage, count in enumerate(start)]
-    found, queue = {start: None}, deque([start])
-    while queue and len(found) < limit - 1:
-        for near in _neighbours(queue.popleft(), most):
-            if near not in found:
-                found[near] = None
-                queue.append(near)
-    return list(found | {(1,) * len(start): None})
+    reached, queue = {start: None}, deque([start])
+    while queue and len(reached) < limit - 1:
+        for neighbour in _neighbours(queue.popleft(), most):
+            if neighbour not in reached:
+                reached[neighbour] = None
+                queue.append(neighbour)
+    return list(reached | {(1,) * len(start): None})
 
 
 def _neighbours(depth: Depth, most: Sequence[int]) -> Iterator[Depth]:
@@ -98,8 +100,8 @@ def _neighbours(depth: Depth, most: Sequence[int]) -> Iterator[Depth]:
                 yield (*depth[:stage], other, *depth[stage + 1 :])
 
 
-def _keeps_size(written: LayerItem) -> bool:
-    return pair(getattr(written.layer, "stride", 1)) == (1, 1)
+def _keeps_size(item: LayerItem) -> bool:
+    return pair(getattr(item.layer, "stride", 1)) == (1, 1)
 
 
 def group_of_item(item: Any) -> str:
@@ -109,8 +111,8 @@ def group_of_item(item: Any) -> str:
     kind = next(iter(item)) if isinstance(item, dict) else item
     if kind in ("conv", "M"):
         return "conv" if kind == "conv" else "pool"
-    found = find(kind)
-    return found.group if found is not None else "shape"
+    layer = find(kind)
+    return layer.group if layer is not None else "shape"
 
 
 def flat_items(items: Sequence[Any]) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from vggc.authoring.diffing import Difference, Pair
+from vggc.authoring.diffing import Difference, LayerChange
 from vggc.authoring.network_figures import file_of
 from vggc.backends.text.network_json import described
 from vggc.ir.network import Network
@@ -15,14 +15,14 @@ def emit(difference: Difference) -> str:
 
 
 def data(difference: Difference) -> dict[str, Any]:
-    """The object; figures as in `vggc shapes --json`, and all layers, those that are as before among them."""
+    """The object; figures as in `vggc shapes --json`, and all layers, whether they differ or not."""
     return {
         "before": _network(difference.before),
         "after": _network(difference.after),
         "equal": difference.equal,
-        "figures": {each.figure.key: {"before": each.before, "after": each.after} for each in difference.figures},
-        "keys": [each._asdict() for each in difference.keys],
-        "layers": [_pair(pair) for pair in difference.layers],
+        "figures": {figure.key: {"before": before, "after": after} for figure, before, after in difference.figures},
+        "keys": [key._asdict() for key in difference.keys],
+        "layers": [_layer(change) for change in difference.layers],
     }
 
 
@@ -30,11 +30,11 @@ def _network(network: Network) -> dict[str, Any]:
     return {"name": network.name, "file": file_of(network)}
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _layer(change: LayerChange) -> dict[str, Any]:
     return {
-        "state": pair.state,
-        "reshaped": pair.reshaped,
-        "before": None if pair.before is None else described(pair.before),
-        "after": None if pair.after is None else described(pair.after),
-        "options": {name: {"before": old, "after": new} for name, (old, new) in pair.options.items()},
+        "state": change.state,
+        "reshaped": change.reshaped,
+        "before": None if change.before is None else described(change.before),
+        "after": None if change.after is None else described(change.after),
+        "options": {name: {"before": old, "after": new} for name, (old, new) in change.options.items()},
     }

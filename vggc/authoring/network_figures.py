@@ -1,4 +1,4 @@
-"""What is counted of a network: every figure has a key, which is its name in JSON, and a label for people."""
+"""The figures of a network: each has a key, its name in JSON, and a label, its name in tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,53 +9,49 @@ from vggc.ir import geometry
 from vggc.ir.network import Network
 from vggc.layers.layer import Shape
 
-MANIFOLD: Final = 20  # what grew by more than so many times itself is not told in percent
+MAX_GROWTH: Final = 20  # times; larger growth is given as a factor instead of in percent
 
 Value = int | Shape | None
 
 
-def _counted(value: int) -> str:
-    return f"{value:,}"
-
-
 def file_of(network: Network) -> str:
-    """The file that says what a network is, also where its name was set on the command line."""
+    """The name of the file of a network's spec, also if the command line set the network's name."""
     return network.header.places["vggc"].source.name
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure: how it is had of a network, and how it is shown; None is shown as `missing`."""
+    """One figure: how it is computed (`of`) and formatted; the text of None is `missing`."""
 
     key: str
     label: str
     of: Callable[[Network], Value]
-    words: Callable[[Any], str] = _counted
+    format: Callable[[Any], str] = "{:,}".format
     missing: str = "none"
 
-    def shown(self, value: Value) -> str:
+    def text(self, value: Value) -> str:
         """A value in words."""
-        return self.missing if value is None else self.words(value)
+        return self.missing if value is None else self.format(value)
 
     def change(self, before: Value, after: Value) -> str:
-        """By how much it grew or shrank: `+8,448 (+0.006 %)`; nothing where it is no amount."""
+        """By how much a value grew or shrank: `+8,448 (+0.006 %)`; nothing for shapes."""
         if not isinstance(before, int) or not isinstance(after, int):
             return ""
-        sign, by = "+" if after >= before else "-", abs(after - before)
-        return f"{sign}{self.words(by)}{_share(sign, by / before) if before else ''}"
+        sign, difference = "+" if after >= before else "-", abs(after - before)
+        return f"{sign}{self.format(difference)}{_share(sign, difference / before) if before else ''}"
 
 
 def _share(sign: str, share: float) -> str:
-    """How much that is of what there was: ` (+25.0 %)`; nothing for next to nothing, and ` (x 30)` for very much."""
-    if share >= MANIFOLD:
+    """The relative change: ` (+25.0 %)`; nothing for a tiny one, and ` (x 30)` for a huge one."""
+    if share >= MAX_GROWTH:
         return f" (x {share + 1:,.0f})"
     percent = 100 * share
-    words = f"{percent:.1f}" if percent >= 0.1 else f"{percent:.1g}" if percent > 0.001 else ""
-    return f" ({sign}{words} %)" if words else ""
+    digits = f"{percent:.1f}" if percent >= 0.1 else f"{percent:.1g}" if percent > 0.001 else ""
+    return f" ({sign}{digits} %)" if digits else ""
 
 
 def _depth(network: Network) -> int:
-    """As in the names of VGG: convolutions and linear layers."""
+    """The number of convolutions and linear layers, as in the names of VGG."""
     return sum(layer.layer.is_weight_layer for layer in network.layers)
 
 
@@ -75,4 +71,4 @@ _ALL: Final = (
     Figure("receptive_field", "sees", geometry.features_field, compact, missing="all"),
 )
 
-FIGURES: Final = {each.key: each for each in _ALL}
+FIGURES: Final = {figure.key: figure for figure in _ALL}

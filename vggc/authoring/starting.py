@@ -1,14 +1,14 @@
-"""`vggc new`: a commented child spec that compiles as it is written, with the knobs that a person turns.
+"""`vggc new`: a commented child spec that compiles as it is, with suggested changes as comments.
 
-What another input makes impossible in the parent is adapted, and the comment says so. Every knob in a comment compiles
-and changes the network when it is the only one that is turned.
+What the parent cannot do with another input is adapted, and a comment says so. Each suggestion compiles and changes the
+network if it is the only one that is uncommented.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from vggc.analysis import shapes
 from vggc.authoring.adapting import Changes, adapted, features, restated, without_pools
@@ -27,14 +27,14 @@ from vggc.pipeline import compile_source, read_graph
 SCHEMA: Final = "vggc.schema.json"
 MAX_ITEMS: Final = 50  # of an inherited list that is shown
 
-AS_THEY_ARE: Final = (
-    "The figures as they are. Uncommented, vggc check fails when one changes; max_params: 40M is a budget."
+FIGURES_COMMENT: Final = (
+    "The figures of this spec. If uncommented, vggc check fails when one changes; max_params: 40M is a budget."
 )
-KNOBS: Final = (
+SUGGESTIONS: Final = (
     ("width: 0.5", "half of all channels, in multiples of 8"),
     (
         "defaults: {conv: {norm: batch_norm, bias: false}}",
-        "a norm behind every convolution, and no needless bias",
+        "a norm after every convolution, and no needless bias",
     ),
     ("pool: 1", "the mean of every channel: the smallest head"),
     ("pool: none", "the head sees the whole map"),
@@ -45,44 +45,43 @@ KNOBS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Start:
-    """A spec to begin with: its text, and the network that it compiles to."""
+@dataclass(frozen=True, slots=True)
+class NewSpec:
+    """What the user asks for: a child of a spec.
+
+    `extends` is the parent, and `schema` the JSON Schema for editors, as the child refers to them. `target` is the file
+    of the child. `input` is (C, H, W), `classes` their number or names; the parent's if None.
+    """
+
+    name: str
+    extends: str
+    target: Path
+    schema: str = SCHEMA
+    input: Shape | None = None
+    classes: int | list[str] | None = None
+
+
+class Child(NamedTuple):
+    """The text of a new spec, and the network that it compiles to."""
 
     text: str
     network: Network
 
 
-def start(
-    name: str,
-    parent: Source,
-    extends: str,
-    target: Path,
-    *,
-    input: Shape | None = None,
-    classes: int | list[str] | None = None,
-    schema: str = SCHEMA,
-) -> Start:
-    """The child of a spec, not yet written.
-
-    Args:
-        name: what it is called.
-        parent: its parent.
-        extends: the parent, as the child names it.
-        target: the file that it will be.
-        input: (C, H, W); the parent's if left out.
-        classes: how many, or their names; the parent's if left out.
-        schema: the JSON Schema, as the child names it for editors.
+def start(new: NewSpec, parent: Source) -> Child:
+    """The text of a new spec; nothing is written.
 
     Raises:
         SpecError: the parent does not compile, or does not take the input.
     """
-    changes = _for_input(parent, input) if input is not None else {}
-    if classes is not None:
-        changes["classes"] = classes
-    child = _Child(target, {"vggc": 1, "name": name, "extends": extends}, changes, read_graph(parent))
-    text = f"# yaml-language-server: $schema={schema}\n{child.text()}"
-    return Start(text, compile_source(child.source(text)))
+    changes = _for_input(parent, new.input) if new.input is not None else {}
+    if new.classes is not None:
+        changes["classes"] = new.classes
+    writer = _ChildWriter(
+        new.target, {"vggc": 1, "name": new.name, "extends": new.extends}, changes, read_graph(parent)
+    )
+    text = f"# yaml-language-server: $schema={new.schema}\n{writer.text()}"
+    return Child(text, compile_source(writer.source(text)))
 
 
 def _for_input(parent: Source, input: Shape) -> Changes:
@@ -91,50 +90,50 @@ def _for_input(parent: Source, input: Shape) -> Changes:
 
 
 def schema_file(target: Path) -> Path:
-    """The JSON Schema for a spec, which need not exist: beside it, unless a folder above has one.
+    """The JSON Schema for a spec: the one in a folder above, else the one beside it, which need not exist.
 
-    Folders outside the working folder are not looked into.
+    Only folders in the working folder are searched.
     """
     beside = target.parent / SCHEMA
     here = Path.cwd()
-    above = [each for each in [beside.resolve().parent, *beside.resolve().parents[1:]] if each.is_relative_to(here)]
-    found = next((folder / SCHEMA for folder in above if (folder / SCHEMA).is_file()), None)
-    return beside if found is None or found == beside.resolve() else Path(os.path.relpath(found))
+    folders = [folder for folder in beside.resolve().parents if folder.is_relative_to(here)]
+    schema = next((folder / SCHEMA for folder in folders if (folder / SCHEMA).is_file()), None)
+    return beside if schema is None or schema == beside.resolve() else Path(os.path.relpath(schema))
 
 
 def relative(file: Path, target: Path) -> str:
-    """A file as it is named in the target's folder."""
+    """The path of a file from the target's folder."""
     return Path(os.path.relpath(file, target.parent)).as_posix()
 
 
 def extends(parent: str, source: Source, target: Path) -> str:
-    """A parent as a child names it: a stock spec by its name, a file by the path from the child."""
+    """The parent as the child refers to it: a stock spec by its name, a file by the path from the child."""
     assert source.path is not None
     is_stock = source.path.parent == stock_folder() and parent == source.path.stem
     return parent if is_stock else relative(source.path, target)
 
 
-class _Child:
+class _ChildWriter:
     def __init__(self, target: Path, head: Changes, changes: Changes, parent: Graph) -> None:
         self.target = target
         self.head = head
         self.parent = parent
         network = shapes.infer(read_graph(self.source(keys({**head, **changes}))))
-        # What the parent expects is stated again where it does not hold; so are the figures beside it then.
-        stated = restated(network)
-        self.changes = {**changes, "expect": stated["expect"] | _figures(network)} if stated else changes
+        # If what the parent expects does not hold, the child has to expect its own figures.
+        broken = restated(network)
+        self.changes = {**changes, "expect": broken["expect"] | _figures(network)} if broken else changes
         self.network = compile_source(self.source(keys({**head, **self.changes})))
 
     def source(self, text: str) -> Source:
         return Source(str(self.target), text, path=self.target)
 
     def text(self) -> str:
-        parts = [self._head(), self._knobs(), self._expectations()]
+        parts = [self._head(), self._suggestions(), self._expectations()]
         return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
     def _head(self) -> Iterator[str]:
         name, extends = self.head["name"], self.head["extends"]
-        yield f"# {name}: {extends}, and what is said here. The whole: vggc expand {self.target}"
+        yield f"# {name}: {extends}, with the changes below. The whole spec: vggc expand {self.target}"
         for key, value in self.head.items():
             yield f"{key}: {value_text(value)}"
         for key in ("input", "classes"):
@@ -146,7 +145,7 @@ class _Child:
                 yield from self._change(key, self.changes[key])
 
     def _change(self, key: str, value: Any) -> Iterator[str]:
-        """A key with the reason why it is there, above it or, where that is short, behind it."""
+        """A key with the reason for it, in a comment above or after it."""
         reasons = {
             "input": "channels, height, width",
             "preprocess": "as inherited, for this input",
@@ -161,45 +160,41 @@ class _Child:
 
     def _why_rewrite(self) -> str:
         height, width = self.network.input[1:]
-        before, after = (sum(n.section == "features" for n in g.nodes) for g in (self.parent, self.network.graph))
-        last = "the last pool" if before - after == 1 else f"the last {before - after} pools"
-        return (
-            f"# A {height}x{width} input is too small for all pools that the features inherit: without {last} it fits."
-        )
+        removed = len(self.parent.section("features")) - len(self.network.graph.section("features"))
+        last = "the last pool" if removed == 1 else f"the last {removed} pools"
+        return f"# A {height}x{width} input is too small for all inherited pools: without {last} it fits."
 
     def _why_pool(self) -> Iterator[str]:
         ends = dimensions(features(self.network.graph).output)
         pool = next(node.layer for node in self.parent.nodes if node.section == "avgpool")
-        why = f"# The features end at {ends}, which is too small a map for the inherited pool, {layer_text(pool)}"
+        reason = f"# The features end at {ends}, which is too small a map for the inherited pool, {layer_text(pool)}"
         if pool.fixes_size():
-            yield f"{why}:"
-            yield "# to enlarge it would add weights and no information."
+            yield f"{reason}:"
+            yield "# enlarging it would add weights and no information."
         else:
-            yield f"{why}."
+            yield f"{reason}."
 
-    # --- knobs ---
-
-    def _knobs(self) -> Iterator[str]:
-        turned = [(knob, words) for knob, words in KNOBS if self._turns(knob)]
-        if not turned:
+    def _suggestions(self) -> Iterator[str]:
+        suggestions = [(line, reason) for line, reason in SUGGESTIONS if self._changes_layers(line)]
+        if not suggestions:
             return
-        yield "# Knobs, each inherited until its line is uncommented:"
-        width = max(len(knob) for knob, _ in turned)
-        yield from (f"# {knob:{width}}  # {words}" for knob, words in turned)
-        yield from self._layers()
+        yield "# Suggestions; uncomment a line to change what is inherited:"
+        width = max(len(line) for line, _ in suggestions)
+        yield from (f"# {line:{width}}  # {reason}" for line, reason in suggestions)
+        yield from self._features()
 
-    def _turns(self, knob: str) -> bool:
-        """Whether the spec compiles with one more key, and means other layers."""
-        if knob.partition(":")[0] in self.changes:
+    def _changes_layers(self, line: str) -> bool:
+        """Whether the spec compiles with one more line, to other layers."""
+        if line.partition(":")[0] in self.changes:
             return False
         try:
-            turned = shapes.infer(read_graph(self.source(keys({**self.head, **self.changes}) + knob + "\n")))
+            changed = shapes.infer(read_graph(self.source(keys({**self.head, **self.changes}) + line + "\n")))
         except SpecError:
             return False
-        return [each.layer for each in turned.layers] != [each.layer for each in self.network.layers]
+        return [layer.layer for layer in changed.layers] != [layer.layer for layer in self.network.layers]
 
-    def _layers(self) -> Iterator[str]:
-        """The inherited list of layers, which one would change."""
+    def _features(self) -> Iterator[str]:
+        """The inherited list of layers, for the user to change."""
         items = plain(inherit.load(self.source(keys(self.head))).entries["features"].value)
         assert isinstance(items, list)
         if len(items) <= MAX_ITEMS:
@@ -210,7 +205,7 @@ class _Child:
             yield "# What the parent expects, with the figures of this spec. vggc check fails when one changes."
             yield f"expect: {value_text(self.changes['expect'])}"
         else:
-            yield f"# {AS_THEY_ARE}"
+            yield f"# {FIGURES_COMMENT}"
             yield f"# expect: {value_text(_figures(self.network))}"
 
 
@@ -224,7 +219,5 @@ def _shortened(line: str, instead: str) -> str:
 
 
 def _figures(network: Network) -> Changes:
-    found: Changes = {"params": network.params, "macs": network.macs}
-    if network.flatten is not None:
-        found["flatten"] = network.flatten
-    return {**found, "output": list(network.output)}
+    flatten = {} if network.flatten is None else {"flatten": network.flatten}
+    return {"params": network.params, "macs": network.macs, **flatten, "output": list(network.output)}

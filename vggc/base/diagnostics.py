@@ -1,7 +1,7 @@
 """Places in source text, and what is wrong there.
 
-A `Span` is a value: it is made once, while reading, and carried by everything that comes from that place, so that an
-error found long after the reading still points at the line that caused it.
+A `Span` is created once, by the reader, and kept by everything that comes from that place, so that a late error still
+points at the line that caused it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,10 +19,10 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A text and the name people know it by.
+    """A text and its name for the user.
 
-    `included_from` is the `extends` that asked for it, if one did; `path` the file that it was read from, if any.
-    `elsewhere` says that this is no file of the author's: a stock spec, the command line, or standard input.
+    `included_from` is the `extends` that names it, and `path` the file that it was read from, if any. `elsewhere` marks
+    what is not a file of the user's: a stock spec, the command line, or standard input.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Source:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines without their ends; YAML's line breaks, which are fewer than Python's."""
+        """The lines without their ends, by YAML's line breaks, which are fewer than Python's."""
         return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
@@ -52,16 +52,12 @@ class Span(NamedTuple):
     @property
     def origins(self) -> list["Span"]:
         """The `extends` lines through which this place came to be part of the spec, the nearest first."""
-        found: list[Span] = []
         parent = self.source.included_from
-        while parent is not None:
-            found.append(parent)
-            parent = parent.source.included_from
-        return found
+        return [] if parent is None else [parent, *parent.origins]
 
 
 class Note(NamedTuple):
-    """A line below the source excerpt: a trace, a help, another place, which is `span` where the note names one."""
+    """A line below the source excerpt, such as a trace or a help; `span` is the place that it names, if any."""
 
     label: str
     text: str
@@ -70,7 +66,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One cause, one message: a code of `vggc.base.codes`, a sentence, and the place it speaks of (None: no place)."""
+    """One cause, one message: a code of `vggc.base.codes`, a sentence, and its place, if it has one."""
 
     code: str
     message: str
@@ -84,14 +80,14 @@ class Diagnostic:
 
     @property
     def places(self) -> list[Span]:
-        """Where one can look or mend, the nearest first: its place, those of its notes, the `extends` on the way."""
+        """Where the user can look, the nearest first: its place, those of its notes, the `extends` lines."""
         if self.span is None:
             return []
         return [self.span, *(note.span for note in self.notes if note.span is not None), *self.span.origins]
 
     @property
     def own_place(self) -> Span | None:
-        """The nearest of its places that lies in a file of the author's, if one does."""
+        """The nearest of its places in a file of the user's, if there is one."""
         return next((place for place in self.places if not place.source.elsewhere), None)
 
     def __str__(self) -> str:
@@ -100,50 +96,50 @@ class Diagnostic:
 
 
 class SpecError(ValueError):
-    """A spec is wrong; `diagnostics` holds everything that was found, in the order of the text."""
+    """A spec is wrong; `diagnostics` has all its mistakes, in the order of the text."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = _first(in_text_order(diagnostics))
-        super().__init__("\n".join(str(each) for each in self.diagnostics))
+        super().__init__("\n".join(map(str, self.diagnostics)))
 
 
 def in_text_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by place within each source; the sources stay in the order in which they first appear."""
-    found = list(diagnostics)
+    """Sorted by place within each source; the sources stay in the order of their first diagnostics."""
+    unordered = list(diagnostics)
     rank: dict[str, int] = {}
-    for each in found:
-        rank.setdefault(each.span.source.name if each.span else "", len(rank))
+    for diagnostic in unordered:
+        rank.setdefault(diagnostic.span.source.name if diagnostic.span else "", len(rank))
 
-    def place(each: Diagnostic) -> tuple[int, int, int]:
-        span = each.span
+    def place(diagnostic: Diagnostic) -> tuple[int, int, int]:
+        span = diagnostic.span
         return (rank[span.source.name], span.line, span.column) if span else (-1, 0, 0)
 
-    return sorted(found, key=place)
+    return sorted(unordered, key=place)
 
 
-def _first(found: list[Diagnostic]) -> list[Diagnostic]:
-    """The first hundred: nobody reads more, and a terminal would scroll the first ones away."""
-    if len(found) <= MAX_DIAGNOSTICS:
-        return found
+def _first(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
+    """The first hundred; in a terminal more would scroll the first ones away."""
+    if len(diagnostics) <= MAX_DIAGNOSTICS:
+        return diagnostics
     message = f"there are more errors than the {MAX_DIAGNOSTICS} above"
-    more = Diagnostic("E009", message, found[MAX_DIAGNOSTICS].span, (Note("help", "mend those first"),))
-    return [*found[:MAX_DIAGNOSTICS], more]
+    more = Diagnostic("E009", message, diagnostics[MAX_DIAGNOSTICS].span, (Note("help", "correct those first"),))
+    return [*diagnostics[:MAX_DIAGNOSTICS], more]
 
 
 def nearest(word: str, legal: Iterable[str]) -> str | None:
-    """The legal word that `word` was probably meant to be."""
+    """The legal word that the user probably meant."""
     from difflib import get_close_matches
 
-    wanted = word[:MAX_QUOTE].lower()
-    folded = {each.lower(): each for each in legal}
-    close = get_close_matches(wanted, folded, n=5, cutoff=0.6)
+    typed = word[:MAX_QUOTE].lower()
+    by_lower_case = {name.lower(): name for name in legal}
+    close = get_close_matches(typed, by_lower_case, n=5, cutoff=0.6)
     # Two letters in the wrong order are likelier than a wrong letter.
-    close.sort(key=lambda each: sorted(each) != sorted(wanted))
-    return folded[close[0]] if close else None
+    close.sort(key=lambda name: sorted(name) != sorted(typed))
+    return by_lower_case[close[0]] if close else None
 
 
 def help_word(word: str, legal: Sequence[str], what: str) -> Note:
-    """The note that ends a search for the right word: the nearest one, or all of them."""
+    """The note about an unknown word: the nearest legal one, or all of them after `what`."""
     meant = nearest(word, legal)
     if meant is not None:
         return Note("help", f"did you mean `{meant}`?")

@@ -1,4 +1,4 @@
-"""What can go wrong once a spec is right."""
+"""Errors that are not mistakes in a spec."""
 
 from typing import TYPE_CHECKING
 
@@ -7,11 +7,11 @@ if TYPE_CHECKING:
 
 
 class ProductError(RuntimeError):
-    """A product could not be made or written; the message says why and what to do."""
+    """A product could not be computed or written; the message says why and what to do."""
 
 
 class VerificationError(ProductError):
-    """A product is not what the network says, or nobody can tell; `report` holds what was measured."""
+    """A product differs from its network, or the comparison is inconclusive; `report` has the measurements."""
 
     def __init__(self, report: "Measurement") -> None:
         super().__init__(f"{report.file}: {report.verdict}: {report.reason}")
@@ -19,4 +19,4 @@ class VerificationError(ProductError):
 
 
 class InternalError(RuntimeError):
-    """vggc contradicts itself or torch: a bug in vggc, never the user's."""
+    """vggc contradicts itself or torch: a bug in vggc, never a mistake of the user."""

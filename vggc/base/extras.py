@@ -1,4 +1,4 @@
-"""What only some commands need: imported when it is there, and named with the way to get it when it is not."""
+"""Packages that only some commands need, and that may not be installed."""
 
 from importlib import import_module
 from types import ModuleType
@@ -6,20 +6,20 @@ from typing import Final
 
 from vggc.base.errors import ProductError
 
-# What a package is called where it is installed from, where that is not the name that one imports.
+# The names under which packages are installed, if they differ from those under which they are imported.
 _DISTRIBUTIONS: Final = {"PIL": "pillow", "sklearn": "scikit-learn", "vl_convert": "vl-convert-python"}
 
 
 def require(module: str, *, extra: str | None, by: str | None = None) -> ModuleType:
-    """Import a module that is no dependency of the compiler.
+    """Import a module that the compiler itself does not depend on.
 
     Args:
-        module: what to import, such as `lightning` or `PIL.Image`.
-        extra: the extra of vggc that it belongs to; None where the package alone is the shorter way.
-        by: what needs it, such as `vggc predict`; the command of the extra's name if left out.
+        module: the module, such as `lightning` or `PIL.Image`.
+        extra: the extra of vggc that it belongs to; None if the package is installed on its own.
+        by: what needs it, such as `vggc predict`; by default the command with the name of the extra.
 
     Raises:
-        ProductError: it is not installed, or does not import; the message says what to do.
+        ProductError: it is not installed, or importing it fails; the message says what to do.
     """
     package = module.partition(".")[0]
     name = _DISTRIBUTIONS.get(package, package)

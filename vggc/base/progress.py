@@ -1,10 +1,10 @@
-"""How long work tells how far it is, without knowing who listens."""
+"""How long work reports its progress."""
 
 from collections.abc import Callable
 
-# Called with what is being done, how much of it is done, and how much there is; in bytes, layers or passes.
+# Called with the work in words, how much of it is done, and the total; in bytes, layers or passes.
 Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Report nothing."""

@@ -1,9 +1,8 @@
-"""A frozen dataclass whose methods are shared instead of generated.
+"""A frozen dataclass whose methods are inherited instead of generated.
 
-`dataclass(frozen=True)` compiles about six methods for each class, half a millisecond apiece. The language has some
-seventy such classes (layers, units, initialisers, optimizers), and all of them are defined before the first line of a
-spec is read. A `Record` registers its fields with `dataclasses`, so `fields()` and type checkers see an ordinary
-keyword-only frozen dataclass, and inherits everything else.
+`dataclass(frozen=True)` compiles about six methods for each class, which takes half a millisecond each. The language
+has about seventy such classes (layers, units, initialisers, optimizers), all of them needed for every spec. A `Record`
+registers its fields with `dataclasses`, so that `fields()` and type checkers see a keyword-only frozen dataclass.
 """
 
 from dataclasses import MISSING, Field, dataclass, fields
@@ -24,7 +23,7 @@ class Limits(NamedTuple):
 
 
 class OneOf(NamedTuple):
-    """Metadata of a field whose value is picked from a vocabulary, by the name of its definition in the schema."""
+    """Metadata of a field whose value is a word of a vocabulary, by the name of its definition in the schema."""
 
     definition: str
 
@@ -35,9 +34,9 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         dataclass(init=False, repr=False, eq=False)(cls)
-        cls._fields = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]  # made one by the line above
+        cls._fields = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]  # since the line above
         cls._defaults = {
-            name: _MISSING if each.default is MISSING else each.default for name, each in cls._fields.items()
+            name: _MISSING if field.default is MISSING else field.default for name, field in cls._fields.items()
         }
 
     _fields: dict[str, Field[Any]]
@@ -89,7 +88,7 @@ class Record:
 
     @classmethod
     def may_be_none(cls, name: str) -> bool:
-        """Whether the type of a field admits None: whether it is one that may be switched off."""
+        """Whether a field may be None, which is how an option is switched off."""
         annotation = cls.annotation(name)
         union = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
         return NoneType in get_args(union)
@@ -110,7 +109,7 @@ class Record:
 
 
 class Named(Record):
-    """A record that a spec picks by its kind: `kind`, `kind: main-option` or `kind: {options}`."""
+    """A record that a spec names by its kind: `kind`, `kind: main-option` or `kind: {options}`."""
 
     kind: ClassVar[str]
     main: ClassVar[str | None] = None

@@ -1,8 +1,8 @@
-"""Folders for files that are not finished, which not even a killed process leaves behind for good.
+"""Temporary folders for unfinished files, which are removed later even if the process is killed.
 
-Whoever works in such a folder holds the lock on a file in it, and the kernel gives the lock up for a process that ends
-in whatever way. A folder whose lock is free belongs to nobody any more, and the next process that works in the same
-place removes it. A process number would not do: numbers are used again, and mean nothing on another machine.
+A process that works in such a folder has the lock on a file in it, which the kernel releases when the process ends. A
+folder whose lock is free is abandoned, and the next process that works in the same place removes it. A process id would
+not do: ids are reused, and mean nothing on another machine.
 """
 
 import os
@@ -26,22 +26,22 @@ _LOCK: Final = ".vggc.lock"
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent`, gone afterwards; those of processes that were killed are removed first.
+    """A new folder in `parent`, removed afterwards; those of processes that were killed are removed first.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     _remove_abandoned(parent)
     folder = parent / f"{_prefix()}{secrets.token_hex(4)}"
     lock = None
-    try:  # before the folder is there: a signal may end the process at any moment
+    try:  # before the folder exists: a signal may end the process at any moment
         try:
             lock = _claimed(folder)
             yield folder
         finally:
             with uninterrupted():
                 shutil.rmtree(folder, ignore_errors=True)
-    finally:  # once more, for the moment before signals are put off
+    finally:  # once more, as a signal may come just before `uninterrupted` begins
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
             os.close(lock)
@@ -49,7 +49,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def exclusively(folder: Path) -> Iterator[bool]:
-    """Let one process at a time go on in a folder; gives whether that holds: not every file system knows locks."""
+    """Let only one process at a time into a block; gives False if the file system has no locks, so others may enter."""
     if sys.platform == "win32":
         yield False
         return
@@ -61,18 +61,18 @@ def exclusively(folder: Path) -> Iterator[bool]:
 
 
 def _prefix() -> str:
-    """How the folders of this machine begin: on some file systems another machine's locks are not seen."""
+    """The prefix of this machine's folders: on some file systems the locks of other machines are not visible."""
     return f".vggc.{zlib.crc32(platform.node().encode()):08x}."
 
 
 def _claimed(folder: Path) -> int:
-    """Make a folder, and give the descriptor of its locked file."""
+    """Create a folder, and return the descriptor of its locked file."""
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         try:
             lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         except FileNotFoundError:
-            continue  # another process saw the folder before it was locked, and took it for abandoned
+            continue  # another process removed the folder, which was not locked yet, as abandoned
         _locked(lock, wait=True)
         if _is_open_as(lock, folder / _LOCK):
             return lock
@@ -86,7 +86,7 @@ def _is_open_as(descriptor: int, path: Path) -> bool:
 
 
 def _locked(descriptor: int, *, wait: bool) -> bool:
-    """Take the lock; whether it could be had, which also fails where the file system knows no locks."""
+    """Take the lock; whether that succeeded, which it does not if the file system has no locks."""
     if sys.platform == "win32":
         return False
     try:
@@ -98,18 +98,16 @@ def _locked(descriptor: int, *, wait: bool) -> bool:
 
 def _remove_abandoned(parent: Path) -> None:
     with suppress(OSError), os.scandir(parent) as entries:
-        found = [
-            Path(each) for each in entries if each.name.startswith(_prefix()) and each.is_dir(follow_symlinks=False)
-        ]
-        for folder in found:
-            _remove_if_abandoned(folder)
+        ours = [entry for entry in entries if entry.name.startswith(_prefix()) and entry.is_dir(follow_symlinks=False)]
+        for entry in ours:
+            _remove_if_abandoned(Path(entry))
 
 
 def _remove_if_abandoned(folder: Path) -> None:
     try:
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError:
-        return  # gone meanwhile, or somebody else's
+        return  # removed meanwhile, or another user's
     try:
         if _locked(lock, wait=False):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,186 +1,139 @@
-"""How a process ends that is told to by a signal: as an exception ends it, so that what is half written is removed.
-
-An exception that a signal raises may come up at any place, and three things can become of it there that would not do.
-Another may take its place: the end of a `with` whose beginning was broken off complains of that. Where
-no exception can go up, as in the callback of a weak reference, Python prints it and goes on. And it may break off the
-very cleaning up that it is for. So the signal is remembered, raised again where it was dropped, and put off meanwhile.
-
-Where the main thread waits in foreign code, nothing can be raised at all: there another thread ends the process.
-"""
+"""SIGINT, SIGTERM and SIGHUP as exceptions, so that a process that is ended removes what it has half written."""
 
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import socket
     from sys import UnraisableHookArgs
 
-_NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
-_AGAIN: Final = 0.01  # seconds until a signal is raised again whose exception was dropped
-_GRACE: Final = 0.5  # seconds in which the main thread comes to a signal, unless it waits in foreign code
+_NUMBERS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_RETRY: Final = 0.1  # seconds until a signal is sent again whose exception Python dropped
 
 
-class _Ending:
-    """What is known about the signals of this process, as its main thread sees them.
+class _State:
+    """The last signal, how many `uninterrupted` blocks are open, and whether one of them defers its exception."""
 
-    Attributes:
-        received: the number of the last signal.
-        held: how many `uninterrupted` blocks the main thread is in.
-        waiting: whether the signal came in one of them, and is still to be raised.
-        reporting: whether Python is just telling of an exception that it dropped.
-    """
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self.held = 0
-        self.waiting = False
-        self.reporting = False
-
-    def arrive(self, number: int, _: FrameType | None) -> None:
-        self.received = number
-        self.waiting = self.held > 0
-        if not self.waiting:
-            raise self.exception()
-
-    def exception(self) -> KeyboardInterrupt | SystemExit:
-        if self.received == signal.SIGINT:
-            return KeyboardInterrupt()
-        return SystemExit(128 + (self.received or 0))
-
-
-_ending = _Ending()
+    received: int | None = None
+    blocks = 0
+    pending = False
 
 
 @contextmanager
-def ending_tidily() -> Iterator[None]:
-    """Let the signals that end a process come out of this block as an exception, and as no other.
+def signals_as_exceptions() -> Iterator[None]:
+    """Let the signals that end a process leave this block as an exception, and as no other.
 
-    A signal that the process was started to ignore, as `nohup` has it, stays ignored. Outside the main thread, which
-    alone is given signals, this does nothing.
+    A signal that the process was started to ignore, as by `nohup`, is still ignored. Python gives signals to the main
+    thread alone; in another thread this does nothing.
 
     Raises:
         KeyboardInterrupt: after SIGINT.
-        SystemExit: after SIGTERM and SIGHUP, with 128 and the signal's number, as shells report it.
+        SystemExit: after SIGTERM and SIGHUP, with 128 plus the number of the signal, as shells report it.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    before = {each: signal.getsignal(each) for each in numbers}
-    others = (signal.SIG_IGN, None)  # to be left alone: ignored, or handled by C code and not to be put back
-    taken = [each for each in numbers if before[each] not in others]
     report = sys.unraisablehook
-    _ending.received = None
+    handlers = _replace_handlers(_raise)
+    _State.received = None
+    sys.unraisablehook = _send_dropped_again
     try:
-        sys.unraisablehook = partial(_report_or_raise_again, report)
-        for each in taken:
-            signal.signal(each, _ending.arrive)
-        with as_told():
+        with signal_first():
             yield
     finally:
-        for each in taken:
-            signal.signal(each, before[each])
         sys.unraisablehook = report
+        _restore(handlers)
 
 
 @contextmanager
-def as_told() -> Iterator[None]:
-    """Whatever comes out of this block after a signal has arrived comes out as what the signal raises.
-
-    Raises:
-        KeyboardInterrupt, SystemExit: see `ending_tidily`.
-    """
+def signal_first() -> Iterator[None]:
+    """Replace any exception that leaves this block after a signal has arrived by the signal's own."""
     try:
         yield
     except BaseException:
-        if _ending.received is not None:
-            raise _ending.exception() from None
+        if _State.received is not None:
+            raise _exception() from None
         raise
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put off what a signal raises until the end of this block, which should be a short one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    _ending.held += 1
+    """Defer what a signal raises until the end of this block, which should be a short one."""
+    main = threading.current_thread() is threading.main_thread()
+    _State.blocks += main
     try:
         yield
     finally:
-        _ending.held -= 1
-        if _ending.waiting and not _ending.held and _ending.received is not None:
-            signal.raise_signal(_ending.received)
+        _State.blocks -= main
+        if main and _State.pending and not _State.blocks:
+            _State.pending = False
+            raise _exception()
 
 
 @contextmanager
-def ended_while_waiting(tidy: Callable[[], None]) -> Iterator[None]:
-    """Let the signals that end a process do so while the main thread waits in foreign code.
+def exit_on_signal(clean_up: Callable[[], None]) -> Iterator[None]:
+    """End the process on a signal even while the main thread waits in foreign code, where Python raises nothing.
 
-    Python raises nothing there. Where the main thread has not come to a signal after half a second, another thread
-    calls `tidy` and ends the process, with the exit code of `ending_tidily`. Nothing is unwound then, so this is for
-    blocks that have nothing half done.
+    Another thread calls `clean_up` and ends the process, with the exit code of `signals_as_exceptions`. Nothing is
+    unwound, so this is for blocks that have nothing half written. It does nothing on Windows.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
-    import socket  # which `vggc check` need not wait for
-
-    hearing, told = socket.socketpair()
-    told.setblocking(False)
-    left = threading.Event()
-    watcher = threading.Thread(target=_end_while_waiting, args=(hearing, left, tidy), daemon=True)
-    before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    watcher = threading.Thread(target=_exit_after_read, args=(reader, clean_up), daemon=True)
+    handlers = _replace_handlers(lambda *_: None)
+    before = signal.set_wakeup_fd(writer)
     watcher.start()
     try:
         yield
     finally:
-        left.set()
         signal.set_wakeup_fd(before)
-        told.close()  # the end of what the watcher hears
+        os.close(writer)
         watcher.join()
-        hearing.close()
+        os.close(reader)
+        _restore(handlers)
 
 
-def _end_while_waiting(hearing: "socket.socket", left: threading.Event, tidy: Callable[[], None]) -> None:
-    """Python writes the number of each signal that it has a handler for to the other end."""
-    ending = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    while heard := hearing.recv(1):
-        if heard[0] in ending and not left.wait(_GRACE):
-            tidy()
-            os._exit(128 + heard[0])
+def _exit_after_read(reader: int, clean_up: Callable[[], None]) -> None:
+    """Python writes the number of each signal that it handles to the other end, which is closed when all is well."""
+    if number := os.read(reader, 1):
+        clean_up()
+        os._exit(128 + number[0])
 
 
-def _report_or_raise_again(report: Callable[["UnraisableHookArgs"], object], dropped: "UnraisableHookArgs") -> None:
-    """Report an exception that Python dropped; if a signal raised it, raise that once more, in a moment."""
-    if _ending.received is None or not isinstance(dropped.exc_value, KeyboardInterrupt | SystemExit):
-        report(dropped)
+def _replace_handlers(handler: "signal._HANDLER") -> "dict[int, signal._HANDLER]":
+    """Install a handler for the signals that are not ignored or handled by C code, and give the handlers before."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    return {number: signal.signal(number, handler) for number in before if before[number] not in (signal.SIG_IGN, None)}
+
+
+def _restore(handlers: "dict[int, signal._HANDLER]") -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _raise(number: int, _: FrameType | None) -> None:
+    _State.received = number
+    _State.pending = _State.blocks > 0
+    if not _State.pending:
+        raise _exception()
+
+
+def _exception() -> KeyboardInterrupt | SystemExit:
+    return KeyboardInterrupt() if _State.received == signal.SIGINT else SystemExit(128 + (_State.received or 0))
+
+
+def _send_dropped_again(dropped: "UnraisableHookArgs") -> None:
+    """Python drops exceptions in some places, as in the callback of a weak reference: send their signal again."""
+    if _State.received is None or not isinstance(dropped.exc_value, KeyboardInterrupt | SystemExit):
+        sys.__unraisablehook__(dropped)
         return
-    _ending.reporting = True
-    try:
-        again = threading.Timer(_AGAIN, _raise_again, [_ending.received])
-        again.daemon = True
-        again.start()
-    finally:
-        _ending.reporting = False
-
-
-def _raise_again(number: int) -> None:
-    while _ending.reporting:  # what is raised in there would be dropped again
-        time.sleep(_AGAIN)
-    _raise_in_main_thread(number)
-
-
-def _raise_in_main_thread(number: int) -> None:
-    if sys.platform == "win32":
-        signal.raise_signal(number)
-    else:  # so that it wakes from what it waits for
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    timer = threading.Timer(_RETRY, os.kill, (os.getpid(), _State.received))
+    timer.daemon = True
+    timer.start()

@@ -1,4 +1,4 @@
-"""Files that are either there, whole, or not there: written under another name and moved into place."""
+"""Files that are written whole or not at all: under another name first, then moved into place."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from typing import Final
 from vggc.base.errors import ProductError
 from vggc.base.scratch import scratch_folder
 
-_WAYS_OUT: Final = {
+_REMEDIES: Final = {
     errno.ENOSPC: "free some space, or write elsewhere",
     errno.EDQUOT: "free some of your quota, or write elsewhere",
     errno.EFBIG: "raise the limit (ulimit -f), or write to a file system that takes larger files",
@@ -25,13 +25,13 @@ _WAYS_OUT: Final = {
 
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
-    """A folder beside the target for files that are not finished; it is gone afterwards, whatever happens.
+    """A folder beside the target for unfinished files; it is removed afterwards, whatever happens.
 
-    It lies in the folder of the file that the target is, or links to, so that moving a file out of it is one step of
-    the file system.
+    It is in the folder of the target, or of the file that the target links to, so that moving a file out of it is one
+    step of the file system.
 
     Raises:
-        ProductError: the folder cannot be made or written to, or the disk is full.
+        ProductError: the folder cannot be created or written to, or the disk is full.
     """
     try:
         with scratch_folder(_home(target)) as folder:
@@ -41,7 +41,7 @@ def staging(target: Path) -> Iterator[Path]:
 
 
 def _home(target: Path) -> Path:
-    """The folder of the file that is to be replaced, which is made; the target is one that can be."""
+    """The folder of the file to write, which is created; raises ProductError if the file cannot be replaced."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
         raise ProductError(f"{target} is a folder; name a file")
@@ -58,14 +58,14 @@ def final(target: Path) -> Path:
 
 
 def could_not_write(target: Path, error: OSError) -> ProductError:
-    """What to raise when writing a target failed before anything of it was touched."""
+    """The error of a target that could not be written and is unchanged."""
     reason = (error.strerror or str(error)).lower()
-    way_out = _WAYS_OUT.get(error.errno or 0, "try again, or write elsewhere")
-    return ProductError(f"{target} could not be written: {reason}; what was there before is unchanged; {way_out}")
+    remedy = _REMEDIES.get(error.errno or 0, "try again, or write elsewhere")
+    return ProductError(f"{target} could not be written: {reason}; what was there before is unchanged; {remedy}")
 
 
 def move_into_place(staged: Path, target: Path) -> None:
-    """Make a finished file the target, durably and in one step."""
+    """Replace the target by a finished file, durably and in one step."""
     with staged.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(staged, final(target))
@@ -73,7 +73,7 @@ def move_into_place(staged: Path, target: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder written to the disk, where the system can."""
+    """Flush the names in a folder to the disk, if the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -51,3 +51,8 @@ def quoted(word: str) -> str:
     """A word of the user's within a message: in backticks, cut after 40 characters."""
     short = word if len(word) <= MAX_QUOTE else f"{word[: MAX_QUOTE - 3]}..."
     return f"`{printable(short)}`"
+
+
+def styled(style: str, text: str) -> str:
+    """A text in a terminal's colour or weight, by the numbers of ANSI: `1;31` is bold red."""
+    return f"\x1b[{style}m{text}\x1b[0m"

@@ -1,4 +1,4 @@
-"""Words on the command line -> pipeline calls; prints, and exits with a code that says what happened."""
+"""The command line: its commands, and the exit code and message of every failure."""
 
 import sys
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ import click
 
 from vggc.base.diagnostics import SpecError, help_word
 from vggc.base.errors import ProductError, VerificationError
-from vggc.base.signals import ending_tidily
+from vggc.base.signals import signals_as_exceptions
 from vggc.base.version import __version__
 from vggc.base.words import quoted
 from vggc.cli.exits import Exit
 
-# Where each command lives, in the order of `vggc --help`; a module is imported when one of its commands is asked for.
+# The commands in the order of `vggc --help`; the module of a command is imported only when the command is used.
 COMMANDS: Final = {
-    "check": "vggc.cli.inspecting:check",
-    "shapes": "vggc.cli.inspecting:shapes",
-    "expand": "vggc.cli.inspecting:expand",
-    "new": "vggc.cli.authoring:new",
-    "diff": "vggc.cli.authoring:diff",
-    "compare": "vggc.cli.choosing:compare",
-    "fit": "vggc.cli.choosing:fit",
-    "draw": "vggc.cli.editing:draw",
-    "build": "vggc.cli.making:build",
+    "check": "vggc.cli.check_command:check",
+    "shapes": "vggc.cli.print_commands:shapes",
+    "expand": "vggc.cli.print_commands:expand",
+    "new": "vggc.cli.new_command:new",
+    "diff": "vggc.cli.diff_command:diff",
+    "compare": "vggc.cli.compare_command:compare",
+    "fit": "vggc.cli.fit_command:fit",
+    "draw": "vggc.cli.draw_command:draw",
+    "build": "vggc.cli.build_command:build",
     "train": "vggc.cli.training:train",
     "eval": "vggc.cli.training:evaluate",
     "export": "vggc.cli.exporting:export",
@@ -33,16 +33,16 @@ COMMANDS: Final = {
     "predict": "vggc.cli.images:predict",
     "bench": "vggc.cli.benching:bench",
     "import": "vggc.cli.importing:import_",
-    "list": "vggc.cli.inspecting:list_stock",
-    "schema": "vggc.cli.inspecting:schema",
-    "explain": "vggc.cli.inspecting:explain",
-    "completion": "vggc.cli.completion:completion",
-    "lsp": "vggc.cli.editing:lsp",
+    "list": "vggc.cli.print_commands:list_stock",
+    "schema": "vggc.cli.print_commands:schema",
+    "explain": "vggc.cli.print_commands:explain",
+    "completion": "vggc.cli.shell_completion:completion",
+    "lsp": "vggc.cli.lsp_command:lsp",
 }
 
 
 class _Commands(click.Group):
-    """The commands of the table, each imported when it is asked for."""
+    """A group whose commands are imported from the table when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -73,14 +73,14 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; every failure ends in a message and an exit code, none in a traceback."""
+    """Run the command line; every failure ends with a message and an exit code, never with a traceback."""
     try:
-        with ending_tidily():
+        with signals_as_exceptions():
             cli.main(arguments, prog_name="vggc", standalone_mode=False)
     except SpecError as error:
-        from vggc.cli.common import report
+        from vggc.cli.output import report
 
-        report(error.diagnostics, "text")
+        report(error.diagnostics)
         sys.exit(Exit.SPEC)
     except click.ClickException as error:
         error.show()
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _internal(error: Exception) -> None:
-    """An error of ours: say so, and leave what is needed to report it in a file rather than on the screen."""
+    """Report a bug in vggc: the error on the screen, and the traceback in a file that the user can attach."""
     import platform
     import tempfile
     import traceback

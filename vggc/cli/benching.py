@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vggc.cli.common import compiled, limits, overrides, progress_bars, until_layer
-from vggc.cli.models import files_of_model
+from vggc.cli.exporting import files_of_model
+from vggc.cli.options import CompileOptions, limits, overrides, until_layer
+from vggc.cli.output import progress_bars
 from vggc.cli.places import check_places, files_of_specs
-from vggc.cli.weights import weights_file
+from vggc.cli.weights_options import weights_file
 
 if TYPE_CHECKING:
     from vggc.benching.bench import BenchPlan
@@ -86,7 +87,7 @@ def bench(
             raise click.UsageError("--input is for ONNX files; a spec takes --set input=[3,64,64]")
         inputs = {"spec": files_of_specs(subject), "weights": [weights], "map of keys": [matching.key_map_file]}
         check_places({"-o": [output]}, inputs)
-        network = compiled(subject, assignments, until, max_memory)
+        network = CompileOptions(assignments, until, max_memory).network(subject)
         from vggc.benching.subject import of_network
 
         opened = of_network(network, weights, seed, matching)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vggc.base.progress import Progress
-from vggc.cli.common import SPEC, compiled, data_source, overrides, progress_bars
+from vggc.cli.options import SPEC, CompileOptions, data_source, overrides
+from vggc.cli.output import progress_bars
 
 if TYPE_CHECKING:
     from vggc.data.dataset import Split
@@ -29,7 +30,7 @@ def stats(spec: str | None, data: str, assignments: tuple[str, ...], split: "Spl
     """
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
-    network = compiled(spec, assignments) if spec is not None else None
+    network = CompileOptions(assignments).network(spec) if spec is not None else None
     from vggc.data import open_source
     from vggc.data.statistics import measure
     from vggc.data.statistics_text import report

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggc.cli.common import limits, progress_bars
-from vggc.cli.completion import SUFFIXES
-from vggc.cli.models import files_of_model
+from vggc.cli.exporting import files_of_model
+from vggc.cli.options import limits
+from vggc.cli.output import progress_bars
 from vggc.cli.places import check_places, check_suffix
+from vggc.cli.shell_completion import SUFFIXES
 
 if TYPE_CHECKING:
     from vggc.importing.result import Imported

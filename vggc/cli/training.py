@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vggc.base.extras import require
-from vggc.cli.common import SPEC, compiled, overrides, progress_bars
-from vggc.cli.models import files_of_model
+from vggc.cli.exporting import files_of_model
+from vggc.cli.options import SPEC, CompileOptions, overrides
+from vggc.cli.output import progress_bars
 from vggc.cli.places import check_places, check_suffix, files_of_specs
-from vggc.cli.weights import weights_file
+from vggc.cli.weights_options import weights_file
 
 if TYPE_CHECKING:
     from vggc.data.dataset import Split
@@ -94,7 +95,7 @@ def _request(
     machine: dict[str, Any],
 ) -> "Request":
     """What is asked for; a run that is resumed says itself what is left open."""
-    network = compiled(spec, assignments) if spec is not None else None
+    network = CompileOptions(assignments).network(spec) if spec is not None else None
     from vggc.training.devices import Machine
     from vggc.training.request import Request, check_resumable, data_of
     from vggc.training.run_folder import RunFolder
@@ -103,7 +104,7 @@ def _request(
         assert network is not None
         return Request(network, data or "digits", Machine(**machine), name=name, output=output)
     folder = RunFolder.open(resume)
-    network = network or compiled(str(folder.spec), assignments)
+    network = network or CompileOptions(assignments).network(str(folder.spec))
     check_resumable(folder, network)
     settings = folder.read_json("run.json")
     machine["deterministic"] = machine["deterministic"] or settings["deterministic"]
@@ -203,7 +204,7 @@ def evaluate(
         raise click.UsageError("--set changes a spec, and none is named")
     check_suffix("--png", png, (".png",), "the picture is a PNG")
     check_places({"--png": [png]}, {**_read_of(target), "spec": files_of_specs(spec) if spec is not None else ()})
-    network = compiled(spec, assignments) if spec is not None else None
+    network = CompileOptions(assignments).network(spec) if spec is not None else None
     require("torchmetrics", extra="train", by="`vggc eval`")
     from vggc.training.evaluation import evaluate_target
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from vggc.base.errors import ProductError
-from vggc.base.signals import as_told
+from vggc.base.signals import signal_first
 from vggc.base.staging import could_not_write
 from vggc.training.run_folder import RunFolder
 from vggc.training.run_output import Talk
@@ -50,7 +50,7 @@ def explained(fabric: "Fabric", folder: RunFolder | None, talk: Talk) -> Iterato
     if folder is not None:
         talk.open_log(folder.path / "train.log")
     try:
-        with as_told():
+        with signal_first():
             yield
     except (KeyboardInterrupt, SystemExit):
         stop_others(fabric)

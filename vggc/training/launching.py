@@ -9,7 +9,7 @@ from torch import distributed
 from torch.distributed import DistError
 
 from vggc.base.errors import ProductError
-from vggc.base.signals import ended_while_waiting
+from vggc.base.signals import exit_on_signal
 from vggc.training.devices import Machine
 from vggc.training.interruptions import stop_others
 from vggc.training.run_output import Talk
@@ -37,7 +37,7 @@ def launched(fabric: "Fabric", machine: Machine, talk: Talk) -> Iterator[None]:
             talk.say("stopped before the run began; nothing was written")
 
     try:
-        with ended_while_waiting(stop):
+        with exit_on_signal(stop):
             _launch(fabric, machine, stop)
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""`vggc build`: the products that torch is enough for."""
+"""`vggc build`: a network as Python source, picture, table and data, checked against torch."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,25 +6,22 @@ from pathlib import Path
 import click
 
 from vggc.base.errors import ProductError
-from vggc.cli.common import SPEC, compiled, limits, overrides, progress_bars, until_layer
+from vggc.cli.options import SPEC, CompileOptions, compile_options
+from vggc.cli.output import progress_bars
 from vggc.cli.places import check_places, files_of_specs
 from vggc.ir.network import Network
 
 
 @click.command(short_help="Compile to PyTorch; write source, picture, table.")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC...")
-@overrides
-@until_layer
-@limits
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder; exports/NAME if left out.")
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; fail when a file is stale.")
-@click.option("--save", type=click.Path(path_type=Path), help="Draw the weights, and save them as .safetensors or .pt.")
-@click.option("--seed", default=0, show_default=True, help="Of the weights that --save draws.")
+@compile_options
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder. Default: exports/NAME.")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a file is out of date.")
+@click.option("--save", type=click.Path(path_type=Path), help="Also save initial weights, as .safetensors or .pt.")
+@click.option("--seed", default=0, show_default=True, help="The seed of the weights of --save.")
 def build(
     specs: tuple[str, ...],
-    assignments: tuple[str, ...],
-    until: str | None,
-    max_memory: int,
+    options: CompileOptions,
     output: Path | None,
     only_check: bool,
     save: Path | None,
@@ -37,7 +34,7 @@ def build(
         from vggc.weights.loading import check_suffix
 
         check_suffix(save)
-    networks = {spec: compiled(spec, assignments, until, max_memory) for spec in specs}
+    networks = {spec: options.network(spec) for spec in specs}
     _check_places(networks, output, save)
     if only_check:
         _fail_when_stale(networks, output)
@@ -73,7 +70,7 @@ def _save(network: Network, path: Path, seed: int) -> None:
 
     with progress_bars() as progress:
         save_weights(torch_module.materialize(network, seed, progress), path)
-    click.echo(f"wrote {path}, drawn with seed {seed}")
+    click.echo(f"wrote {path}, initialised with seed {seed}")
 
 
 def _fail_when_stale(networks: Mapping[str, Network], output: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vggc.cli.common import Command
+from vggc.cli.options import Command
 
 if TYPE_CHECKING:
     from vggc.weights.key_matching import Matching
@@ -17,7 +17,7 @@ _OPTIONS = (
     ),
     click.option(
         "--match", type=click.Choice(("name", "shape")), default="name", show_default=True,
-        help="Match its tensors by their names, or by order and shape.",
+        help="Match the tensors of the file by name, or by order and shape.",
     ),
     click.option(
         "--key-map", type=click.Path(path_type=Path), metavar="FILE",
@@ -25,10 +25,10 @@ _OPTIONS = (
     ),
     click.option(
         "--allow-missing", multiple=True, metavar="PATTERN",
-        help="Tensors that may keep their initial values, such as 'classifier.6.*'.",
+        help="Tensors that may be missing from the file, such as 'classifier.6.*'.",
     ),
     click.option(
-        "--allow-left-over", multiple=True, metavar="PATTERN", help="Keys of the file that may be passed over."
+        "--allow-left-over", multiple=True, metavar="PATTERN", help="Keys of the file that may be ignored."
     ),
 )  # fmt: skip
 
@@ -37,7 +37,7 @@ def weights_file(command: Command) -> Command:
     """`--weights FILE`, as `weights`, and how its keys are matched, as `matching`."""
 
     @wraps(command)
-    def gathered(
+    def with_matching(
         *arguments: Any,
         match: str,
         key_map: Path | None,
@@ -51,8 +51,8 @@ def weights_file(command: Command) -> Command:
         return command(*arguments, matching=matching, **others)
 
     for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered  # type: ignore[return-value]  # as far as click is concerned
+        with_matching = option(with_matching)
+    return with_matching  # type: ignore[return-value]  # as far as click is concerned
 
 
 def _matching(

@@ -1,4 +1,4 @@
-"""`vggc completion`, and what completes the words of the other commands: stock names, spec files, layers, codes."""
+"""`vggc completion`, and the completions of the other commands: stock names, spec files, layers, codes."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-if TYPE_CHECKING:  # a command line that is run completes nothing
+if TYPE_CHECKING:  # only completing needs it, not running a command
     from click.shell_completion import CompletionItem
 
 SHELLS: Final = ("bash", "zsh", "fish")
@@ -26,17 +26,17 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
+    completer = get_completion_class(shell)
     cli = click.get_current_context().find_root().command
-    assert found is not None  # click knows all three
-    script = found(cli, {}, "vggc", VARIABLE).source()
-    # Bash puts a backslash before the spaces of what it completes when it is told that these are files.
+    assert completer is not None  # click has all three
+    script = completer(cli, {}, "vggc", VARIABLE).source()
+    # With `-o filenames` bash puts a backslash before spaces.
     click.echo(script.replace("complete -o nosort", "complete -o nosort -o filenames"), nl=False)
 
 
 def specs(incomplete: str) -> Items:
-    """Stock names, spec files, and the folders on the way to more of them."""
-    # Folders are left to the shell, which adds no space behind them. They come first: bash forgets what is before.
+    """Stock names, spec files, and folders."""
+    # The shell completes folders, without a space after them. They come first: bash drops what is before them.
     from click.shell_completion import CompletionItem
 
     from vggc.frontend.text.sources import stock_names
@@ -57,27 +57,27 @@ def _files(incomplete: str) -> Iterator[str]:
 
 
 def layers(ctx: click.Context, _: click.Parameter, incomplete: str) -> Items:
-    """The aliases of the layers of the spec that the command line names; none where it names none that can be read."""
+    """The aliases of the layers of the spec on the command line; none if it cannot be read."""
     from vggc import pipeline
     from vggc.base.diagnostics import SpecError
     from vggc.frontend.text import inherit
     from vggc.frontend.text.sources import read_source
 
-    named = _named(ctx)
-    if named is None:
+    spec = _spec(ctx)
+    if spec is None:
         return []
     try:
-        tables = [inherit.parse_assignment(each) for each in ctx.params.get("assignments") or ()]
-        graph = pipeline.read_graph(read_source(named), tables)
+        tables = [inherit.parse_assignment(assignment) for assignment in ctx.params.get("assignments") or ()]
+        graph = pipeline.read_graph(read_source(spec), tables)
     except SpecError:
         return []
     return _beginning(incomplete, ((node.alias, node.layer.kind) for node in graph.nodes))
 
 
-def _named(ctx: click.Context) -> str | None:
+def _spec(ctx: click.Context) -> str | None:
     """The first spec of a command line that ends with an option without its value.
 
-    Click's parser gives up at that option, and leaves the words before it unassigned.
+    Click's parser stops at that option, and leaves the words before it unassigned.
     """
     words = [*ctx.args, ctx.params.get("spec"), *(ctx.params.get("specs") or ()), ctx.params.get("a")]
     return next((word for word in words if word), None)
@@ -87,32 +87,32 @@ def codes(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The codes of errors and warnings."""
     from vggc.base.codes import CODES
 
-    return _beginning(incomplete.upper(), ((code, found.title) for code, found in CODES.items()))
+    return _beginning(incomplete.upper(), ((name, code.title) for name, code in CODES.items()))
 
 
 def warnings(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """The names of warnings."""
     from vggc.base.codes import CODES
 
-    return _beginning(incomplete, ((found.name, found.title) for found in CODES.values() if found.name))
+    return _beginning(incomplete, ((code.name, code.title) for code in CODES.values() if code.name))
 
 
 def figures(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
-    """The columns of a comparison; the last one of a list that is being written."""
+    """The columns of a comparison, for the last word of a list."""
     from vggc.authoring.network_figures import FIGURES
 
-    return _listed(incomplete, ((key, figure.label) for key, figure in FIGURES.items()))
+    return _last_of_list(incomplete, ((key, figure.label) for key, figure in FIGURES.items()))
 
 
 def varied(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
-    """What a search varies; the last one of a list that is being written, without those before it."""
-    from vggc.authoring.fitting import VARIED
+    """What `vggc fit` can vary and is not in the list yet, for the last word of a list."""
+    from vggc.authoring.variant_search import VARIED
 
-    return _listed(incomplete, ((word, "") for word in VARIED if word not in incomplete.split(",")[:-1]))
+    return _last_of_list(incomplete, ((word, "") for word in VARIED if word not in incomplete.split(",")[:-1]))
 
 
-def _listed(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:
-    """The last word of a list that is being written."""
+def _last_of_list(incomplete: str, words: Iterable[tuple[str, str]]) -> Items:
+    """Completions of the last word of a list that is separated by commas."""
     before, comma = incomplete.rpartition(",")[:2]
     return _beginning(incomplete, ((f"{before}{comma}{word}", help) for word, help in words))
 
