@@ -119,10 +119,8 @@ class _Scanner:
     def _dash(self, column: int) -> None:
         while self.levels and self.levels[-1].indent > column:
             self.levels.pop()
-        top = self.levels[-1] if self.levels else None
-        if top is not None and top.kind == "list" and top.indent == column:
-            assert isinstance(top.step, int)
-            top.step += 1
+        if self.levels and self.levels[-1].kind == "list" and self.levels[-1].indent == column:
+            self._next()
         else:
             self.levels.append(_Level("list", column, flow=False, step=0))
 

@@ -15,15 +15,20 @@ Decay = Annotated[float, Limits(minimum=0, exclusive_maximum=1)]
 WeightDecay = Annotated[NonNegativeNumber, "L2 penalty"]
 DecoupledWeightDecay = Annotated[bool, "whether the weights decay by themselves, as in AdamW"]
 Momentum = Annotated[NonNegativeNumber, "momentum"]
+AMSGrad = Annotated[bool, "whether the largest second moment is kept"]
 Betas = Annotated[tuple[Decay, Decay], "decay of the two running averages"]
 Eps = Annotated[NonNegativeNumber, "added to the denominator"]
 
 
 class Optimizer(Named):
-    """A class of `torch.optim` of the same name; the fields are its keyword arguments."""
+    """A class of `torch.optim` of the same name, which is its kind in lower case; the fields are its arguments."""
 
     main = "lr"
     lr: LearningRate
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__.lower()
+        super().__init_subclass__()
 
     def conflict(self) -> tuple[str, str] | None:
         """An argument that contradicts another, and the sentence that says so."""
@@ -33,7 +38,6 @@ class Optimizer(Named):
 class Adadelta(Optimizer):
     """`torch.optim.Adadelta`."""
 
-    kind = "adadelta"
     lr: LearningRate = 1.0
     rho: Annotated[Decay, "decay of the running average"] = 0.9
     eps: Eps = 1e-6
@@ -43,7 +47,6 @@ class Adadelta(Optimizer):
 class Adafactor(Optimizer):
     """`torch.optim.Adafactor`."""
 
-    kind = "adafactor"
     lr: LearningRate = 1e-2
     beta2_decay: Annotated[float, Limits(maximum=0), "the exponent by which the running average forgets"] = -0.8
     d: Annotated[float, Limits(minimum=1), "where the update is clipped"] = 1.0
@@ -53,7 +56,6 @@ class Adafactor(Optimizer):
 class Adagrad(Optimizer):
     """`torch.optim.Adagrad`."""
 
-    kind = "adagrad"
     lr: LearningRate = 1e-2
     lr_decay: Annotated[NonNegativeNumber, "how the rate falls with the steps"] = 0.0
     weight_decay: WeightDecay = 0.0
@@ -61,43 +63,36 @@ class Adagrad(Optimizer):
     eps: Eps = 1e-10
 
 
-class Adam(Optimizer):
-    """`torch.optim.Adam`."""
-
-    kind = "adam"
+class _AdamLike(Optimizer):
     lr: LearningRate = 1e-3
     betas: Betas = (0.9, 0.999)
     eps: Eps = 1e-8
     weight_decay: WeightDecay = 0.0
-    amsgrad: Annotated[bool, "whether the largest second moment is kept"] = False
+
+
+class Adam(_AdamLike):
+    """`torch.optim.Adam`."""
+
+    amsgrad: AMSGrad = False
     decoupled_weight_decay: DecoupledWeightDecay = False
 
 
-class AdamW(Optimizer):
+class AdamW(_AdamLike):
     """`torch.optim.AdamW`."""
 
-    kind = "adamw"
-    lr: LearningRate = 1e-3
-    betas: Betas = (0.9, 0.999)
-    eps: Eps = 1e-8
     weight_decay: WeightDecay = 1e-2
-    amsgrad: Annotated[bool, "whether the largest second moment is kept"] = False
+    amsgrad: AMSGrad = False
 
 
-class Adamax(Optimizer):
+class Adamax(_AdamLike):
     """`torch.optim.Adamax`."""
 
-    kind = "adamax"
     lr: LearningRate = 2e-3
-    betas: Betas = (0.9, 0.999)
-    eps: Eps = 1e-8
-    weight_decay: WeightDecay = 0.0
 
 
 class ASGD(Optimizer):
     """`torch.optim.ASGD`."""
 
-    kind = "asgd"
     lr: LearningRate = 1e-2
     lambd: Annotated[float, "decay of the learning rate"] = 1e-4
     alpha: Annotated[float, "power of that decay"] = 0.75
@@ -105,33 +100,23 @@ class ASGD(Optimizer):
     weight_decay: WeightDecay = 0.0
 
 
-class NAdam(Optimizer):
+class NAdam(_AdamLike):
     """`torch.optim.NAdam`."""
 
-    kind = "nadam"
     lr: LearningRate = 2e-3
-    betas: Betas = (0.9, 0.999)
-    eps: Eps = 1e-8
-    weight_decay: WeightDecay = 0.0
     momentum_decay: Annotated[NonNegativeNumber, "decay of the momentum"] = 4e-3
     decoupled_weight_decay: DecoupledWeightDecay = False
 
 
-class RAdam(Optimizer):
+class RAdam(_AdamLike):
     """`torch.optim.RAdam`."""
 
-    kind = "radam"
-    lr: LearningRate = 1e-3
-    betas: Betas = (0.9, 0.999)
-    eps: Eps = 1e-8
-    weight_decay: WeightDecay = 0.0
     decoupled_weight_decay: DecoupledWeightDecay = False
 
 
 class RMSprop(Optimizer):
     """`torch.optim.RMSprop`."""
 
-    kind = "rmsprop"
     lr: LearningRate = 1e-2
     alpha: Annotated[NonNegativeNumber, "decay of the running average"] = 0.99
     eps: Eps = 1e-8
@@ -143,7 +128,6 @@ class RMSprop(Optimizer):
 class Rprop(Optimizer):
     """`torch.optim.Rprop`."""
 
-    kind = "rprop"
     lr: LearningRate = 1e-2
     etas: Annotated[tuple[PositiveNumber, PositiveNumber], "factors for a step that was too long, or too short"] = (
         0.5,
@@ -162,7 +146,6 @@ class Rprop(Optimizer):
 class SGD(Optimizer):
     """`torch.optim.SGD`."""
 
-    kind = "sgd"
     lr: LearningRate = 1e-3
     momentum: Momentum = 0.0
     dampening: Annotated[float, "share of the gradient that momentum leaves out"] = 0.0

@@ -1,1 +1,1 @@
-"""The JSON Schema of a spec, and what it says of a document, in words and with a way out."""
+"""The JSON Schema of a spec, the validation of a document, and messages with suggestions about its violations."""

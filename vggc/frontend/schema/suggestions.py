@@ -65,7 +65,7 @@ def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
     if isinstance(value, Leaf):
         return _for_scalar(value, types, choices) or _for_kind(path, choices) or _for_mapping(value.value, choices)
     if isinstance(value, Items) and isinstance(path[-1], int) and any("title" in choice for choice in choices):
-        return _help("a list of layers has no lists in it; `repeat: {times: 2, layers: [64, M]}` repeats some layers")
+        return _help("a list of layers cannot contain a list; `repeat: {times: 2, layers: [64, M]}` repeats layers")
     if types == {"array"} and not isinstance(value, Items):
         return _help("write a list: a `- ` before each item, or [a, b]")
     return _for_kind(path, choices)

@@ -1,1 +1,1 @@
-"""A valid document -> Spec -> Graph: units, repeats and rewrites are expanded, and every node gets its name."""
+"""A valid document -> Spec -> Graph: units are expanded, repeats unrolled, rewrites applied, nodes named."""

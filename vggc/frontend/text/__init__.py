@@ -1,1 +1,1 @@
-"""YAML text -> a document in which every key and value knows its place, with its ancestors merged in."""
+"""YAML text -> a document in which every key and value has its span, with its ancestors merged."""
