@@ -110,8 +110,20 @@ def _response(draw: st.DrawFn, chosen: Fields) -> Fields:
     return {"k": draw(st.sampled_from([0.5, 1, 2.0])), "alpha": draw(st.sampled_from(alphas))}
 
 
+def _transposed(draw: st.DrawFn, chosen: Fields) -> Fields:
+    """The groups divide the channels, and what is added is less than the stride or the dilation."""
+    groups = chosen["groups"]
+    agreed = {"out_channels": groups * chosen["out_channels"]}
+    if chosen["in_channels"] is not None:
+        agreed["in_channels"] = groups * chosen["in_channels"]
+    most = [max(both) - 1 for both in zip(pair(chosen["stride"]), pair(chosen["dilation"]), strict=True)]
+    both = st.tuples(st.integers(0, most[0]), st.integers(0, most[1]))
+    return agreed | {"output_padding": draw(st.integers(0, min(most)) | both)}
+
+
 AGREEMENTS: Final[Mapping[str, Callable[[st.DrawFn, Fields], Fields]]] = {
     "conv2d": _convolution,
+    "conv_transpose2d": _transposed,
     "max_pool2d": _pool,
     "avg_pool2d": _pool,
     "upsample": _enlargement,
@@ -187,8 +199,11 @@ def refusal(layer: Layer, x: Shape) -> ShapeError | None:
 # --- stacks ------------------------------------------------------------------------------------------------------
 
 CHANNELS: Final = 4  # of the input of every stack, and of all its maps
-SPATIAL: Final = ("conv2d", "max_pool2d", "avg_pool2d", "upsample", "zero_pad2d", "reflection_pad2d", "pixel_shuffle")
-ADAPTIVE: Final = ("adaptive_avg_pool2d", "adaptive_max_pool2d", "global_avg_pool2d")
+SPATIAL: Final = (
+    *("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "upsample", "pixel_shuffle"),
+    *("zero_pad2d", "reflection_pad2d", "replication_pad2d"),
+)
+ADAPTIVE: Final = ("adaptive_avg_pool2d", "adaptive_max_pool2d", "global_avg_pool2d", "global_max_pool2d")
 
 
 def stacks(kinds: tuple[str, ...], most: int = 6) -> st.SearchStrategy[list[Layer]]:
@@ -202,8 +217,8 @@ def _chunk(kind: str) -> st.SearchStrategy[list[Layer]]:
     """One layer, or a pair of them, from CHANNELS to CHANNELS."""
     if kind == "pixel_shuffle":
         return st.just([KINDS[kind](upscale_factor=2), Conv2d(out_channels=CHANNELS, kernel_size=1)])
-    if kind == "conv2d":
-        return layers(Conv2d).map(lambda layer: [changed(layer, **ALL_CHANNELS)])
+    if kind in ("conv2d", "conv_transpose2d"):
+        return layers(KINDS[kind]).map(lambda layer: [changed(layer, **ALL_CHANNELS)])
     return layers(KINDS[kind]).map(lambda layer: [layer])
 
 

@@ -18,6 +18,7 @@ from vggc.ir import geometry
 from vggc.ir.geometry import flatten_formula, map_formula, receptive_fields, smallest_input
 from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.conv import Conv2d
+from vggc.layers.conv_transpose import ConvTranspose2d
 from vggc.layers.extent import AffineFloor, Axis, Extent, least_through, window_axis
 from vggc.layers.layer import Layer
 from vggc.layers.padding import ZeroPad2d
@@ -341,6 +342,35 @@ def test_receptive_field_behind_an_enlargement_is_the_largest(
     network = compile_source(spec_of([*before, Upsample(scale_factor=factor), *after], *WIDE, channels=1))
     seen = zip(*fields_seen(network, factor), strict=True)
     assert [field.extent for field in receptive_fields(network)[-1]] == [max(map(len, fields)) for fields in seen]
+
+
+transposed = st.builds(  # whose kernels leave no gap between them
+    lambda stride, more, **others: ConvTranspose2d(kernel_size=stride + more, stride=stride, out_channels=1, **others),
+    stride=few,
+    more=st.integers(0, 2),
+    padding=st.integers(0, 1),
+)
+
+
+@given(before=sliding(strides), enlargement=transposed, after=sliding(no_stride))
+def test_receptive_field_behind_a_transposed_convolution_is_the_largest(
+    before: list[Layer], enlargement: ConvTranspose2d, after: list[Layer]
+) -> None:
+    network = compile_source(spec_of([*before, enlargement, *after], *WIDE, channels=1))
+    assert isinstance(enlargement.stride, int)
+    seen = zip(*fields_seen(network, enlargement.stride), strict=True)
+    assert [field.extent for field in receptive_fields(network)[-1]] == [max(map(len, fields)) for fields in seen]
+
+
+@given(before=sliding(strides), dilation=st.integers(1, 3), after=sliding(strides))
+def test_receptive_field_bounds_what_is_seen_through_gaps(
+    before: list[Layer], dilation: int, after: list[Layer]
+) -> None:
+    spread = ConvTranspose2d(kernel_size=4, stride=2, dilation=dilation, out_channels=1)
+    network = compile_source(spec_of([*before, spread, BLUR, *after], *WIDE, channels=1))
+    for field, seen in zip(receptive_fields(network)[-1], zip(*fields_seen(network, 3), strict=True), strict=True):
+        assert field.extent is not None
+        assert max(map(len, seen)) <= field.extent
 
 
 @given(before=sliding(strides), enlargement=enlargements, after=sliding(strides))

@@ -53,7 +53,7 @@ OWN_RULES: Final = {"E201", "E202", "E204"}
 IMAGES_ONLY: Final = {
     *(cls.kind for cls in all_kinds().values() if cls.group in ("conv", "pool")),
     *("instance_norm", "local_response_norm", "dropout2d"),
-    *("pixel_shuffle", "upsample", "zero_pad2d", "reflection_pad2d"),
+    *("pixel_shuffle", "upsample", "zero_pad2d", "reflection_pad2d", "replication_pad2d"),
 }
 VECTORS_ONLY: Final = {"linear"}
 
@@ -171,10 +171,10 @@ def test_images_and_vectors_are_told_apart(cls: type[Layer], data: st.DataObject
     assert misplaced == (error is not None and error.code == "E201")
 
 
-@pytest.mark.parametrize("kind", ["conv2d", "linear"])
+@pytest.mark.parametrize("kind", ["conv2d", "conv_transpose2d", "linear"])
 @given(data=st.data())
 def test_written_size_is_checked(kind: str, data: st.DataObject) -> None:
-    option = "in_channels" if kind == "conv2d" else "in_features"
+    option = "in_features" if kind == "linear" else "in_channels"
     layer = changed(data.draw(layers(KINDS[kind])), **{option: None})
     x = data.draw(fitting(layer))
     size = data.draw(st.integers(1, 40))
@@ -371,6 +371,10 @@ FORMS: Final = [
     ((3, 3, 4), "conv2d: {out_channels: 2, kernel_size: 3, padding: [0, 2], padding_mode: circular}"),
     ((3, 3, 4), "conv2d: {out_channels: 2, kernel_size: [1, 4], padding: same, padding_mode: reflect}"),
     ((3, 3, 4), "conv2d: {out_channels: 2, kernel_size: 3, padding: 4, padding_mode: replicate}"),
+    ((4, 3, 5), "conv_transpose2d: {out_channels: 6, kernel_size: [2, 3], stride: [3, 2], groups: 2, bias: false}"),
+    ((3, 4, 3), "conv_transpose2d: {out_channels: 2, kernel_size: 3, stride: 2, padding: 1, output_padding: [1, 0]}"),
+    ((3, 4, 3), "conv_transpose2d: {out_channels: 2, kernel_size: 3, padding: [0, 2], dilation: [3, 2]}"),
+    ((3, 4, 3), "conv_transpose2d: {out_channels: 2, kernel_size: 1, stride: 2, dilation: 3, output_padding: 2}"),
     ((3, 8, 9), "max_pool2d: {kernel_size: 3, stride: 2, padding: 1, ceil_mode: true}"),
     ((2, 6, 7), "max_pool2d: {kernel_size: 2, stride: 3, dilation: 4, ceil_mode: true}"),
     ((3, 8, 9), "avg_pool2d: {kernel_size: 3, stride: 2, padding: 1, ceil_mode: true}"),
@@ -403,6 +407,8 @@ FORMS: Final = [
     ((5, 3, 4), "upsample: {scale_factor: [2, 3], mode: bicubic, align_corners: true}"),
     ((5, 3, 4), "zero_pad2d: [0, 1, 2, 3]"),
     ((5, 3, 4), "reflection_pad2d: [3, 1, 2, 0]"),
+    ((5, 3, 4), "replication_pad2d: [7, 1, 2, 0]"),
+    ((5, 3, 4), "celu"),
 ]
 
 

@@ -10,7 +10,6 @@ from vggc.ir.network import ShapedLayer
 from vggc.layers.layer import Shape, ShapeError
 
 MAX_TRACE: Final = 9  # sizes; the middle of a longer trace is left out
-_REMEDIES: Final = {"pool": "drop one pool", "conv": "make the kernel smaller"}  # by the group of the layer
 
 
 class ShapeErrors:
@@ -44,7 +43,7 @@ class ShapeErrors:
         if smallest is None:
             yield Note("help", "no input is large enough for all layers: drop one, or make its window smaller")
             return
-        remedy = f"; or {_REMEDIES.get(node.layer.group, 'make the border smaller')}" if error.code == "E203" else ""
+        remedy = f"; or {node.layer.remedy}" if error.code == "E203" else ""
         yield Note("help", f"the smallest input for these layers is {compact(smallest)}{remedy}")
 
     def _trace(self, node: Node) -> str:

@@ -100,14 +100,16 @@ def _empty(shape: Shape, x: Any) -> Any:
 
 def reconciliation(network: Network, params: int, mult_adds: int) -> str:
     """What torchinfo counts otherwise, and why."""
-    macs, bias, other = text_summary.torchinfo_mult_adds(network)
-    unexplained = mult_adds - macs - bias - other
+    count = text_summary.TorchinfoCount.of(network)
+    unexplained = mult_adds - sum(count)
     lines = [f"params: torchinfo {params:,}, vggc {network.params:,}"]
-    lines.append(f"mult-adds: torchinfo {mult_adds:,}, vggc {macs:,} MACs")
-    if bias:
-        lines.append(f"  {bias:,} more: torchinfo counts a bias once for each output element")
-    if other:
-        lines.append(f"  {other:,} more: torchinfo counts the parameters of norms and the like once")
+    lines.append(f"mult-adds: torchinfo {mult_adds:,}, vggc {count.macs:,} MACs")
+    if count.bias:
+        lines.append(f"  {count.bias:,} more: torchinfo counts a bias once for each output element")
+    if count.transposed:
+        lines.append(f"  {count.transposed:,} more: torchinfo counts transposed convolutions by the output's positions")
+    if count.other:
+        lines.append(f"  {count.other:,} more: torchinfo counts the parameters of norms and the like once")
     if unexplained:
         lines.append(f"  {unexplained:,} more that this version of torchinfo counts otherwise")
     return "\n".join(lines)

@@ -159,8 +159,8 @@ def _under_window(jump: int, window: int, outputs: int) -> int:
 
 
 def _under_enlarged(factor: int, window: int, outputs: int) -> int:
-    """Each value is repeated `factor` times, and each output sees `window` neighbours."""
-    return (1 if outputs == 1 else (outputs - 2) // factor + 2) + window - 1
+    """So many neighbouring windows over a map whose own values are `factor` places apart."""
+    return -(-(outputs - 1 + window) // factor)
 
 
 def _under_adaptive(extent: int, total: int, outputs: int) -> int:

@@ -7,16 +7,18 @@ the contract test read it from this table. Kinds of other packages join through 
 from functools import cache
 from typing import Final
 
-from vggc.layers import activation, adaptive_pool, conv, dropout, linear, norm, padding, pool, reshape
+from vggc.layers import activation, adaptive_pool, conv, conv_transpose, dropout, linear, norm, padding, pool, reshape
 from vggc.layers.layer import Layer
 
 BUILT_IN: Final[tuple[type[Layer], ...]] = (
     conv.Conv2d,
+    conv_transpose.ConvTranspose2d,
     pool.MaxPool2d,
     pool.AvgPool2d,
     adaptive_pool.AdaptiveAvgPool2d,
     adaptive_pool.AdaptiveMaxPool2d,
     adaptive_pool.GlobalAvgPool2d,
+    adaptive_pool.GlobalMaxPool2d,
     norm.BatchNorm,
     norm.GroupNorm,
     norm.InstanceNorm,
@@ -27,6 +29,7 @@ BUILT_IN: Final[tuple[type[Layer], ...]] = (
     activation.LeakyReLU,
     activation.PReLU,
     activation.ELU,
+    activation.CELU,
     activation.SELU,
     activation.GELU,
     activation.SiLU,
@@ -48,6 +51,7 @@ BUILT_IN: Final[tuple[type[Layer], ...]] = (
     reshape.Upsample,
     padding.ZeroPad2d,
     padding.ReflectionPad2d,
+    padding.ReplicationPad2d,
 )
 
 

@@ -158,6 +158,52 @@ class ELU(Activation):
 
 
 @final
+class CELU(Activation):
+    """x above 0, alpha * (exp(x / alpha) - 1) below (Barron, 2017): `torch.nn.CELU`, ONNX `Elu` of x / alpha.
+
+    Not ONNX `Celu`, which before opset 28 takes no float16 and is computed in the same way.
+    """
+
+    kind = "celu"
+    main = "alpha"
+    torch_classes = ("CELU",)
+    onnx_operators = ("Celu", "Mul")
+    example = "celu: 0.5"
+
+    alpha: Annotated[PositiveNumber, "the limit below 0, with a minus"] = 1.0
+    inplace: Inplace = False
+
+    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
+        if self.alpha == 1:
+            return (OnnxNode("Elu", ("x",), {"alpha": 1.0}),)
+        return (
+            constant("alpha", float(self.alpha)),
+            OnnxNode("Div", ("x", "alpha"), {}, "scaled"),
+            OnnxNode("Elu", ("scaled",), {"alpha": 1.0}, "curve"),
+            OnnxNode("Mul", ("curve", "alpha")),
+        )
+
+    def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
+        return ((OnnxNode("Celu", ("x",), {"alpha": float(self.alpha)}),),)
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        require(module.alpha > 0, f"its alpha is {module.alpha}, which is not above 0")
+        return super().from_torch(module, x)
+
+    @classmethod
+    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+        """The operator, or the curve between two products, of which the last is by alpha."""
+        if ahead.start.op == "Celu":
+            yield (cls.from_options(alpha=decimal(ahead.start.attributes["alpha"])),)
+        curve = ahead.find("Elu")
+        product = next(ahead.after(curve), None) if curve is not None else None
+        for factor in product.constants if product is not None else ():
+            if factor.number is not None and factor.number > 0:
+                yield (cls.from_options(alpha=decimal(factor.number)),)
+
+
+@final
 class SELU(Activation):
     """The self-normalising ELU (Klambauer et al., 2017): `torch.nn.SELU`, ONNX `Selu`."""
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Self, final
+from typing import Annotated, Any, ClassVar, Self, final
 
 from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import (
@@ -93,6 +93,13 @@ class AdaptivePool(Layer):
             return self
         return self.windows_of((x[1] // rows, x[2] // columns)) if _divides(x, self.output_size) else None
 
+    def with_open_size(self) -> Layer:
+        return self.over_whole_map() if pair(self.output_size) == (1, 1) else self
+
+    @abstractmethod
+    def over_whole_map(self) -> Layer:
+        """The pool of the whole map to one value a channel."""
+
     @abstractmethod
     def windows_of(self, size: tuple[int, int]) -> Layer:
         """The plain pool over windows of that height and width side by side."""
@@ -131,8 +138,8 @@ class AdaptiveAvgPool2d(AdaptivePool):
     torch_classes = ("AdaptiveAvgPool2d",)
     onnx_operators = ("MatMul",)
 
-    def with_open_size(self) -> Layer:
-        return GlobalAvgPool2d() if pair(self.output_size) == (1, 1) else self
+    def over_whole_map(self) -> Layer:
+        return GlobalAvgPool2d()
 
     def windows_of(self, size: tuple[int, int]) -> Layer:
         return AvgPool2d(kernel_size=size)
@@ -187,13 +194,15 @@ class AdaptiveMaxPool2d(AdaptivePool):
 
     kind = "adaptive_max_pool2d"
     example = "adaptive_max_pool2d: 3"
+    torch_classes = ("AdaptiveMaxPool2d",)
+    onnx_operators = ("Gather",)
     takes_maximum = True
+
+    def over_whole_map(self) -> Layer:
+        return GlobalMaxPool2d()
 
     def windows_of(self, size: tuple[int, int]) -> Layer:
         return MaxPool2d(kernel_size=size)
-
-    torch_classes = ("AdaptiveMaxPool2d",)
-    onnx_operators = ("GlobalMaxPool", "Gather")
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         if _divides(x, self.output_size):
@@ -206,9 +215,7 @@ class AdaptiveMaxPool2d(AdaptivePool):
 
     @classmethod
     def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
-        if ahead.start.op == "GlobalMaxPool":
-            yield (cls(output_size=1),)
-        yield from cls.in_two_steps(ahead, "ReduceMax")
+        return cls.in_two_steps(ahead, "ReduceMax")
 
 
 def _maxima(
@@ -238,14 +245,11 @@ def reduce_nodes(
     )
 
 
-@final
-class GlobalAvgPool2d(Layer):
-    """The mean of each channel, (C, H, W) -> (C, 1, 1): `torch.nn.AdaptiveAvgPool2d(1)`, ONNX `GlobalAveragePool`."""
+class GlobalPool(Layer):
+    """A pool of the whole map to one value a channel, (C, H, W) -> (C, 1, 1)."""
 
-    kind = "global_avg_pool2d"
     group = "pool"
-    example = "global_avg_pool2d"
-    onnx_operators = ("GlobalAveragePool",)
+    torch_name: ClassVar[str]
 
     def axes(self) -> tuple[Axis, Axis]:
         return _adaptive_axes(1, allow_enlarge=False)
@@ -254,7 +258,28 @@ class GlobalAvgPool2d(Layer):
         return _adaptive_shape(self.kind, x, 1, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("AdaptiveAvgPool2d", (1,))
+        return TorchCall(self.torch_name, (1,))
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        return (OnnxNode("GlobalAveragePool"),)
+        return (OnnxNode(self.onnx_operators[0]),)
+
+
+@final
+class GlobalAvgPool2d(GlobalPool):
+    """The mean of each channel, (C, H, W) -> (C, 1, 1): `torch.nn.AdaptiveAvgPool2d(1)`, ONNX `GlobalAveragePool`."""
+
+    kind = "global_avg_pool2d"
+    torch_name = "AdaptiveAvgPool2d"
+    onnx_operators = ("GlobalAveragePool",)
+    example = "global_avg_pool2d"
+
+
+@final
+class GlobalMaxPool2d(GlobalPool):
+    """The maximum of each channel, (C, H, W) -> (C, 1, 1): `torch.nn.AdaptiveMaxPool2d(1)`, ONNX `GlobalMaxPool`."""
+
+    kind = "global_max_pool2d"
+    torch_name = "AdaptiveMaxPool2d"
+    onnx_operators = ("GlobalMaxPool",)
+    example = "global_max_pool2d"
+    takes_maximum = True

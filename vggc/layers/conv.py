@@ -43,6 +43,7 @@ class Conv2d(Layer):
     example = "conv2d: {out_channels: 64, kernel_size: 3, padding: 1}"
     scaled_option = "out_channels"
     weight_form = "kernel"
+    remedy = "make the kernel smaller"
     takes_factors = True
     torch_classes = ("Conv2d",)
     onnx_operators = ("Conv", "Pad", "Slice", "Concat")
@@ -106,19 +107,9 @@ class Conv2d(Layer):
         return words if pair(self.dilation) == (1, 1) else f"{words} and dilation {self.dilation}"
 
     def shape(self, x: Shape) -> Shape:
-        channels, _, _ = image(x, self.kind, recovered=(self.out_channels,))
-        axes = self.axes()
-        out = slide(self, x, self.out_channels, axes)
-        derivation = f"the input has {plural(channels, 'channel')}"
-        written(self.kind, "in_channels", self.in_channels, channels, derivation, recovered=out)
-        if channels % self.groups:
-            raise ShapeError(
-                "E205",
-                f"{self.kind}: groups {self.groups} does not divide the {channels} channels of the input",
-                option="groups",
-                recovered=out,
-            )
-        return out
+        image(x, self.kind, recovered=(self.out_channels,))
+        out = slide(self, x, self.out_channels, self.axes())
+        return checked_channels(self.kind, x, out, groups=self.groups, in_channels=self.in_channels)
 
     def tensors(self, x: Shape) -> dict[str, Shape]:
         weight = {"weight": (self.out_channels, x[0] // self.groups, *pair(self.kernel_size))}
@@ -177,7 +168,7 @@ class Conv2d(Layer):
         convolution = ahead.find("Conv")
         if convolution is None or len(ahead.x) != 4 or len(convolution.attributes["kernel"]) != 2:
             return
-        options = _options(convolution)
+        options = convolution_options(convolution)
         if ahead.start.op == "Conv":
             pads = convolution.attributes["pads"]
         else:
@@ -202,7 +193,7 @@ class Conv2d(Layer):
 _PADDING_MODES: Final = {onnx: torch for torch, onnx in ONNX_PAD_MODES.items() if torch != "zeros"}
 
 
-def _options(convolution: Operation) -> dict[str, Any]:
+def convolution_options(convolution: Operation) -> dict[str, Any]:
     """The options of a convolution besides its padding."""
     attributes = convolution.attributes
     weight, *bias = convolution.constants
@@ -228,3 +219,22 @@ def _pads_before(ahead: Lookahead) -> list[tuple[int, int]]:
     padded = [operation.shape for operation in ahead.operations if operation.op == "Concat"][-1:] or [ahead.x]
     halves = [(after - before) // 2 for after, before in zip(padded[0][2:], ahead.x[2:], strict=True)]
     return [(half, half) for half in halves]
+
+
+def checked_channels(kind: str, x: Shape, out: Shape, *, groups: int, in_channels: int | None) -> Shape:
+    """The output `out` of a convolution, once the channels of its input `x` suit.
+
+    Raises:
+        ShapeError: E202, the user wrote another number of input channels; E205, the groups do not divide them.
+    """
+    channels = x[0]
+    derivation = f"the input has {plural(channels, 'channel')}"
+    written(kind, "in_channels", in_channels, channels, derivation, recovered=out)
+    if channels % groups:
+        raise ShapeError(
+            "E205",
+            f"{kind}: groups {groups} does not divide the {channels} channels of the input",
+            option="groups",
+            recovered=out,
+        )
+    return out

@@ -110,7 +110,8 @@ class Extent:
 class Axis:
     """What a layer does to the height, or to the width.
 
-    `minimum` is the smallest extent that it takes, `window` the extent that one output sees (None: the windows of an
+    `minimum` is the smallest extent that it takes, `window` the extent that one output sees of the input after its
+    multiplication, as if `multiply` - 1 values that nobody sees stood between two of its own (None: the windows of an
     adaptive pool, which depend on the input).
     """
 
@@ -135,6 +136,16 @@ def window_axis(kernel: int, stride: int, before: int, after: int, dilation: int
     # At least one element of padded input under the window; in ceil mode torch lets the last window hang over.
     minimum = max(1, AffineFloor(1, add, stride).least(1) or 1)
     return Axis(AffineFloor(1, add, stride), minimum, window)
+
+
+def transposed_axis(kernel: int, stride: int, padding: int, output_padding: int, dilation: int) -> Axis:
+    """The axis of a transposed convolution.
+
+    Output extent as documented for `torch.nn.ConvTranspose2d`: (n - 1) s - 2 p + d (k - 1) + output_padding + 1.
+    """
+    window = dilation * (kernel - 1) + 1
+    map = AffineFloor(stride, window + output_padding - stride - 2 * padding)
+    return Axis(map, max(1, map.least(1) or 1), window)
 
 
 def least_through(maps: Extent, extent: int) -> int | None:

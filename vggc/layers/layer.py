@@ -138,6 +138,8 @@ class Layer(Named):
     # What its `weight` is, where it learns one: a kernel with four axes, a matrix, or one factor for each channel or
     # value. It decides which schemes of `init` suit.
     weight_form: ClassVar[WeightForm | None] = None
+    # What to change of it where the map is too small for it.
+    remedy: ClassVar[str] = "make the border smaller"
     # Whether it makes a vector of an image.
     flattens: ClassVar[bool] = False
     # Whether it computes every value from that value alone and by the same function.
@@ -188,6 +190,10 @@ class Layer(Named):
     def window(self) -> str:
         """What moves over the map, in the words of an error."""
         return "a pixel"
+
+    def misfit(self, x: Shape) -> str:
+        """Why it does not take an image of shape `x`, which is too small for it."""
+        return f"{self.window()} does not fit the {x[1]}x{x[2]} map"
 
     @abstractmethod
     def shape(self, x: Shape) -> Shape:
@@ -429,8 +435,7 @@ def slide(layer: Layer, x: Shape, channels: int, axes: tuple[Axis, Axis]) -> Sha
     """
     _, height, width = x
     if height < axes[0].minimum or width < axes[1].minimum:
-        message = f"{layer.kind}: {layer.window()} does not fit the {height}x{width} map"
-        raise ShapeError("E203", message, spatial=True)
+        raise ShapeError("E203", f"{layer.kind}: {layer.misfit(x)}", spatial=True)
     return channels, axes[0].map(height), axes[1].map(width)
 
 

@@ -1,7 +1,7 @@
 """Padding layers: (C, H, W) -> (C, H + top + bottom, W + left + right); and padding as ONNX nodes."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, final
+from typing import Annotated, Any, ClassVar, Final, final
 
 from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, require, slide
@@ -59,16 +59,13 @@ def _axes(borders: Borders, mirrored: bool) -> tuple[Axis, Axis]:
     )
 
 
-@final
-class ZeroPad2d(Layer):
-    """A border of zeros: `torch.nn.ZeroPad2d`, ONNX `Pad`."""
+class PaddingLayer(Layer):
+    """A border around an image, of whatever its kind puts there."""
 
-    kind = "zero_pad2d"
     main = "padding"
     group = "shape"
-    example = "zero_pad2d: 1"
-    torch_classes = ("ZeroPad2d", "ConstantPad2d")
     onnx_operators = ("Pad",)
+    onnx_mode: ClassVar[str]
 
     padding: Sides
 
@@ -80,15 +77,13 @@ class ZeroPad2d(Layer):
         return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("ZeroPad2d", (self.padding,))
+        return TorchCall(self.torch_classes[0], (self.padding,))
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        return pad_nodes(_borders(self.padding), "constant", x, opset)
+        return pad_nodes(_borders(self.padding), self.onnx_mode, x, opset)
 
     @classmethod
     def from_torch(cls, module: Any, x: Shape) -> Layer:
-        value = getattr(module, "value", 0)
-        require(value == 0, f"its border is of {value}, not of zeros")
         require(min(module.padding) >= 0, "it crops the map")
         return super().from_torch(module, x)
 
@@ -99,17 +94,29 @@ class ZeroPad2d(Layer):
 
 
 @final
-class ReflectionPad2d(Layer):
+class ZeroPad2d(PaddingLayer):
+    """A border of zeros: `torch.nn.ZeroPad2d`, ONNX `Pad`."""
+
+    kind = "zero_pad2d"
+    example = "zero_pad2d: 1"
+    torch_classes = ("ZeroPad2d", "ConstantPad2d")
+    onnx_mode = "constant"
+
+    @classmethod
+    def from_torch(cls, module: Any, x: Shape) -> Layer:
+        value = getattr(module, "value", 0)
+        require(value == 0, f"its border is of {value}, not of zeros")
+        return super().from_torch(module, x)
+
+
+@final
+class ReflectionPad2d(PaddingLayer):
     """A border that mirrors the map: `torch.nn.ReflectionPad2d`, ONNX `Pad` in mode `reflect`."""
 
     kind = "reflection_pad2d"
-    main = "padding"
-    group = "shape"
     example = "reflection_pad2d: 1"
     torch_classes = ("ReflectionPad2d",)
-    onnx_operators = ("Pad",)
-
-    padding: Sides
+    onnx_mode = "reflect"
 
     def axes(self) -> tuple[Axis, Axis]:
         return _axes(_borders(self.padding), mirrored=True)
@@ -117,22 +124,12 @@ class ReflectionPad2d(Layer):
     def window(self) -> str:
         return f"a mirrored border of {self.padding}"
 
-    def shape(self, x: Shape) -> Shape:
-        channels, _, _ = image(x, self.kind)
-        return slide(self, x, channels, self.axes())
 
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("ReflectionPad2d", (self.padding,))
+@final
+class ReplicationPad2d(PaddingLayer):
+    """A border that repeats the outermost values: `torch.nn.ReplicationPad2d`, ONNX `Pad` in mode `edge`."""
 
-    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        return pad_nodes(_borders(self.padding), "reflect", x, opset)
-
-    @classmethod
-    def from_torch(cls, module: Any, x: Shape) -> Layer:
-        require(min(module.padding) >= 0, "it crops the map")
-        return super().from_torch(module, x)
-
-    @classmethod
-    def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
-        if len(ahead.x) == 4:
-            yield (cls(padding=border(ahead.start.attributes["pads"][2:])),)
+    kind = "replication_pad2d"
+    example = "replication_pad2d: 1"
+    torch_classes = ("ReplicationPad2d",)
+    onnx_mode = "edge"

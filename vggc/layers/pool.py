@@ -59,6 +59,7 @@ class MaxPool2d(Layer):
     main = "kernel_size"
     group = "pool"
     example = "max_pool2d: {kernel_size: 3, stride: 2}"
+    remedy = "drop one pool"
     takes_maximum = True
     torch_classes = ("MaxPool2d",)
     onnx_operators = ("MaxPool",)
@@ -143,6 +144,7 @@ class AvgPool2d(Layer):
     example = "avg_pool2d: 2"
     torch_classes = ("AvgPool2d",)
     onnx_operators = ("AveragePool", "Pad")
+    remedy = "drop one pool"
 
     kernel_size: Window
     stride: Stride = None

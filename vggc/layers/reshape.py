@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Annotated, Any, Literal, final
 
-from vggc.layers.extent import SAME, AffineFloor, Axis
+from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import (
     Layer,
     OnnxNode,
@@ -86,7 +86,7 @@ class PixelShuffle(Layer):
     upscale_factor: Annotated[Positive, "the enlargement r of height and width"]
 
     def axes(self) -> tuple[Axis, Axis]:
-        axis = Axis(AffineFloor(self.upscale_factor))
+        axis = Axis(AffineFloor(self.upscale_factor), 1, self.upscale_factor)
         return axis, axis
 
     def shape(self, x: Shape) -> Shape:
@@ -151,12 +151,8 @@ class Upsample(Layer):
 
     def axes(self) -> tuple[Axis, Axis]:
         # One output looks at 1, 2 or 4 neighbouring pixels of the input along each axis.
-        window = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
-        same = SAME if window == 1 else (Axis(window=window), Axis(window=window))
-        height, width = (
-            Axis(AffineFloor(factor), 1, axis.window)
-            for factor, axis in zip(pair(self.scale_factor), same, strict=True)
-        )
+        pixels = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
+        height, width = (Axis(AffineFloor(factor), 1, factor * pixels) for factor in pair(self.scale_factor))
         return height, width
 
     def shape(self, x: Shape) -> Shape:

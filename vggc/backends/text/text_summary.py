@@ -1,7 +1,8 @@
 """Network -> a table: one line a layer, then the totals, the flatten size with its derivation, the smallest input."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from math import prod
+from typing import Final, NamedTuple
 
 from vggc.base.words import dimensions, in_bytes
 from vggc.ir import geometry
@@ -81,32 +82,45 @@ def _head_share(network: Network) -> str:
     return f", of them {head:,} ({100 * head / network.params:.1f} %) in the classifier"
 
 
-def torchinfo_mult_adds(network: Network) -> tuple[int, int, int]:
-    """What torchinfo counts per sample: our MACs, one more per output element with a bias, one per norm parameter.
+class TorchinfoCount(NamedTuple):
+    """What torchinfo counts per sample: our MACs, and what it counts besides or otherwise.
 
-    As in torchinfo 1.8, `LayerInfo.calculate_macs`: every parameter of a convolution counts once a position, every
-    other parameter once.
+    As in torchinfo 1.8, `LayerInfo.calculate_macs`: every parameter of a convolution counts once for each position of
+    the output, every other parameter once. A transposed convolution uses its weights once for each position of the
+    input, and `transposed` is the difference.
     """
-    bias = other = 0
-    for layer in network.layers:
-        tensors = layer.layer.tensors(*layer.shapes)
-        if layer.layer.is_weight_layer:
-            positions = layer.output[1] * layer.output[2] if len(layer.output) == 3 else 1
-            bias += sum(positions * shape[0] for name, shape in tensors.items() if name == "bias")
-        else:
-            other += layer.params
-    return network.macs, bias, other
+
+    macs: int
+    bias: int
+    transposed: int
+    other: int
+
+    @classmethod
+    def of(cls, network: Network) -> "TorchinfoCount":
+        """The count for a network."""
+        bias = transposed = other = 0
+        for layer in network.layers:
+            positions = prod(layer.output[1:])
+            biases = prod(layer.state.get("bias", (0,)))
+            if layer.layer.is_weight_layer:
+                bias += positions * biases
+                transposed += positions * (layer.params - biases) - layer.macs
+            else:
+                other += layer.params
+        return cls(network.macs, bias, transposed, other)
 
 
 def _torchinfo(network: Network) -> str:
-    macs, bias, other = torchinfo_mult_adds(network)
+    count = TorchinfoCount.of(network)
     parts = []
-    if bias:
-        parts.append(f"{bias:,} for biases, one for each output element")
-    if other:
-        parts.append(f"{other:,} for the parameters of other layers")
+    if count.bias:
+        parts.append(f"{count.bias:,} for biases, one for each output element")
+    if count.transposed:
+        parts.append(f"{count.transposed:,} for transposed convolutions, by the positions of the output")
+    if count.other:
+        parts.append(f"{count.other:,} for the parameters of other layers")
     more = f": our MACs and {' and '.join(parts)}" if parts else ": our MACs"
-    return f"{macs + bias + other:,} mult-adds{more}"
+    return f"{sum(count):,} mult-adds{more}"
 
 
 def _flatten(network: Network) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 # Words of other tools, and their names here.
 SYNONYMS: Final = {
     "bn": "batch_norm", "gn": "group_norm", "lrn": "local_response_norm", "dense": "linear", "swish": "silu",
+    "deconv": "conv_transpose2d", "gmp": "global_max_pool2d",
     "gap": "global_avg_pool2d", "m": "max_pool2d", "avgpool": "avg_pool2d", "maxpool": "max_pool2d", "a": "avg_pool2d",
     "filters": "out_channels", "units": "out_features", "kernel": "kernel_size", "ks": "kernel_size", "pad": "padding",
     "rate": "p", "probability": "p", "nc": "classes", "layers": "features", "backbone": "features",

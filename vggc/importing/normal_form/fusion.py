@@ -33,18 +33,19 @@ def fuse(operations: list[Operation], output: str, inputs: Mapping[str, Shape]) 
 
 def _with_border(before: Operation, operation: Operation) -> Operation | None:
     """Zeros around a convolution and minus infinity around a maximum are their own padding."""
-    held = {"Conv": 0.0, "MaxPool": -inf}.get(operation.op)
+    held = {"Conv": 0.0, "ConvTranspose": 0.0, "MaxPool": -inf}.get(operation.op)
     if before.op != "Pad" or held is None or before.attributes["mode"] != "constant":
         return None
     pads = before.attributes["pads"]
     if before.attributes["value"] != held or any(map(any, pads[:2])):
         return None
-    return _with_padding(pads[2:], operation, before.inputs[0])
+    with_pads = _with_zeros if operation.op == "ConvTranspose" else _with_padding
+    return with_pads(pads[2:], operation, before.inputs[0])
 
 
 def _with_added(before: Operation, operation: Operation) -> Operation | None:
     """What is added to every channel behind a convolution or linear layer without a bias is one."""
-    if before.op not in ("Conv", "Gemm") or len(before.inputs) != 2 or operation.op != "Add":
+    if before.op not in ("Conv", "ConvTranspose", "Gemm") or len(before.inputs) != 2 or operation.op != "Add":
         return None
     added = next((each for each in operation.inputs if isinstance(each, Constant)), None)
     channels = (1, before.shape[1], *(1,) * (len(before.shape) - 2))
@@ -66,6 +67,13 @@ def _with_padding(pads: Pads, operation: Operation, value: Operand) -> Operation
     summed = tuple((a + c, b + d) for (a, b), (c, d) in zip(pads, own, strict=True))
     attributes = {**operation.attributes, "pads": summed}
     return replace(operation, inputs=(value, *operation.inputs[1:]), attributes=attributes)
+
+
+def _with_zeros(pads: Pads, operation: Operation, value: Operand) -> Operation:
+    """A transposed convolution that cuts off less of its output, because the zeros around its input only enlarge it."""
+    steps = zip(pads, operation.attributes["strides"], operation.attributes["cut"], strict=True)
+    cut = tuple((start - a * stride, end - b * stride) for (a, b), stride, (start, end) in steps)
+    return replace(operation, inputs=(value, *operation.inputs[1:]), attributes={**operation.attributes, "cut": cut})
 
 
 def _with_bias(operation: Operation, added: Constant, output: str) -> Operation:

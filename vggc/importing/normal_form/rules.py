@@ -8,7 +8,16 @@ from typing import Final
 
 from vggc.importing.normal_form import arithmetic, data_movement, norms
 from vggc.importing.normal_form.builder import Builder, Rule, given, with_defaults
-from vggc.importing.normal_form.windows import average_pool, conv, global_pool, max_pool, pad, reduction, resize
+from vggc.importing.normal_form.windows import (
+    average_pool,
+    conv,
+    conv_transpose,
+    global_pool,
+    max_pool,
+    pad,
+    reduction,
+    resize,
+)
 from vggc.importing.reading.graph_values import Constant, Operand, Operation, Step, UnreadableError
 from vggc.layers import all_kinds
 from vggc.layers.layer import Shape
@@ -89,6 +98,7 @@ RULES: Final[dict[str, Rule]] = {
     "CastLike": _same,
     "Dropout": _dropout,
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "MaxPool": max_pool,
     "AveragePool": average_pool,
     "GlobalAveragePool": _global,

@@ -56,6 +56,20 @@ def conv(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.emit(step, "Conv", (inputs[0], weight, *bias), window | {"group": int(step.attributes.get("group", 1))})
 
 
+def conv_transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    """ConvTranspose: padding is what it cuts off its output, and what it adds to the end is cut off by so much less."""
+    weight = constant(inputs[1], "weight")
+    if step.attributes.get("output_shape") or step.attributes.get("auto_pad", "NOTSET") != "NOTSET":
+        raise UnreadableError("it gives the size of its output instead of its padding")
+    window = _window(step, weight.shape[2:], builder.shape(inputs[0]))
+    pads = window.pop("pads")
+    added = step.attributes.get("output_padding", (0,) * len(pads))
+    cut = tuple((start, end - more) for (start, end), more in zip(pads, added, strict=True))
+    bias = inputs[2:3] if len(inputs) > 2 and inputs[2] != "" else ()
+    attributes = window | {"cut": cut, "group": int(step.attributes.get("group", 1))}
+    builder.emit(step, "ConvTranspose", (inputs[0], weight, *bias), attributes)
+
+
 def max_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """MaxPool: ceil mode is padding behind."""
     builder.emit(step, "MaxPool", inputs[:1], _window(step, _kernel(step), builder.shape(inputs[0])))
