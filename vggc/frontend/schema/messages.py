@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span
 from vggc.base.words import joined, quoted
@@ -10,7 +10,7 @@ from vggc.frontend.schema import suggestions
 from vggc.frontend.schema.definitions import MAX_ITEMS
 from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.json_schema import alternatives
-from vggc.frontend.schema.validation import Violation, violations
+from vggc.frontend.schema.validation import violations
 from vggc.frontend.schema.wording import expected, is_choice, legal_words
 from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, describe, plain
 from vggc.layers import find
@@ -19,15 +19,16 @@ Path = tuple[str | int, ...]
 
 
 class LocatedViolation(NamedTuple):
-    """A violation, the span of the key that leads to the wrong value (for a list item: of the item), and the value."""
+    """A violation, with the span of the key that leads to the value (for a list item: of the item), and the value."""
 
-    violation: Violation
+    rule: str
+    bound: Any
+    instance: Any
+    schema: Schema
+    path: Path
+    choices: list[Schema]
     key: Span
     value: Value
-
-    @property
-    def path(self) -> Path:
-        return self.violation.path
 
     @property
     def subject(self) -> str:
@@ -46,7 +47,7 @@ class LocatedViolation(NamedTuple):
 
     def must_be(self) -> str:
         """The message that says what is legal here."""
-        return f"{self.subject} must be {expected(self.violation.choices)}; this is {describe(self.value)}"
+        return f"{self.subject} must be {expected(self.choices)}; this is {describe(self.value)}"
 
 
 Explanation = tuple[str, str, list[Note]]  # code, message, notes
@@ -55,8 +56,8 @@ Explanation = tuple[str, str, list[Note]]  # code, message, notes
 def check(document: Document) -> list[Diagnostic]:
     """The errors in the text of a document, and its violations of the schema."""
     first = islice(violations(plain(document.table)), MAX_DIAGNOSTICS + 1)
-    located = [LocatedViolation(violation, *locate(document.table, violation.path)) for violation in first]
-    diagnostics = [_diagnostic(violation) for violation in _causes(located, document.suppressed)]
+    located = [LocatedViolation(*violation, *locate(document.table, violation.path)) for violation in first]
+    diagnostics = [_diagnostic(item) for item in _causes(located, document.suppressed)]
     # The value of an anchor is visited once for every alias, and is reported once.
     return [*document.diagnostics, *{(item.code, item.message, item.span): item for item in diagnostics}.values()]
 
@@ -79,35 +80,27 @@ def locate(table: Table, path: Path) -> tuple[Span, Value]:
 
 def _causes(located: list[LocatedViolation], suppressed: frozenset[Span]) -> Iterator[LocatedViolation]:
     """The violations that do not follow from others."""
-    ambiguous = {item.path for item in located if item.violation.rule == "maxProperties"}
-    misspelt = _misspelt(item.violation for item in located)
-    for item in located:
-        violation = item.violation
-        inside = any(item.path[: len(path)] == path for path in ambiguous)  # of an item that names several kinds
-        if inside and violation.rule != "maxProperties":
-            continue
-        if (item.key if violation.rule == "additionalProperties" else item.value.span) in suppressed:
-            continue
-        if violation.rule == "required":
-            missing = [name for name in violation.bound if (violation.path, name) not in misspelt]
-            violation = violation._replace(bound=missing)
-        if violation.bound != []:
-            yield item._replace(violation=violation)
-
-
-def _misspelt(items: Iterable[Violation]) -> set[tuple[Path, str | None]]:
-    """The legal keys that unknown keys are similar to, which are not reported as missing."""
-    return {
-        (violation.path[:-1], suggestions.similar(str(violation.path[-1]), list(violation.schema["properties"])))
-        for violation in items
-        if violation.rule == "additionalProperties"
+    ambiguous = {item.path for item in located if item.rule == "maxProperties"}
+    misspelt = {  # the legal keys that unknown keys are similar to, which are not reported as missing
+        (item.path[:-1], suggestions.similar(str(item.path[-1]), list(item.schema["properties"])))
+        for item in located
+        if item.rule == "additionalProperties"
     }
+    for item in located:
+        inside = any(item.path[: len(path)] == path for path in ambiguous)  # of an item that names several kinds
+        if inside and item.rule != "maxProperties":
+            continue
+        if (item.key if item.rule == "additionalProperties" else item.value.span) in suppressed:
+            continue
+        if item.rule != "required":
+            yield item
+        elif missing := [name for name in item.bound if (item.path, name) not in misspelt]:
+            yield item._replace(bound=missing)
 
 
 def _diagnostic(item: LocatedViolation) -> Diagnostic:
-    rule = item.violation.rule
-    code, message, notes = _EXPLANATIONS.get(rule, _explain_bound)(item)
-    at_key = item.is_empty or rule == "additionalProperties" or (rule == "required" and item.path)
+    code, message, notes = _EXPLANATIONS.get(item.rule, _explain_bound)(item)
+    at_key = item.is_empty or item.rule == "additionalProperties" or (item.rule == "required" and item.path)
     return Diagnostic(code, message, item.key if at_key else item.value.span, tuple(notes))
 
 
@@ -115,7 +108,7 @@ def _diagnostic(item: LocatedViolation) -> Diagnostic:
 
 
 def _explain_type(item: LocatedViolation) -> Explanation:
-    path, choices, span = item.path, item.violation.choices, item.value.span
+    path, choices, span = item.path, item.choices, item.value.span
     if not item.is_empty:
         return "E102", item.must_be(), suggestions.for_type(path, item.value, choices)
     if span.column != span.end_column:  # `~` or `null`
@@ -126,15 +119,13 @@ def _explain_type(item: LocatedViolation) -> Explanation:
 
 
 def _explain_word(item: LocatedViolation) -> Explanation:
-    violation = item.violation
-    word, words = str(violation.instance), legal_words(violation.choices)
-    title = violation.schema.get("title")
-    if violation.path == ("vggc",):
+    word, words, title = str(item.instance), legal_words(item.choices), item.schema.get("title")
+    if item.path == ("vggc",):
         note = Note("help", f"write `vggc: {words[0]}`, or use the vggc that the spec is written for")
         return "E103", f"this vggc reads version {words[0]} of the language, and the spec is version {word}", [note]
     if title is None:
         return "E103", item.must_be(), suggestions.for_value(word, words)
-    if required := _required_options(violation.choices, word):
+    if required := _required_options(item.choices, word):
         return _incomplete(word, required)
     return "E101", f"there is no {title} {quoted(word)}", suggestions.for_word(word, title, words)
 
@@ -155,7 +146,7 @@ def _incomplete(owner: str, names: list[str]) -> Explanation:
 
 
 def _explain_unknown_key(item: LocatedViolation) -> Explanation:
-    path, schema = item.path, item.violation.schema
+    path, schema = item.path, item.schema
     key = str(path[-1])
     if path[0] == "defaults" and path[2:] and key in ("out_channels", "out_features"):
         note = Note("help", f"write it in each {path[1]}")
@@ -164,7 +155,7 @@ def _explain_unknown_key(item: LocatedViolation) -> Explanation:
 
 
 def _explain_missing_keys(item: LocatedViolation) -> Explanation:
-    missing, schema, path = item.violation.bound, item.violation.schema, item.path
+    missing, schema, path = item.bound, item.schema, item.path
     if not path:
         code, message, _ = _incomplete("the spec", missing)
         return code, message, suggestions.for_spec(missing, schema)
@@ -173,35 +164,35 @@ def _explain_missing_keys(item: LocatedViolation) -> Explanation:
 
 
 def _explain_several_keys(item: LocatedViolation) -> Explanation:
-    names, title = list(item.violation.instance), item.violation.schema["title"]
+    names, title = list(item.instance), item.schema["title"]
     message = f"one {title} is expected here, and this names {len(names)}: {joined(names[:5], 'and')}"
-    return "E105", message, suggestions.for_several(item.path, names, legal_words(item.violation.choices))
+    return "E105", message, suggestions.for_several(item.path, names, legal_words(item.choices))
 
 
 def _explain_length(item: LocatedViolation) -> Explanation:
-    violation, schema = item.violation, item.violation.schema
-    if violation.bound == MAX_ITEMS:
-        return "E009", f"{item.subject} has {len(violation.instance):,} items, over the limit of {MAX_ITEMS:,}", []
-    if not violation.instance:
+    schema = item.schema
+    if item.bound == MAX_ITEMS:
+        return "E009", f"{item.subject} has {len(item.instance):,} items, over the limit of {MAX_ITEMS:,}", []
+    if not item.instance:
         return "E103", f"{item.subject} is an empty list", suggestions.examples(schema)
     if schema.get("minItems") == schema.get("maxItems"):
         return "E103", item.must_be(), suggestions.examples(schema)
-    message = f"{item.subject} must have at most {violation.bound} values; this has {len(violation.instance)}"
+    message = f"{item.subject} must have at most {item.bound} values; this has {len(item.instance)}"
     return "E103", message, []
 
 
 def _explain_pattern(item: LocatedViolation) -> Explanation:
-    return "E103", item.must_be(), suggestions.for_pattern(item.violation.bound, item.violation.instance)
+    return "E103", item.must_be(), suggestions.for_pattern(item.bound, item.instance)
 
 
 def _explain_repeated(item: LocatedViolation) -> Explanation:
-    return "E103", f"the class {quoted(item.violation.instance)} is listed a second time here", []
+    return "E103", f"the class {quoted(item.instance)} is listed a second time here", []
 
 
 def _explain_bound(item: LocatedViolation) -> Explanation:
-    rule, bound = item.violation.rule, item.violation.bound
+    rule, bound = item.rule, item.bound
     limit = f"{bound:,}" if rule == "maximum" and isinstance(bound, int) else str(bound)
-    words = _BOUNDS[rule].format(limit=limit, title=item.violation.schema.get("title"))
+    words = _BOUNDS[rule].format(limit=limit, title=item.schema.get("title"))
     return "E103", f"{item.subject} {words}; this is {describe(item.value)}", []
 
 
