@@ -34,7 +34,7 @@ print(sorted({{"torch", "onnx", "onnxruntime", "torchinfo", "numpy", "rich"}} & 
         ["list"],
         ["new", "mine", "--input", "3,64,64"],
         ["diff", "vgg16", "vgg16_bn_cifar10"],
-        ["compare", "vgg16", "alexnet", "--plot", "x.svg"],
+        ["compare", "vgg16", "alexnet"],
         ["fit", "vgg16_bn_cifar10", "--max-params", "5M", "--vary", "width"],
         ["completion", "bash"],
     ],

@@ -12,9 +12,7 @@ import yaml
 import docs.console as console
 import docs.reference as reference
 from tests.networks import compile_source
-from vggc import cli, compile
-from vggc.authoring import compare_plot
-from vggc.authoring.comparing import compare_networks
+from vggc import cli
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Source
 from vggc.base.version import __version__
@@ -99,11 +97,6 @@ def test_every_python_block_runs(block: Block, tmp_path: Path, monkeypatch: pyte
 def test_every_shown_answer_is_the_one_printed(page: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert console.without_measurements(console.answered(text, tmp_path)) == console.without_measurements(text)
-
-
-def test_the_shown_picture_is_current() -> None:
-    expected = compare_plot.emit(compare_networks([compile(name) for name in stock_names()]))
-    assert (ROOT / "docs" / "stock.svg").read_text(encoding="utf-8") == expected
 
 
 def _generated() -> list[tuple[str, str]]:

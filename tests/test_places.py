@@ -83,8 +83,6 @@ def nothing() -> None:
         (nothing, "bench tiny.yaml --weights tiny.pt -o tiny.pt", "would replace the weights tiny.pt"),
         (link("tiny.yaml", "t.svg"), "draw tiny.yaml -o t.svg", "t.svg would replace the spec tiny.yaml"),
         (link("tiny.yaml", "tiny.svg"), "draw tiny.yaml", "tiny.svg would replace the spec tiny.yaml"),
-        (link("middle.yaml", "t.svg"), "compare tiny.yaml child.yaml --plot t.svg", "the spec middle.yaml"),
-        (link("small.yaml", "t.svg"), "compare . --plot t.svg", "t.svg would replace the spec small.yaml"),
         (rename("tiny.yaml", "s.onnx"), "export s.onnx --onnx -o s.onnx", "would replace the spec s.onnx"),
         (link("tiny.pt", "t.onnx"), "export tiny.yaml --onnx --weights tiny.pt -o t.onnx", "the weights tiny.pt"),
         (
@@ -136,8 +134,6 @@ def test_no_two_things_are_written_into_one_file(
     ("arguments", "said"),
     [
         ("import tiny.onnx -o .", "a spec ends in .yaml or .yml: -o NAME.yaml"),
-        ("compare tiny.yaml --plot t.png", "the picture is an SVG: --plot t.svg"),
-        ("compare tiny.yaml --plot .", "the picture is an SVG: --plot NAME.svg"),
         ("eval tiny.onnx --png t.pdf", "the picture is a PNG: --png t.png"),
     ],
 )
@@ -165,7 +161,5 @@ def test_what_is_not_read_may_be_replaced(folder: Path) -> None:
 
 def test_a_spec_that_is_wrong_is_reported_and_not_hidden(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("wrong.yaml").write_text(TINY.replace("name", "nam"))
-    Path("t.svg").write_text("old")
-    assert run("compare", "wrong.yaml", "tiny.yaml", "--plot", "t.svg") == Exit.SPEC
+    assert run("compare", "wrong.yaml", "tiny.yaml") == Exit.SPEC
     assert "did you mean `name`?" in capsys.readouterr().err
-    assert Path("t.svg").read_text().startswith("<svg")

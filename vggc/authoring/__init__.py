@@ -7,7 +7,6 @@ alignment        two lists of layers, paired at the least cost
 diffing          what differs between two networks, with the formats diff_text, diff_markdown and diff_json
 comparing        a table of networks, with the formats compare_text, compare_markdown, compare_csv and compare_json
 formats          the tables of these formats
-compare_plot     networks by params and MACs, as a picture
 depths           the layers of a spec by stage, with more of them or fewer
 counting         the figures of many networks that have layers in common
 budget           what a budget is, and which variant within it is the best

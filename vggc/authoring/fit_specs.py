@@ -13,8 +13,7 @@ from vggc.authoring.network_figures import FIGURES
 from vggc.authoring.variant_search import VARIED, Search
 from vggc.base.diagnostics import Source
 from vggc.base.errors import InternalError, ProductError
-from vggc.base.words import joined
-from vggc.drawing.axes import amount
+from vggc.base.words import FACTORS, amount, joined
 from vggc.ir.network import Network
 from vggc.pipeline import compile_source, read_graph
 
@@ -88,7 +87,7 @@ def _mappings(below: Any, above: Any) -> bool:
 def _exact(most: int) -> bool:
     """Whether the amount is the same number when it is written with a suffix."""
     text = amount(most)
-    return text[-1].isalpha() and float(text[:-1]) * {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[text[-1]] == most
+    return text[-1].isalpha() and float(text[:-1]) * FACTORS[text[-1]] == most
 
 
 def _shares(network: Network, budget: Budget) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 MAX_QUOTE: Final = 40  # characters of a quoted word
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
+FACTORS: Final = {"T": 10**12, "G": 10**9, "M": 10**6, "K": 10**3}  # of the suffixes of a count
 
 
 def plural(count: int, noun: str) -> str:
@@ -25,6 +26,12 @@ def compact(shape: Iterable[int]) -> str:
 def typeset(shape: Iterable[int]) -> str:
     """A shape with a proper multiplication sign, for pictures and editors: `64×224×224`."""
     return dimensions(shape, TIMES)
+
+
+def amount(count: int) -> str:
+    """A count with the suffix that `expect` takes, in four digits: `20M`, `1.5G`."""
+    suffix, factor = next((pair for pair in FACTORS.items() if count >= pair[1]), ("", 1))
+    return f"{count / factor:.4g}{suffix}"
 
 
 def in_bytes(size: int) -> str:

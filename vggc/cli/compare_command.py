@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
@@ -14,11 +13,10 @@ from vggc.cli import shell_completion
 from vggc.cli.exits import Exit
 from vggc.cli.options import SPEC, CompileOptions, compile_options, spec_files
 from vggc.cli.output import report
-from vggc.cli.places import check_places, check_suffix, files_of_specs
 from vggc.ir.network import Network
 
 
-@click.command(short_help="Print a table of specs, or draw them.")
+@click.command(short_help="Print a table of specs.")
 @click.argument("specs", nargs=-1, required=True, type=SPEC, metavar="SPEC|FOLDER...")
 @compile_options
 @click.option(
@@ -36,7 +34,6 @@ from vggc.ir.network import Network
     "--format", "style", type=click.Choice(list(COMPARE_FORMATS)), default="text", show_default=True,
     help="The format of the table.",
 )  # fmt: skip
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Also plot MACs against params.")
 def compare(
     specs: tuple[str, ...],
     options: CompileOptions,
@@ -44,7 +41,6 @@ def compare(
     reverse: bool,
     columns: str | None,
     style: str,
-    plot: Path | None,
 ) -> None:
     """Print a table of specs: params, MACs, memory, sizes.
 
@@ -53,19 +49,9 @@ def compare(
     """
     keys = COLUMNS if columns is None else tuple(key.strip() for key in columns.split(","))
     _check_columns([*keys, *([sort] if sort not in (None, "name") else [])])
-    check_suffix("--plot", plot, (".svg",), "the picture is an SVG")
-    files = spec_files(specs)
-    check_places({"--plot": [plot]}, {"spec": files_of_specs(*files)})
-    networks, diagnostics = _compile_all(files, options)
+    networks, diagnostics = _compile_all(spec_files(specs), options)
     if networks:
-        comparison = compare_networks(networks, keys, sort, reverse)
-        click.echo(COMPARE_FORMATS[style](comparison), nl=False)
-        if plot is not None:
-            from vggc.authoring import compare_plot
-            from vggc.base.staging import write_text
-
-            write_text(plot, compare_plot.emit(comparison))
-            click.echo(f"wrote {plot}", err=True)
+        click.echo(COMPARE_FORMATS[style](compare_networks(networks, keys, sort, reverse)), nl=False)
     report(diagnostics)
     if diagnostics:
         sys.exit(Exit.SPEC)

@@ -9,7 +9,7 @@ import click
 
 from vggc.base.diagnostics import help_word
 from vggc.base.errors import ProductError
-from vggc.base.words import plural
+from vggc.base.words import FACTORS, plural
 from vggc.cli import shell_completion
 from vggc.cli.options import SPEC, CompileOptions, Size, as_record, overrides, require_file
 from vggc.cli.output import progress_bars
@@ -26,7 +26,7 @@ class _Amount(click.ParamType[int]):
         match = re.fullmatch(
             r"(\d{1,15}(?:\.\d{1,12})?)([KMGT]?)", str(value).replace("_", "").replace(",", "").upper()
         )
-        amount = round(float(match[1]) * {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[match[2]]) if match else 0
+        amount = round(float(match[1]) * FACTORS.get(match[2], 1)) if match else 0
         if not amount:
             self.fail(f"{value!r} is not an amount; write it like 5M", param, ctx)
         return amount

@@ -9,5 +9,4 @@ svg_theme       what all pictures share: colours, light and dark, the lengths of
 unit_repeats    units -> those that repeat in a row
 flowchart       repeats -> boxes, frames and arrows; `mermaid_diagram` and `graphviz_dot` write them
 notebook_html   the picture, a table of layers and the totals for a notebook; `html_page` is a page around it
-scatter         points and labels in their places, on `axes`; `scatter_svg` writes them
 """

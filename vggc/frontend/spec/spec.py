@@ -1,10 +1,10 @@
 """A valid document -> Spec: typed and immutable, with units expanded and repeats kept."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from vggc.base.diagnostics import Diagnostic, Note
-from vggc.base.words import joined
+from vggc.base.words import FACTORS, joined
 from vggc.frontend.schema.units import CONV, FC
 from vggc.frontend.spec.items import DEFAULT_DIVISOR, Item, ItemReader, LayerItem
 from vggc.frontend.spec.records_from_values import named_record, record
@@ -135,13 +135,10 @@ class _SpecBuilder:
         return record(Train, self._table("train"))
 
 
-_FACTORS: Final = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
 def _expectation(key: str, entry: Entry) -> Expectation:
     value = plain(entry.value)
     if isinstance(value, str):
-        value = float(value[:-1]) * _FACTORS[value[-1]]
+        value = float(value[:-1]) * FACTORS[value[-1]]
     if isinstance(value, list):
         value = tuple(value)
     assert isinstance(value, int | float | tuple)
