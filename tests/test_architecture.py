@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.imports import ROOT, cycles, import_graph
+from tests.kind_tests import lines_with_questions, questions_about_kinds
 from tests.tracked import MOST_BYTES, misplaced_files
 
 MOST_ENTRIES = 24
@@ -22,6 +23,31 @@ def test_a_cycle_would_be_found() -> None:
 def test_the_root_has_few_entries() -> None:
     entries = [path.name for path in (ROOT / "vggc").iterdir() if path.name != "__pycache__"]
     assert len(entries) <= MOST_ENTRIES, entries
+
+
+def test_nothing_outside_layers_asks_for_a_concrete_kind() -> None:
+    """What a pass or an analysis needs to know of a layer, the layer answers: a kind is written once."""
+    assert questions_about_kinds() == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "isinstance(layer, Conv2d)",
+        "isinstance(layer, Flatten | pool.MaxPool2d)",
+        "issubclass(cls, (Linear, BatchNorm))",
+        "cls is conv.Conv2d",
+        "type(layer) == ReLU",
+        "layer.kind == 'relu'",
+        "layer.kind in ('softmax', 'log_softmax')",
+    ],
+)
+def test_a_question_about_a_kind_would_be_found(question: str) -> None:
+    assert lines_with_questions(f"\nlayer = {question}\n") == [2]
+
+
+def test_kinds_may_be_made_and_compared_with_what_the_user_wrote() -> None:
+    assert lines_with_questions("layer = Flatten(); layer.kind == rewrite.kind; isinstance(layer, Layer)") == []
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git work tree")

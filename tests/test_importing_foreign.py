@@ -192,8 +192,8 @@ def test_a_border_before_a_pool_is_its_own_only_where_it_holds_the_same(tmp_path
         ("GlobalAveragePool", {}, "global_avg_pool2d"),
         ("ReduceMean", {"axes": [2, 3]}, "global_avg_pool2d"),
         ("ReduceMean", {"axes": [-1, -2]}, "global_avg_pool2d"),
-        ("GlobalMaxPool", {}, "{adaptive_max_pool2d: 1}"),
-        ("ReduceMax", {"axes": [2, 3]}, "{adaptive_max_pool2d: 1}"),
+        ("GlobalMaxPool", {}, "global_max_pool2d"),
+        ("ReduceMax", {"axes": [2, 3]}, "global_max_pool2d"),
         ("DepthToSpace", {"blocksize": 2, "mode": "CRD"}, "{pixel_shuffle: 2}"),
     ],
 )  # fmt: skip
