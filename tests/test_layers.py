@@ -231,6 +231,92 @@ def test_conflicts_are_what_torch_refuses(cls: type[Layer], data: st.DataObject)
         assert conflict[0] in layer.changed()
 
 
+# --- the same layer in another form ------------------------------------------------------------------------------
+
+
+def output_of(layer: Layer, x: Shape, image: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        output: torch.Tensor = module_of(layer.torch(x))(image)
+    return output
+
+
+FIXING: Final = [cls for cls in EVERY_KIND if cls.with_fixed_windows is not Layer.with_fixed_windows]
+
+
+@pytest.mark.parametrize("cls", FIXING)
+@given(data=st.data())
+def test_fixed_windows_and_an_open_size_change_nothing(cls: type[Layer], data: st.DataObject) -> None:
+    layer, x = data.draw(fitted(cls))
+    image = torch.randn(2, *x, generator=torch.Generator().manual_seed(0))
+    expected = output_of(layer, x, image)
+    torch.testing.assert_close(output_of(layer.with_open_size(), x, image), expected)
+    fixed = layer.with_fixed_windows(x)
+    uneven = any(extent % size for extent, size in zip(x[1:], layer.shape(x)[1:], strict=True))
+    assert (fixed is None) == uneven
+    if fixed is not None:
+        torch.testing.assert_close(output_of(fixed, x, image), expected)
+
+
+@pytest.mark.parametrize("cls", FIXING)
+@given(data=st.data())
+def test_a_layer_that_is_too_large_is_shrunk_to_one_that_fits(cls: type[Layer], data: st.DataObject) -> None:
+    layer, x = data.draw(layers(cls)), data.draw(images())
+    shrunk = layer.shrunk(x)
+    assert shrunk is None or refusal(shrunk, x) is None
+
+
+@pytest.mark.parametrize("cls", [cls for cls in EVERY_KIND if cls.as_convolution is not Layer.as_convolution])
+@given(data=st.data(), x=images())
+def test_a_linear_layer_is_a_convolution_over_the_whole_map(cls: type[Layer], data: st.DataObject, x: Shape) -> None:
+    features = int(np.prod(x))
+    layer = changed(data.draw(layers(cls)), in_features=None)
+    convolution = layer.as_convolution(x)
+    assert convolution is not None
+    linear, dense = module_of(layer.torch((features,))), module_of(convolution.torch(x))
+    state = {name: linear.state_dict()[name].reshape(shape) for name, shape in convolution.tensors(x).items()}
+    dense.load_state_dict(state)
+    image = torch.randn(2, *x)
+    torch.testing.assert_close(dense(image).flatten(1), linear(image.flatten(1)), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in EVERY_KIND if cls.takes_factors])
+@given(data=st.data())
+def test_scaled_weights_scale_the_channels_of_the_output(cls: type[Layer], data: st.DataObject) -> None:
+    layer, x = data.draw(fitted(cls))
+    layer = layer.with_options(bias=False)
+    module, image = module_of(layer.torch(x)).double(), torch.randn(2, *x).double()
+    factors = np.linspace(-1, 2, layer.shape(x)[0])
+    with torch.no_grad():
+        expected = module(image).transpose(1, -1) * torch.from_numpy(factors)
+        weight = module.get_parameter("weight")
+        weight.copy_(torch.from_numpy(layer.scaled_weight(weight.numpy().copy(), factors)))
+        torch.testing.assert_close(module(image).transpose(1, -1), expected)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in EVERY_KIND if cls.uses_batch_statistics])
+@given(data=st.data())
+def test_a_norm_over_the_batch_is_a_factor_and_a_shift_at_inference(cls: type[Layer], data: st.DataObject) -> None:
+    layer, x = data.draw(layers(cls)), (data.draw(st.integers(1, 12)),)
+    module = trained(layer, x, torch.Generator().manual_seed(0)).double()
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    values = np.linspace(-2, 3, x[0])
+    with torch.no_grad():
+        expected = module(torch.from_numpy(values)[None])[0].numpy()
+        shift = module(torch.zeros(1, *x).double())[0].numpy()
+    np.testing.assert_allclose(layer.at_inference(values, state), expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(values * layer.inference_factors(state) + shift, expected, rtol=1e-6, atol=1e-9)
+    added = layer.tensors_that_add(values)
+    assert added.keys() == (layer.tensors(x) | layer.buffers(x)).keys() - {"num_batches_tracked"}
+    np.testing.assert_allclose(layer.at_inference(np.ones(x), added), 1 + values, rtol=1e-6, atol=1e-9)
+
+
+def test_weight_layers_are_those_that_multiply() -> None:
+    for cls in EVERY_KIND:
+        layer, x = example_of(cls)
+        assert layer.is_weight_layer == (layer.macs(x) > 0)
+        assert (cls.weight_form is not None) >= ("weight" in layer.tensors(x))
+
+
 # --- onnx --------------------------------------------------------------------------------------------------------
 
 

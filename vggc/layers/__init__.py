@@ -1,14 +1,70 @@
 """The kinds of layers: the contents page of the language.
 
 A new kind is one class in a family's file and one line here; the schema, the shapes, both backends, the reference and
-the contract test read it from this table. Kinds of other packages join through the entry-point group `vggc.layers`.
+the contract test read it from this table. Kinds of other packages join through the entry-point group `vggc.layers`, and
+find here what they are written with.
 """
 
 from functools import cache
 from typing import Final
 
 from vggc.layers import activation, adaptive_pool, conv, conv_transpose, dropout, linear, norm, padding, pool, reshape
-from vggc.layers.layer import Layer
+from vggc.layers.extent import SAME, AffineFloor, Axis, window_axis
+from vggc.layers.layer import (
+    Count,
+    Layer,
+    LoweringError,
+    NonNegative,
+    OnnxNode,
+    Padding,
+    Positive,
+    PositiveNumber,
+    Probability,
+    Shape,
+    ShapeError,
+    Size,
+    TorchCall,
+    UnsupportedModuleError,
+    constant,
+    image,
+    pair,
+    require,
+    slide,
+)
+from vggc.layers.operation import Lookahead
+
+__all__ = [
+    "BUILT_IN",
+    "KINDS",
+    "SAME",
+    "AffineFloor",
+    "Axis",
+    "Count",
+    "Layer",
+    "Lookahead",
+    "LoweringError",
+    "NonNegative",
+    "OnnxNode",
+    "Padding",
+    "Positive",
+    "PositiveNumber",
+    "Probability",
+    "Shape",
+    "ShapeError",
+    "Size",
+    "TorchCall",
+    "UnsupportedModuleError",
+    "all_kinds",
+    "constant",
+    "find",
+    "image",
+    "of_group",
+    "pair",
+    "plugged_in",
+    "require",
+    "slide",
+    "window_axis",
+]
 
 BUILT_IN: Final[tuple[type[Layer], ...]] = (
     conv.Conv2d,
@@ -55,7 +111,7 @@ BUILT_IN: Final[tuple[type[Layer], ...]] = (
 )
 
 
-KINDS: Final[dict[str, type[Layer]]] = {each.kind: each for each in BUILT_IN}
+KINDS: Final[dict[str, type[Layer]]] = {cls.kind: cls for cls in BUILT_IN}
 
 
 @cache
@@ -72,12 +128,12 @@ def plugged_in() -> dict[str, type[Layer]]:
 
     table: dict[str, type[Layer]] = {}
     for point in entry_points(group="vggc.layers"):
-        found = point.load()
-        if not (isinstance(found, type) and issubclass(found, Layer)):
-            raise TypeError(f"the entry point `{point.name}` of group vggc.layers is no Layer: {found!r}")
-        if found.kind in KINDS or found.kind in table:
-            raise TypeError(f"the entry point `{point.name}` of group vggc.layers takes the name `{found.kind}` again")
-        table[found.kind] = found
+        kind = point.load()
+        if not (isinstance(kind, type) and issubclass(kind, Layer)):
+            raise TypeError(f"the entry point `{point.name}` of group vggc.layers is no Layer: {kind!r}")
+        if kind.kind in KINDS or kind.kind in table:
+            raise TypeError(f"the entry point `{point.name}` of group vggc.layers takes the name `{kind.kind}` again")
+        table[kind.kind] = kind
     return table
 
 
@@ -93,4 +149,4 @@ def all_kinds() -> dict[str, type[Layer]]:
 
 def of_group(group: str) -> list[str]:
     """The names of the built-in kinds of one group."""
-    return [name for name, each in KINDS.items() if each.group == group]
+    return [name for name, cls in KINDS.items() if cls.group == group]
