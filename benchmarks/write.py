@@ -95,7 +95,7 @@ def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> It
     from vggc.exporting.export import export_onnx
     from vggc.verify.claim import Claim
     from vggc.verify.sessions import open_session
-    from vggc.verify.verification import verify
+    from vggc.verify.verification import verify_or_raise
 
     x = torch.randn(1, *network.input)
     with TemporaryDirectory() as folder, torch.no_grad():
@@ -105,7 +105,7 @@ def _verification(plan: Plan, network: "Network", module: "nn.Sequential") -> It
         verifications, exports, in_torch, in_onnxruntime = in_turn(
             "verification",
             plan.rounds(3),
-            once(lambda: verify(Claim(onnx_model.lower(network)), path, module)),
+            once(lambda: verify_or_raise(Claim(onnx_model.lower(network)), path, module)),
             _into_folder(partial(export_onnx, network)),
             quickest(once(lambda: module(x)), 1.0),
             quickest(once(lambda: session.run(None, {"input": x.numpy()})), 1.0),

@@ -357,7 +357,7 @@ def test_bars_on_a_terminal(folder: Path) -> None:
         assert exporting.stdout is not None
         out = exporting.stdout.read()
     assert exporting.returncode == 0
-    assert all(what in shown for what in ("drawing weights", "writing weights", "verifying"))
+    assert all(what in shown for what in ("initialising weights", "writing weights", "verifying"))
     assert b"\x1b" not in out
 
 

@@ -216,8 +216,8 @@ def test_dense_evaluation_behind_a_global_pool_in_int8(tmp_path: Path) -> None:
 def test_dynamic_int8_where_there_are_no_images(tmp_path: Path) -> None:
     exported = vggc.export_onnx(network(TELLING), tmp_path / "x.onnx", precision="int8")
     assert {"DynamicQuantizeLinear", "ConvInteger"} <= operators(exported.path)
-    assert exported.report.notes[-1].summary.startswith("dynamic, for want of calibration images; ")
-    assert "2 batch_norm stand between the layers" in exported.report.notes[-1].details[0]
+    assert exported.report.notes[-1].summary.startswith("dynamic, without calibration images; ")
+    assert "2 batch_norm are between the layers" in exported.report.notes[-1].details[0]
 
 
 def test_an_int8_file_says_what_it_is_and_keeps_its_metadata(tmp_path: Path) -> None:

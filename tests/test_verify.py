@@ -15,6 +15,7 @@ from torch.nn import functional
 import vggc
 from tests.networks import PLAIN, SMALL, network
 from vggc.base.errors import VerificationError
+from vggc.verify.model_file import data_files, is_external, read_model, same_bits, values
 from vggc.verify.outputs import compare, perturbed, relative_l2
 from vggc.verify.report import FLOAT32
 from vggc.verify.revealing_weights import revealing_weights
@@ -373,6 +374,39 @@ def test_a_file_that_is_no_model(content: bytes, tmp_path: Path) -> None:
         vggc.verify_onnx(file)
 
 
+def test_a_mapped_model_leaves_large_tensors_in_the_file(file: Path) -> None:
+    whole, mapped = read_model(file), read_model(file, mapped=True)
+    inside, outside = ({each.name: each for each in model.graph.initializer} for model in (whole, mapped))
+    assert list(inside) == list(outside)
+    assert 0 < sum(is_external(tensor) for tensor in outside.values()) < len(outside)
+    assert all(same_bits(values(inside[name], file), values(outside[name], file)) for name in inside)
+    assert data_files(file, mapped) == []
+    for model in (whole, mapped):
+        del model.graph.initializer[:]
+    assert whole == mapped
+
+
+@pytest.mark.parametrize("weights", ["w.pt", None])
+def test_a_byte_of_a_large_tensor_is_found(weights: str | None, file: Path, tmp_path: Path) -> None:
+    torch.save(network(SMALL).module().state_dict(), tmp_path / "w.pt")
+    tensor = next(each for each in read_model(file, mapped=True).graph.initializer if is_external(each))
+    entries = {each.key: each.value for each in tensor.external_data}
+    content = bytearray(file.read_bytes())
+    content[int(entries["offset"]) + int(entries["length"]) // 2] ^= 1
+    file.write_bytes(content)
+    options = {"weights": tmp_path / weights} if weights is not None else {}
+    assert mismatch(file, **options).report.reason.startswith(f"weights: {tensor.name} ")
+
+
+def test_a_large_tensor_with_too_few_bytes_is_found(file: Path) -> None:
+    def change(model: onnx.ModelProto) -> None:
+        weight = next(each for each in model.graph.initializer if each.name == "features.4.weight")
+        weight.raw_data = weight.raw_data[:-4]
+
+    with pytest.raises(vggc.ProductError, match=r"x\.onnx is damaged: features\.4\.weight: "):
+        vggc.verify_onnx(altered(file, change))
+
+
 def test_a_truncated_file(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(vggc.ProductError, match="is not an ONNX file"):
@@ -417,12 +451,12 @@ def test_no_norm_undoes_what_a_control_perturbs(hides: nn.Module) -> None:
     assert relative_l2(wrong, right) > 0.3
 
 
-def test_telling_weights_tell_every_channel_from_the_next_and_from_a_fresh_one() -> None:
-    for name, values in revealing_weights(network(SMALL)).items():
+def test_revealing_weights_differ_from_channel_to_channel_and_from_initial_ones() -> None:
+    for name, tensor in revealing_weights(network(SMALL)).items():
         if name.endswith("num_batches_tracked"):
             continue
-        assert values.std() > 0.05, name
-        assert not name.endswith("running_var") or values.min() > 0
+        assert tensor.std() > 0.05, name
+        assert not name.endswith("running_var") or tensor.min() > 0
 
 
 def test_a_winner_that_changes_is_no_agreement_unless_it_is_a_tie() -> None:

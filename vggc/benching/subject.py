@@ -13,7 +13,8 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress
 from vggc.benching.measurement import ENGINES, Engine
 from vggc.ir.network import Network
-from vggc.verify.file_origin import FileOrigin, embedded_network, embedded_program, embedded_weights
+from vggc.passes import prepare
+from vggc.verify.file_origin import FileOrigin, embedded_network, embedded_weights
 from vggc.verify.model_file import data_files, read_model
 from vggc.verify.structure import inputs as inputs_of
 from vggc.weights.key_matching import Matching
@@ -130,7 +131,7 @@ def _open_file(path: Path, model: onnx.ModelProto, network: Network | None) -> "
     if network is None:
         return path, None
     try:
-        program = embedded_program(network, model, path.name)
+        program = prepare(network, FileOrigin.of(model, path.name).passes)
         return path, embedded_weights(program, model, path)
     except ProductError as error:
         raise ProductError(f"{error}\ntorch cannot run the file; --engines onnxruntime leaves it out") from error

@@ -1,6 +1,7 @@
-"""A network becomes an ONNX file that was verified before it is there.
+"""A network becomes files: text products, or an ONNX file that is verified before it is published.
 
-export         `vggc export`: drawn or loaded, lowered, written, verified, published
-calibration    images to find the ranges of an int8 file with
+build          `vggc build`: Python source, picture, table and JSON
+plan           what an export will write, decided before any weight is initialised
+export         `vggc export`: initialised or loaded, lowered, written, verified, published
 quantization   a float32 file -> an int8 one
 """

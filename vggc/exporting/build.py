@@ -1,4 +1,4 @@
-"""`vggc build`: a network held against torch, and its products as text."""
+"""`vggc build`: a network compared with torch, and its products as text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Product:
 
     @property
     def stale(self) -> bool:
-        """Whether the file is missing or says something else."""
+        """Whether the file is missing or has another content."""
         try:
             return self.path.read_text(encoding="utf-8") != self.text
         except (OSError, UnicodeDecodeError):
@@ -38,7 +38,7 @@ def products(network: Network, folder: Path | None = None) -> list[Product]:
 
 
 def places(network: Network, folder: Path | None = None) -> dict[Path, Callable[[Network], str]]:
-    """Where the products of a network lie, and what writes each."""
+    """The paths of a network's products, and the function that writes each."""
     folder = folder or EXPORTS / network.stem
     return {
         folder / f"{network.name}.py": python_source.emit,
@@ -49,7 +49,7 @@ def places(network: Network, folder: Path | None = None) -> dict[Path, Callable[
 
 
 def write(product: Product) -> None:
-    """Write a product unless the file says the same already.
+    """Write a product unless the file has that content already.
 
     Raises:
         ProductError: it could not be written; what was there is unchanged.
@@ -59,7 +59,7 @@ def write(product: Product) -> None:
 
 
 def cross_check(network: Network) -> Any:
-    """Build the module on the meta device and hold every shape and count of the analysis against it.
+    """Build the module on the meta device, and compare every shape and count of the analysis with it.
 
     Returns:
         the module, an `nn.Sequential` without memory.
@@ -78,12 +78,12 @@ def cross_check(network: Network) -> Any:
 def torchinfo_summary(network: Network, module: Any) -> str:
     """Torchinfo's table for one sample, and how its figures follow from ours.
 
-    The module is on the meta device, and is spent afterwards: its layers answer with empty tensors of their shape.
+    The module is on the meta device, and cannot be used afterwards: its layers return empty tensors of their shape.
     """
     import torchinfo
 
     for layer in network.layers:
-        # The shapes were held against torch already, and torch's meta device takes seconds to start: its first
+        # The shapes were compared with torch already, and torch's meta device takes seconds to start: its first
         # forward pass imports the whole compiler.
         shape = layer.output
         module.get_submodule(layer.path).forward = partial(_empty, shape)

@@ -16,7 +16,7 @@ from vggc.base.words import in_bytes, plural
 from vggc.ir.program import Array, PassNote, Program
 
 _HELD_OUT = 4  # one image in so many is kept for the comparison
-_FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and what is not the network's
+_FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and stays float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,16 @@ class Calibration:
         """Every fourth image is held out; of fewer than four, all serve for both."""
         if len(inputs) < _HELD_OUT:
             return cls(inputs, inputs)
-        held_out = [each for i, each in enumerate(inputs) if i % _HELD_OUT == _HELD_OUT - 1]
-        return cls([each for i, each in enumerate(inputs) if i % _HELD_OUT != _HELD_OUT - 1], held_out)
+        comparing = inputs[_HELD_OUT - 1 :: _HELD_OUT]
+        return cls([x for i, x in enumerate(inputs) if i % _HELD_OUT != _HELD_OUT - 1], comparing)
 
 
 def quantize(program: Program, source: Path, size: int, target: Path, calibration: Calibration | None) -> PassNote:
     """Write the int8 form of a file.
 
-    With calibration images the weights and what flows between the layers are int8, with ranges found on them and a
-    scale for every output channel (static, in quantise and dequantise nodes). Without, the ranges are found anew for
-    every input while it runs (dynamic), in the convolutions and linear layers alone. Biases stay exact in both.
+    With calibration images, weights and activations are int8, with ranges from these images and a scale for every
+    output channel (static, in quantise and dequantise nodes). Without, the ranges are computed for every input while it
+    runs (dynamic), in the convolutions and linear layers alone. Biases stay exact in both.
 
     Weights use seven of their eight bits: on x86 processors without VNNI, onnxruntime adds two products of eight bits
     in sixteen, which saturate, and the same file would give other outputs there.
@@ -84,10 +84,10 @@ def quantize(program: Program, source: Path, size: int, target: Path, calibratio
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
-    """The images as onnxruntime wants them, one after the other."""
+    """The images as onnxruntime's quantiser reads them."""
 
     def __init__(self, name: str, inputs: Sequence[Array]) -> None:
-        self.feeds: Iterator[dict[str, Array]] = iter([{name: each} for each in inputs])
+        self.feeds: Iterator[dict[str, Array]] = iter([{name: x} for x in inputs])
 
     def get_next(self) -> dict[str, Array] | None:
         """The next feed."""
@@ -96,7 +96,7 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnx
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The quantiser advises on stderr to do what was done already."""
+    """Without the quantiser's warnings, which advise what was already done."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -106,10 +106,12 @@ def _quietly() -> Iterator[None]:
 
 
 def _signed(path: Path) -> None:
-    """Say in the file's metadata what it is, and the checksums of its tensors in the place of those that it had."""
+    """Write into the file's metadata what it is, and the checksums of its tensors."""
     model = onnx.load(str(path))
-    metadata = {each.key: each.value for each in model.metadata_props if each.key.startswith(("vggc.", "onnx.version"))}
-    sums = {each.name: checksum(raw(onnx.numpy_helper.to_array(each))) for each in model.graph.initializer}
+    metadata = {
+        entry.key: entry.value for entry in model.metadata_props if entry.key.startswith(("vggc.", "onnx.version"))
+    }
+    sums = {tensor.name: checksum(raw(onnx.numpy_helper.to_array(tensor))) for tensor in model.graph.initializer}
     metadata |= {"vggc.precision": "int8", CHECKSUMS: json.dumps(sums, separators=(",", ":"))}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, metadata)
@@ -120,7 +122,7 @@ def _signed(path: Path) -> None:
 def _summary(calibration: Calibration | None, size: int, target: Path) -> str:
     sizes = f"{in_bytes(size)} -> {in_bytes(target.stat().st_size)}"
     if calibration is None:
-        return f"dynamic, for want of calibration images; {sizes}"
+        return f"dynamic, without calibration images; {sizes}"
     calibrating, comparing = calibration.calibrating, calibration.comparing
     images = f"calibrated on {plural(len(calibrating), 'image')}, compared on "
     images += "the same" if comparing is calibrating else plural(len(comparing), "other")
@@ -131,4 +133,4 @@ def _advice(program: Program) -> tuple[str, ...]:
     norms = sum(step.layer.layer.uses_batch_statistics for step in program.steps)
     if not norms:
         return ()
-    return (f"{norms} batch_norm stand between the layers: --fold-batch-norm makes the file smaller and quicker",)
+    return (f"{norms} batch_norm are between the layers: --fold-batch-norm makes the file smaller and faster",)

@@ -14,7 +14,7 @@ from vggc.base.diagnostics import Source, SpecError
 from vggc.base.errors import ProductError
 from vggc.ir.network import Network
 from vggc.ir.program import Program
-from vggc.passes import PASSES, prepare
+from vggc.passes import PASSES
 from vggc.pipeline import compile_source
 from vggc.verify.int8_tensors import dequantized
 from vggc.verify.model_file import EMBEDDED, state
@@ -69,15 +69,6 @@ def embedded_network(model: onnx.ModelProto, name: str) -> Network:
         return compile_source(Source(f"{name}{EMBEDDED}", metadata["vggc.spec"]), until=metadata.get("vggc.until"))
     except SpecError as error:
         raise ProductError(f"the spec in {name} does not compile: {error}") from error
-
-
-def embedded_program(network: Network, model: onnx.ModelProto, name: str) -> Program:
-    """The program of a network after the passes that the file says it was made with.
-
-    Raises:
-        ProductError: this version of vggc does not know them.
-    """
-    return prepare(network, FileOrigin.of(model, name).passes)
 
 
 def embedded_weights(program: Program, model: onnx.ModelProto, file: Path) -> nn.Sequential:

@@ -93,7 +93,7 @@ def check_opsets(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.helper.find_min_ir_version_for(imports)
     except ValueError as error:
-        named = ", ".join(f"{each.domain or 'ai.onnx'} {each.version}" for each in model.opset_import) or "none"
+        named = ", ".join(f"{opset.domain or 'ai.onnx'} {opset.version}" for opset in model.opset_import) or "none"
         raise ProductError(
             f"{path} imports operators that the installed onnx {onnx.__version__} does not know ({named}); "
             "a newer onnx may, or the file is damaged"
@@ -102,7 +102,7 @@ def check_opsets(path: Path, model: onnx.ModelProto) -> None:
 
 def opset_of(model: onnx.ModelProto) -> int:
     """The version of ONNX's own operators that a model imports."""
-    return max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
+    return max((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=0)
 
 
 def values(tensor: onnx.TensorProto, path: Path) -> Array:
@@ -178,7 +178,7 @@ def _texts(model: onnx.ModelProto) -> Iterator[object]:
     yield model.graph.name
     for prop in model.metadata_props:
         yield from (prop.key, prop.value)
-    yield from (each.domain for each in model.opset_import)
+    yield from (opset.domain for opset in model.opset_import)
     for node in model.graph.node:
         yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
         yield from (attribute.name for attribute in node.attribute)
@@ -237,7 +237,7 @@ def _data_size(tensor: onnx.TensorProto) -> int:
 
 
 def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
-    return {each.key: each.value for each in tensor.external_data}
+    return {entry.key: entry.value for entry in tensor.external_data}
 
 
 def _first_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from vggc.ir.network import Network, ShapedLayer
 
 
 def check_module(network: Network, module: nn.Sequential) -> None:
-    """Hold every analytic shape and count against the module, which may be on the meta device.
+    """Compare every analytic shape and count with the module, which may be on the meta device.
 
     Raises:
         InternalError: they disagree.
@@ -28,10 +28,10 @@ def check_module(network: Network, module: nn.Sequential) -> None:
 
 
 def _module_shapes(network: Network, module: nn.Sequential) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """What torch's own kernels make of a batch of no images, which they shape and never compute.
+    """The output shapes of torch's own kernels for a batch of no images, which costs no computation.
 
-    The meta device would do as well, and its first forward pass imports torch's compiler, for longer than torch. It is
-    left to the few kernels that refuse an empty batch (instance norm does).
+    The meta device would do as well, but its first forward pass imports torch's compiler, which takes seconds. It is
+    used for the few kernels that refuse an empty batch, such as instance norm.
     """
     shell = hollow(module).eval()
 

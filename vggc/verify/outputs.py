@@ -46,10 +46,10 @@ def compare(
 
 
 def _argmax_agreement(actual: Array, expected: Array, tolerance: float) -> float:
-    """The share of samples whose winner is the same, or changed places with one as good as equal."""
+    """The share of samples whose winner is the same, or whose winners' scores are equal within the tolerance."""
     if expected.ndim not in _CLASSES:
         return 1.0
-    scores, others = (np.moveaxis(each, 1, -1).reshape(-1, each.shape[1]) for each in (expected, actual))
+    scores, others = (np.moveaxis(output, 1, -1).reshape(-1, output.shape[1]) for output in (expected, actual))
     gap = scores.max(axis=1) - scores[np.arange(len(scores)), others.argmax(axis=1)]
     return float((gap <= tolerance).mean())
 

@@ -33,7 +33,7 @@ _CALIBRATED: Final = (
 )
 
 
-def verify(
+def verify_or_raise(
     claim: Claim,
     path: Path,
     module: nn.Sequential,
@@ -50,8 +50,12 @@ def verify(
         model: the file, where it was read already.
         progress: told the passes done.
 
+    Returns:
+        what was measured, where all of it agrees.
+
     Raises:
         ProductError: the file cannot be read, or onnxruntime does not run it.
+        VerificationError: it is something else, or that cannot be decided.
     """
     with ThreadPoolExecutor() as executor, runnable(path.name):
         digest = executor.submit(sha256_of, path)
@@ -59,24 +63,7 @@ def verify(
         program = claim.lowered.program
         reference = Reference(program, module.eval(), claim.inputs, quantized_span(model, program.input.name))
         report = _Verification(claim, path, model, reference, executor, progress).run()
-        return replace(report, sha256=digest.result())
-
-
-def verify_or_raise(
-    claim: Claim,
-    path: Path,
-    module: nn.Sequential,
-    *,
-    model: onnx.ModelProto | None = None,
-    progress: Progress = silent,
-) -> Report:
-    """The report of a file that is what it is said to be; the arguments are those of `verify`.
-
-    Raises:
-        ProductError: the file cannot be read, or onnxruntime does not run it.
-        VerificationError: it is something else, or that cannot be decided.
-    """
-    report = verify(claim, path, module, model=model, progress=progress)
+        report = replace(report, sha256=digest.result())
     if report.verdict != "verified":
         raise VerificationError(report)
     return report

@@ -12,9 +12,10 @@ from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network
 from vggc.ir.program import Program
 from vggc.layers.layer import LoweringError
+from vggc.passes import prepare
 from vggc.pipeline import compile
 from vggc.verify.claim import Claim, Strictness
-from vggc.verify.file_origin import FileOrigin, embedded_network, embedded_program, embedded_weights
+from vggc.verify.file_origin import FileOrigin, embedded_network, embedded_weights
 from vggc.verify.model_file import check_digests, check_opsets, opset_of, read_model
 from vggc.verify.report import Report
 from vggc.verify.structure import Structure
@@ -60,7 +61,7 @@ def verify_onnx(
         network = embedded_network(model, file.name)
     elif not isinstance(network, Network):
         network = compile(network)
-    program = embedded_program(network, model, file.name)
+    program = prepare(network, origin.passes)
     structure = Structure(file, model, _lowered(program, origin, model))
     if weights is not None:
         offered = [option for option in OPTIONS if option != "--allow-missing"]  # what a file ought to hold is known

@@ -50,11 +50,11 @@ class Lowered:
         Raises:
             LoweringError: float16 cannot hold one of them.
         """
-        wanted = next(tensor for tensor in self.tensors if tensor.name == name)
+        tensor = next(tensor for tensor in self.tensors if tensor.name == name)
         values = self.derived[name].compute(state)
-        if values.shape != wanted.shape or values.dtype != np.float32:
-            raise ValueError(f"{name} is {values.dtype}{list(values.shape)} instead of float32{list(wanted.shape)}")
-        return _cast(name, values, DTYPES[wanted.data_type])
+        if values.shape != tensor.shape or values.dtype != np.float32:
+            raise ValueError(f"{name} is {values.dtype}{list(values.shape)} instead of float32{list(tensor.shape)}")
+        return _cast(name, values, DTYPES[tensor.data_type])
 
 
 def _cast(name: str, values: Array, dtype: str) -> Array:

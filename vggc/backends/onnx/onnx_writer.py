@@ -60,7 +60,7 @@ def write(
 
 
 class _Weights:
-    """The weights as bytes, each of them summed up by a second thread while the first one writes it."""
+    """The weights as bytes, whose checksums a second thread computes while the first one writes."""
 
     def __init__(self, lowered: Lowered, state: State, progress: Progress) -> None:
         self.lowered = lowered
@@ -69,7 +69,7 @@ class _Weights:
         self.total = sum(tensor.size for tensor in lowered.tensors)
         self.done = 0
         self.thread = ThreadPoolExecutor(1)
-        self.found: dict[str, Future[str]] = {}
+        self.futures: dict[str, Future[str]] = {}
 
     def __enter__(self) -> None:
         self.progress("writing weights", 0, self.total)
@@ -78,18 +78,18 @@ class _Weights:
         self.thread.shutdown(cancel_futures=True)
 
     def data(self, tensor: Tensor) -> memoryview:
-        """The bytes of a tensor; no more than two tensors are held at a time."""
-        for last in list(self.found.values())[-1:]:
-            last.result()
+        """The bytes of a tensor; no more than two tensors are in memory at a time."""
+        for future in list(self.futures.values())[-1:]:
+            future.result()
         encoded = raw(self.lowered.values(tensor.name, self.state))
-        self.found[tensor.name] = self.thread.submit(checksum, encoded)
+        self.futures[tensor.name] = self.thread.submit(checksum, encoded)
         self.done += tensor.size
         self.progress("writing weights", self.done, self.total)
         return encoded
 
     def sums(self) -> dict[str, str]:
-        """The checksums of all that was asked for."""
-        return {name: each.result() for name, each in self.found.items()}
+        """The checksums of all tensors so far."""
+        return {name: future.result() for name, future in self.futures.items()}
 
 
 def raw(values: Array) -> memoryview:
@@ -99,10 +99,10 @@ def raw(values: Array) -> memoryview:
 
 
 def checksums(model: onnx.ModelProto) -> dict[str, str] | None:
-    """The checksums that were written with a model's initializers; None where there are none, or none to be read."""
-    found = next((each.value for each in model.metadata_props if each.key == CHECKSUMS), "")
+    """The checksums that were written with a model's initializers; None where there are none that can be read."""
+    text = next((entry.value for entry in model.metadata_props if entry.key == CHECKSUMS), "")
     try:
-        sums = json.loads(found)
+        sums = json.loads(text)
     except ValueError:
         return None
     return sums if isinstance(sums, dict) else None

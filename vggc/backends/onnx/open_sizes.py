@@ -57,7 +57,7 @@ def _lowered(layer: Layer, shapes: tuple[Shape, ...], opset: int) -> tuple[objec
 
 
 def _fixed(program: Program, step: Step, shapes: tuple[Shape, ...]) -> ProductError:
-    native, other = (compact(each[0]) for each in (step.layer.shapes, shapes))
+    native, other = (compact(inputs[0]) for inputs in (step.layer.shapes, shapes))
     dense = "fc_to_conv" in program.passes
     asked = "--fc-to-conv" if dense else "--dynamic-hw"
     hint = ""

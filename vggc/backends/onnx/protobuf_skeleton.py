@@ -27,7 +27,7 @@ def skeleton(data: mmap, name: str) -> bytes:
 
     Args:
         data: the file.
-        name: what the file is called; external data is found under it.
+        name: what the file is called, and so the location of the external data.
 
     Raises:
         ValueError: it is not protobuf, or was cut short.

@@ -1,8 +1,7 @@
-"""An ONNX file with its data and its report, put where it belongs so that no moment shows a torn model.
+"""An ONNX file with its data and its report, moved into place so that the model is complete at every moment.
 
-No file system moves two files in one step. So a model and its data never change places as a pair: the data's name
-holds a digest of its bytes, the new data lies beside the old, and the one step that counts is the model's own, which
-refers to the one or to the other.
+No file system moves two files in one step. So the data's name holds a digest of its bytes, the new data is beside the
+old, and the one step that counts is the move of the model, which refers to the one or to the other.
 """
 
 import os
@@ -19,7 +18,7 @@ _DIGITS: Final = 12
 
 
 def report_path(target: Path) -> Path:
-    """Where the report of a file lies: beside it, and where the target is a link, beside the file itself."""
+    """The path of a file's report: beside it, and where the target is a link, beside the file itself."""
     file = final(target)
     return file.with_name(file.name + ".json")
 
@@ -30,10 +29,10 @@ def data_name(target: str, sha256: str) -> str:
 
 
 def check_target(target: Path, *, external_data: bool) -> None:
-    """Raise ProductError for a target that a model and its report cannot take; before anything is drawn."""
+    """Raise ProductError for a target that a model and its report cannot take; before anything is computed."""
     if external_data and target.is_symlink():
         raise ProductError(
-            f"{target} is a link, and the weights in their own file would lie beside one end of it alone; "
+            f"{target} is a link, and weights in a file of their own would be beside only one end of it; "
             f"name the file itself: {final(target)}"
         )
     if os.path.isdir(report_path(target)):
@@ -45,14 +44,14 @@ def publish(staged: Path, target: Path, data: Path | None = None) -> None:
 
     Where the target is a link, all of that is done to the file that it leads to; the link stays.
 
-    1. The data goes to its own name, which nothing refers to yet.
-    2. The old report is set aside: for a moment none is better than that of another file.
-    3. The model goes to its name: before this step everything is as it was, after it the new model is complete.
-    4. The report goes to its name.
+    1. The data gets its own name, which nothing refers to yet.
+    2. The old report is set aside: no report is better than that of another file.
+    3. The model gets its name: before this step everything is as it was, after it the new model is complete.
+    4. The report gets its name.
     5. Data that the new model does not refer to is removed, also what a killed process may have left there.
 
-    Two processes that write the same target go through this one after the other; where the file system knows no
-    locks, step 5 is left out. A signal that ends this process does so before the first step or after the last.
+    Two processes that write the same target do this one after the other; where the file system has no locks, step 5 is
+    left out. A signal ends this process before the first step or after the last.
     """
     target = final(target)
     report, aside = report_path(target), staged.with_name("old report")

@@ -1,4 +1,4 @@
-"""The same network as `torch.onnx.export` writes it: a second opinion, by another's hand, and never needed."""
+"""The same network as `torch.onnx.export` writes it: an optional second opinion."""
 
 import logging
 import warnings
@@ -16,11 +16,11 @@ from vggc.backends.onnx.onnx_model import metadata
 from vggc.base.errors import ProductError
 from vggc.ir.program import BATCH, Program
 
-EXPORTER: Final = "vggc.exporter"  # the metadata that tells such a file from vggc's own
+EXPORTER: Final = "vggc.exporter"  # the metadata key of such a file, which vggc's own lacks
 
 
 def export(program: Program, module: nn.Sequential, path: Path, opset: int) -> None:
-    """Write a file with torch's exporter, and take out of it what says where and by whom.
+    """Write a file with torch's exporter, without the paths of this machine.
 
     Args:
         program: the network without passes.
@@ -67,14 +67,14 @@ def _quietly() -> Iterator[None]:
 
 
 def _sign(program: Program, path: Path, opset: int) -> None:
-    """Vggc's metadata in place of torch's, which holds the paths of the machine."""
+    """Replace torch's metadata, which holds the paths of the machine, by vggc's."""
     model = onnx.load(str(path))
-    written = max((each.version for each in model.opset_import if each.domain == ""), default=0)
+    written = max((entry.version for entry in model.opset_import if entry.domain == ""), default=0)
     if written != opset:
         raise ProductError(f"torch.onnx.export was asked for opset {opset}, and wrote {written}; ask for {written}")
     described: list[Any] = [model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer]
-    for each in described:
-        each.ClearField("doc_string")
-        each.ClearField("metadata_props")
+    for message in described:
+        message.ClearField("doc_string")
+        message.ClearField("metadata_props")
     onnx.helper.set_model_props(model, metadata(program, "float32") | {EXPORTER: "torch"})
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -6,7 +6,7 @@ Both classes are torch's own: what they hold pickles, scripts, exports and copie
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import fx, nn
@@ -42,7 +42,7 @@ class _Item:
     inputs: tuple[str, ...]
 
 
-def _container(items: Sequence[_Item], modules: Mapping[str, nn.Module], given: Collection[str]) -> nn.Module:
+def _container(items: Sequence[_Item], modules: Mapping[str, nn.Module], available: Collection[str]) -> nn.Module:
     children: OrderedDict[str, nn.Module] = OrderedDict()
     uses: list[_Item] = []  # the children, each as one computation
     for name, members in _by_child(items).items():
@@ -51,19 +51,19 @@ def _container(items: Sequence[_Item], modules: Mapping[str, nn.Module], given: 
                 children[name] = modules[members[0].value]
             uses.append(members[0])
         else:
-            inner = [_Item(each.layer, each.name.partition(".")[2], each.value, each.inputs) for each in members]
+            inner = [replace(item, name=item.name.partition(".")[2]) for item in members]
             taken = _taken(members)
             children[name] = _container(inner, modules, taken)
             uses.append(_Item(members[-1].layer, name, members[-1].value, taken))
-    _check_nested(uses, given)
+    _check_nested(uses, available)
     if len(children) == len(uses) and is_chain(_from_input(uses)):
         return nn.Sequential(children)
     return _graph_module(uses, children)
 
 
-def _check_nested(items: Iterable[_Item], given: Collection[str]) -> None:
-    """Every item takes what its container is given, or what an item before it gives."""
-    known = {*given}
+def _check_nested(items: Iterable[_Item], available: Collection[str]) -> None:
+    """Raise unless every item takes inputs of its container, or values of items before it."""
+    known = {*available}
     for item in items:
         for value in item.inputs:
             if value not in known:
@@ -72,10 +72,10 @@ def _check_nested(items: Iterable[_Item], given: Collection[str]) -> None:
 
 
 def _by_child(items: Iterable[_Item]) -> dict[str, list[_Item]]:
-    found: dict[str, list[_Item]] = {}
+    children: dict[str, list[_Item]] = {}
     for item in items:
-        found.setdefault(item.name.partition(".")[0], []).append(item)
-    return found
+        children.setdefault(item.name.partition(".")[0], []).append(item)
+    return children
 
 
 def _taken(items: Sequence[_Item]) -> tuple[str, ...]:
@@ -88,9 +88,7 @@ def _from_input(items: Sequence[_Item]) -> list[_Item]:
     """The same with the one value that they take from outside as the input of the whole."""
     outside = _taken(items)
     names = {outside[0]: INPUT} if len(outside) == 1 else {}
-    return [
-        _Item(item.layer, item.name, item.value, tuple(names.get(each, each) for each in item.inputs)) for item in items
-    ]
+    return [replace(item, inputs=tuple(names.get(name, name) for name in item.inputs)) for item in items]
 
 
 def _graph_module(items: Sequence[_Item], children: Mapping[str, nn.Module]) -> fx.GraphModule:

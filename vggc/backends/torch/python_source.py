@@ -64,7 +64,7 @@ def _call(layer: ShapedLayer) -> str:
 
 def call_text(call: TorchCall) -> str:
     """A call as it is written in Python."""
-    arguments = [literal(each) for each in call.args]
+    arguments = [literal(value) for value in call.args]
     arguments += [f"{name}={literal(value)}" for name, value in call.kwargs.items()]
     return f"nn.{call.name}({', '.join(arguments)})"
 
@@ -87,22 +87,22 @@ def _initializer(network: Network) -> Iterator[str]:
     for name, tensors in schemes.items():
         yield f"        if isinstance(layer, nn.{name}):"
         for tensor, scheme in tensors.items():
-            yield from _draw(tensor, scheme, indent=" " * 12)
+            yield from _initialize_call(tensor, scheme, indent=" " * 12)
     yield ""
 
 
 def _schemes(network: Network) -> dict[str, Mapping[str, Initializer]]:
     """For every class of torch.nn, the scheme of each of its tensors, where the spec names one."""
-    found: dict[str, Mapping[str, Initializer]] = {}
+    by_class: dict[str, Mapping[str, Initializer]] = {}
     for layer in network.layers:
         schemes = {name: scheme for name, scheme in network.initializers(layer).items() if scheme is not None}
         if schemes:
             cls = layer.layer.torch(*layer.shapes).name
-            found[cls] = {**found.get(cls, {}), **schemes}
-    return found
+            by_class[cls] = {**by_class.get(cls, {}), **schemes}
+    return by_class
 
 
-def _draw(tensor: str, scheme: Initializer, indent: str) -> Iterator[str]:
+def _initialize_call(tensor: str, scheme: Initializer, indent: str) -> Iterator[str]:
     function, arguments = scheme.torch()
     written = "".join(f", {name}={literal(value)}" for name, value in arguments.items())
     if tensor == "bias":
@@ -112,7 +112,7 @@ def _draw(tensor: str, scheme: Initializer, indent: str) -> Iterator[str]:
 
 
 def _main(network: Network) -> Iterator[str]:
-    size = ", ".join(str(each) for each in (1, *network.input))
+    size = ", ".join(map(str, (1, *network.input)))
     yield ""
     yield 'if __name__ == "__main__":'
     yield f"    model = {function_name(network.name)}().eval()"

@@ -30,7 +30,7 @@ def evaluate(
 
     Args:
         network: whose module it is.
-        module: what `build`, `allocate` or `materialize` gave.
+        module: from `build`, `allocate` or `materialize`.
         x: the input.
         apply: computes the output of a layer from its inputs; the layer's own module or function if left out.
     """
@@ -60,20 +60,20 @@ def with_state(layer: ShapedLayer, module: nn.Module, state: Mapping[str, torch.
 
 @contextmanager
 def without_hints() -> Iterator[None]:
-    """Silence torch's hint that `padding="same"` with an even kernel may cost a copy: it is no matter of a check."""
+    """Silence torch's hint that `padding="same"` with an even kernel may cost a copy: irrelevant here."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
         yield
 
 
 def construct(call: TorchCall) -> nn.Module:
-    """Carry a call out."""
+    """The module that a call describes."""
     module: nn.Module = getattr(nn, call.name)(*call.args, **call.kwargs)
     return module
 
 
 def allocate(network: Network) -> nn.Sequential:
-    """The module on the CPU with memory that nothing was written to yet.
+    """The module on the CPU with uninitialised memory.
 
     `Module.to_empty` does the same through torch's meta references, which import a compiler on their way.
     """
@@ -81,8 +81,9 @@ def allocate(network: Network) -> nn.Sequential:
 
 
 def hollow(module: nn.Sequential) -> nn.Sequential:
-    """A copy on the CPU, every tensor of which is a single zero seen through its shape: no memory, and no use but to
-    send batches of no images through torch's own kernels.
+    """A copy on the CPU whose tensors take no memory: each is one zero, expanded to the shape.
+
+    It is good for batches of no images alone.
     """
     return _refilled(copy.deepcopy(module), lambda tensor: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape))
 
@@ -97,7 +98,7 @@ def _refilled(module: nn.Sequential, fill: Callable[[torch.Tensor], torch.Tensor
 
 
 def materialize(network: Network, seed: int = 0, progress: Progress = silent) -> nn.Sequential:
-    """The module on the CPU, every weight allocated once and drawn once, by the spec's `init`.
+    """The module on the CPU, every weight allocated and initialised once, by the spec's `init`.
 
     The state of torch's random generator is left as it was.
     """
@@ -110,12 +111,12 @@ def materialize(network: Network, seed: int = 0, progress: Progress = silent) ->
             if layer.has_module:
                 initialize(module.get_submodule(layer.path), layer, network)
             done += layer.params
-            progress("drawing weights", done, total)
+            progress("initialising weights", done, total)
     return module
 
 
 def initialize(module: nn.Module, layer: ShapedLayer, network: Network) -> None:
-    """Draw the tensors of one layer; torch's default is drawn only where the spec leaves a tensor to it."""
+    """Initialise the tensors of one layer; by torch's default only where the spec leaves a tensor to it."""
     schemes = network.initializers(layer)
     if None in schemes.values() or not schemes:
         _reset(module)
