@@ -71,7 +71,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: `vggc check` takes no longer for what it does not need."""
+    """Import a name when it is used, so that importing vggc stays fast."""
     if name not in _HOMES:
         raise AttributeError(f"module `vggc` has no attribute `{name}`")
     return resolve_name(_HOMES[name])

@@ -1,4 +1,4 @@
-"""The network that users hold: the IR's data, and the doors to what can be made of it."""
+"""The network of the public API: the IR's data, with methods that build products from it."""
 
 import os
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Network(ir.Network):
-    """A compiled spec: its layers with their shapes, what is counted of them, and what can be made of it.
+    """A compiled spec: its layers with their shapes, its figures, and methods that build products from it.
 
     Shapes are (C, H, W) or (F,), without the batch axis. Counts are per sample, memory is in bytes of float32.
     """
 
     @property
     def table(self) -> "ShapeTable":
-        """A line a layer and the totals: what `vggc shapes` prints, and in a notebook a table."""
+        """A line for each layer and the totals: what `vggc shapes` prints, and a table in a notebook."""
         from vggc.drawing.notebook_html import ShapeTable
 
         return ShapeTable(self)

@@ -45,7 +45,7 @@ def compile_source(
 
 
 def read_graph(source: Source, overrides: Iterable[Table] = (), *, until: str | None = None) -> Graph:
-    """The way up to the graph, for what needs no shapes.
+    """The layers of a spec without their shapes.
 
     Raises:
         SpecError: the spec is wrong.
@@ -54,7 +54,7 @@ def read_graph(source: Source, overrides: Iterable[Table] = (), *, until: str | 
 
 
 def graph_of(document: Document, *, until: str | None = None) -> Graph:
-    """The graph of a document that is whole: its ancestors merged in, its overrides laid over it.
+    """The graph of a complete document: its parents are merged in, and its overrides are laid over it.
 
     Raises:
         SpecError: the spec is wrong.
@@ -64,7 +64,7 @@ def graph_of(document: Document, *, until: str | None = None) -> Graph:
 
 
 def spec_of(document: Document) -> spec.Spec:
-    """The spec that a document says: its items as they are written, with the short forms expanded.
+    """The spec of a document: its items as they are written, with the short forms expanded.
 
     Raises:
         SpecError: the spec is wrong.

@@ -1,1 +1,1 @@
-"""What can be said of a graph without running it: shapes, warnings, expectations."""
+"""What is known about a graph without running it: shapes, warnings, expectations."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from vggc.analysis import shapes
 from vggc.authoring.adapting import Changes, restated
@@ -75,13 +75,9 @@ def _fitted_spec(variant: Variant, base: Changes, folder: Path, budget: Budget) 
 
 
 def _merged(below: Changes, above: Changes) -> Changes:
-    """One spec laid over another; mappings are merged."""
-    both = {key: {**below[key], **value} for key, value in above.items() if _mappings(below.get(key), value)}
-    return {**below, **above, **both}
-
-
-def _mappings(below: Any, above: Any) -> bool:
-    return isinstance(below, dict) and isinstance(above, dict) and "adaptive_avg_pool2d" not in above
+    """One spec laid over another; mappings are merged, except `pool`, which names a kind."""
+    sections = [key for key in ("preprocess", "train", "expect") if key in below and key in above]
+    return {**below, **above, **{key: {**below[key], **above[key]} for key in sections}}
 
 
 def _exact(most: int) -> bool:
