@@ -221,7 +221,7 @@ class SELU(Activation):
 
 @final
 class GELU(Activation):
-    """x times the normal distribution at x: `torch.nn.GELU`; ONNX `Gelu` from opset 20, spelled out before."""
+    """x times the normal distribution at x: `torch.nn.GELU`; ONNX `Gelu` from opset 20, several operators before."""
 
     kind = "gelu"
     main = "approximate"
@@ -298,7 +298,7 @@ class SiLU(Activation):
 
 @final
 class Mish(Activation):
-    """x * tanh(softplus(x)): `torch.nn.Mish`; ONNX `Mish` from opset 18, spelled out before."""
+    """x * tanh(softplus(x)): `torch.nn.Mish`; ONNX `Mish` from opset 18, several operators before."""
 
     kind = "mish"
     torch_classes = ("Mish",)
@@ -319,7 +319,7 @@ class Mish(Activation):
 
 @final
 class Hardswish(Activation):
-    """x * hardsigmoid(x): `torch.nn.Hardswish`; ONNX `HardSwish` from opset 14, spelled out before."""
+    """x * hardsigmoid(x): `torch.nn.Hardswish`; ONNX `HardSwish` from opset 14, several operators before."""
 
     kind = "hardswish"
     torch_classes = ("Hardswish",)

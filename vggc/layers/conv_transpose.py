@@ -138,7 +138,7 @@ class ConvTranspose2d(Layer):
 
 
 def _cut_off_zeros(padding: int, output_padding: int, stride: int) -> tuple[int, int]:
-    """How many zeros to put behind the input, and how much to cut off the end of the output then.
+    """How many zeros to put after the input, and how much to cut off the end of the output then.
 
     That is `output_padding` without its limit: onnxruntime takes only one that is less than the stride.
     """

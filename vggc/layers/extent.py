@@ -75,8 +75,8 @@ class Extent:
     maps: tuple[AffineFloor, ...] = ()
 
     def __call__(self, extent: int) -> int:
-        for each in self.maps:
-            extent = each(extent)
+        for map in self.maps:
+            extent = map(extent)
         return extent
 
     def then(self, outer: AffineFloor) -> "Extent":
@@ -101,8 +101,8 @@ class Extent:
 
     def formula(self, variable: str) -> str:
         """As text in the input's extent `variable`."""
-        for each in self.maps:
-            variable = each.formula(variable)
+        for map in self.maps:
+            variable = map.formula(variable)
         return variable
 
 
@@ -110,9 +110,9 @@ class Extent:
 class Axis:
     """What a layer does to the height, or to the width.
 
-    `minimum` is the smallest extent that it takes, `window` the extent that one output sees of the input after its
-    multiplication, as if `multiply` - 1 values that nobody sees stood between two of its own (None: the windows of an
-    adaptive pool, which depend on the input).
+    `minimum` is the smallest extent that it takes. `window` is the extent that one output sees: of the input, or, where
+    the layer enlarges, of the input with `multiply` - 1 empty places between two values. It is None for an adaptive
+    pool, whose windows depend on the input.
     """
 
     map: AffineFloor = AffineFloor()
@@ -150,10 +150,9 @@ def transposed_axis(kernel: int, stride: int, padding: int, output_padding: int,
 
 def least_through(maps: Extent, extent: int) -> int | None:
     """The smallest n for which `maps(n)` is at least `extent`."""
-    wanted = extent
-    for each in reversed(maps.maps):
-        least = each.least(wanted)
+    for map in reversed(maps.maps):
+        least = map.least(extent)
         if least is None:
             return None
-        wanted = least
-    return max(1, wanted)
+        extent = least
+    return max(1, extent)

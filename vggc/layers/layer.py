@@ -1,7 +1,7 @@
 """What a layer kind is, and the plain records in which it answers.
 
 A kind is a frozen record whose fields are its schema. It knows nothing of torch or onnx: it *describes* the one torch
-call and the few ONNX nodes that it stands for, and backends carry the descriptions out. Shapes never hold the batch
+call and the few ONNX nodes that compute it, and backends carry the descriptions out. Shapes never hold the batch
 axis; an image is (C, H, W), a vector (F,).
 """
 
@@ -72,7 +72,7 @@ class UnsupportedModuleError(ValueError):
 
 
 class LoweringError(ValueError):
-    """A layer has no form in the wanted ONNX opset; the message says which has."""
+    """A layer has no form in that ONNX opset; the message says which has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class OnnxNode:
 def constant(output: str, value: OnnxValue) -> OnnxNode:
     """A Constant node: a list of integers or floats, or one number."""
     values = value if isinstance(value, tuple) else (value,)
-    typed = "int" if all(isinstance(each, int) for each in values) else "float"
+    typed = "int" if all(isinstance(number, int) for number in values) else "float"
     return OnnxNode("Constant", (), {f"value_{typed}{'s' if isinstance(value, tuple) else ''}": value}, output)
 
 

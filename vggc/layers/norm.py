@@ -79,9 +79,9 @@ class BatchNorm(Normalization):
         return TorchCall("BatchNorm2d" if len(x) == 3 else "BatchNorm1d", x[:1], self.changed())
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        scale, given = _scale_and_bias(self.affine, x[0])
+        scale, constants = _scale_and_bias(self.affine, x[0])
         inputs = ("x", *scale, "running_mean", "running_var")
-        return (*given, OnnxNode("BatchNormalization", inputs, {"epsilon": float(self.eps)}))
+        return (*constants, OnnxNode("BatchNormalization", inputs, {"epsilon": float(self.eps)}))
 
     def inference_factors(self, tensors: "Mapping[str, Array]") -> "Array":
         factors: Array = tensors.get("weight", 1.0) / (tensors["running_var"] + self.eps) ** 0.5
@@ -128,7 +128,7 @@ class GroupNorm(Normalization):
     """Each group of channels by its own statistics: `torch.nn.GroupNorm`, ONNX `InstanceNormalization` by groups.
 
     Not ONNX `GroupNormalization`: before opset 21 its scale was one a group, and onnx cannot infer the shape of its
-    output, nor of anything behind it.
+    output, nor of anything after it.
     """
 
     kind = "group_norm"
@@ -231,8 +231,8 @@ class InstanceNorm(Normalization):
         return TorchCall("InstanceNorm2d", x[:1], self.changed())
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        scale, given = _scale_and_bias(self.affine, x[0])
-        return (*given, OnnxNode("InstanceNormalization", ("x", *scale), {"epsilon": float(self.eps)}))
+        scale, constants = _scale_and_bias(self.affine, x[0])
+        return (*constants, OnnxNode("InstanceNormalization", ("x", *scale), {"epsilon": float(self.eps)}))
 
     @classmethod
     def from_torch(cls, module: Any, x: Shape) -> Layer:
@@ -252,7 +252,7 @@ class InstanceNorm(Normalization):
 class LayerNorm(Normalization):
     """Each image, or vector, by its own statistics: `torch.nn.LayerNorm` over all axes but the batch.
 
-    ONNX `LayerNormalization` from opset 17, spelled out before.
+    ONNX `LayerNormalization` from opset 17, several operators before.
     """
 
     kind = "layer_norm"
@@ -364,7 +364,7 @@ class LocalResponseNorm(Normalization):
         if ahead.start.op == "LRN":
             yield (_response(attributes["size"], attributes["alpha"], attributes["beta"], attributes["bias"]),)
         else:
-            yield from _spelled_out(ahead)
+            yield from _in_parts(ahead)
 
     def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
         """As torch's exporters write it: the channels become an axis of their own, padded, and averaged over."""
@@ -403,7 +403,7 @@ def _response(size: int, alpha: float, beta: float, k: float) -> LocalResponseNo
     return LocalResponseNorm.from_options(size=int(size), alpha=decimal(alpha), beta=decimal(beta), k=decimal(k))
 
 
-def _spelled_out(ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
+def _in_parts(ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:
     """Squares, their mean over the neighbours, `(alpha * mean + k) ** beta`; some betas are no Pow in normal form."""
     average = ahead.find("AveragePool")
     if average is None or len(ahead.x) != 4:
