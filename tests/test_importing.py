@@ -24,7 +24,8 @@ from vggc.importing import onnx_import
 from vggc.importing.normal_form.chain import Chain, read_chain
 from vggc.importing.reading.embedded_spec import embedded
 from vggc.importing.reading.graph_values import original
-from vggc.importing.recognition.recovery import RecoveredLayer, recover
+from vggc.importing.recognition.matching import RecoveredLayer
+from vggc.importing.recognition.recovery import recover
 from vggc.layers import KINDS
 from vggc.layers.layer import Layer, Shape
 from vggc.model import Network
@@ -173,8 +174,8 @@ def test_all_stock_specs_come_back_from_their_metadata() -> None:
         for layer in onnx_model.lower(compiled).tensors:
             model.graph.initializer.add(name=layer.name, dims=layer.shape, data_type=1)
         found = embedded(model)
-        assert found.network is not None, found.note
-        assert found.network.header.name == name
+        assert found.program is not None, found.notes
+        assert found.program.network.header.name == name
 
 
 def test_a_network_that_was_cut_stands_alone(tmp_path: Path) -> None:

@@ -168,12 +168,12 @@ def test_what_cannot_be_told_is_inconclusive(folder: Path, capsys: pytest.Captur
 
 
 def test_a_refusal_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save(model([node("Celu", "x", "y", "strange")]), folder, "celu.onnx")
-    assert run("import", "celu.onnx", "-o", "celu.yaml") == Exit.FAILED
+    save(model([node("ThresholdedRelu", "x", "y", "strange")]), folder, "cut.onnx")
+    assert run("import", "cut.onnx", "-o", "cut.yaml") == Exit.FAILED
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "error: celu.onnx cannot be written as a spec:\n  strange (Celu): no layer of vggc\n"
-    assert not Path("celu.yaml").exists()
+    assert err == "error: cut.onnx cannot be written as a spec:\n  strange (ThresholdedRelu): no layer of vggc\n"
+    assert not Path("cut.yaml").exists()
 
 
 @pytest.mark.parametrize("attribute", ["instance", "function"])
@@ -204,7 +204,7 @@ def test_torch_models_that_cannot_be_made(
     name: str, why: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("import", "--torch", name, "--input", "1,8,8") == Exit.FAILED
-    assert capsys.readouterr().err.splitlines()[-1] == f"error: {name} cannot be made: {why}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {name} cannot be built: {why}"
 
 
 def test_an_attribute_that_is_no_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,7 @@ from tests.strategies import layers
 from tests.test_random_networks import specs
 from vggc.backends.text import yaml_spec
 from vggc.base.diagnostics import Source
-from vggc.importing.writing.idiom import emit
-from vggc.importing.writing.repeats import folded
+from vggc.importing.writing.idiom import emit, with_repeats
 from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.graph import Graph
 from vggc.layers import KINDS
@@ -130,7 +129,7 @@ def test_a_long_stack_is_a_repeat() -> None:
     ],
 )  # fmt: skip
 def test_repeats_only_where_they_are_clearly_shorter(items: list[str], expected: list[str]) -> None:
-    assert folded(items) == expected
+    assert with_repeats(items) == expected
 
 
 # --- sections and words ---

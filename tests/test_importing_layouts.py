@@ -12,7 +12,7 @@ import torch
 
 import vggc
 from tests.foreign import model, node, positive, save, weights
-from vggc.importing.reading.arrangements import in_order
+from vggc.importing.normal_form.arrangements import in_order
 from vggc.importing.reading.graph_values import original
 from vggc.importing.result import Imported
 
@@ -244,7 +244,7 @@ def test_one_channel_that_is_only_reshaped(tmp_path: Path) -> None:
 
 def test_a_wrong_network_is_noticed_in_either_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows of a linear layer as they stand in the file are those of another network."""
-    monkeypatch.setattr("vggc.importing.reading.arrangements.Arrangement.weight", lambda _, values: values)
+    monkeypatch.setattr("vggc.importing.normal_form.arrangements.Arrangement.weight", lambda _, values: values)
     nodes = from_channels_last(
         node("Transpose", "c", "t", perm=LAST), node("Flatten", "t", "f"), node("Gemm", "f m n", "y")
     )

@@ -31,15 +31,15 @@ JOINS = "joins branches, and a spec is one sequence of layers"
 
 def test_every_node_in_the_way_is_named(tmp_path: Path) -> None:
     nodes = [
-        *(CONV, node("Add", "c x", "r", "shortcut"), node("ConvTranspose", "r v", "t", "up")),
+        *(CONV, node("Add", "c x", "r", "shortcut"), node("LpPool", "r", "t", "norm", kernel_shape=[1, 1])),
         *(node("Relu", "t", "a", "relu"), node("Conv", "a w", "d", "conv2", pads=[1, 1, 1, 1])),
-        *(node("Concat", "a d", "e", "dense", axis=1), node("Elu", "e", "f"), node("Celu", "f", "y", "celu")),
+        *(node("Concat", "a d", "e", "dense", axis=1), node("Elu", "e", "f"), node("ThresholdedRelu", "f", "y", "cut")),
     ]
     assert refusal(model(nodes, TENSORS), tmp_path) == listed(
         f"shortcut (Add): {JOINS}",
-        "up (ConvTranspose): no layer of vggc",
+        "norm (LpPool): no layer of vggc",
         f"dense (Concat): {JOINS}",
-        "celu (Celu): no layer of vggc",
+        "cut (ThresholdedRelu): no layer of vggc",
     )
 
 

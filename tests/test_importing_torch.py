@@ -352,5 +352,5 @@ def test_a_model_that_gives_several_outputs() -> None:
         def forward(self, x: torch.Tensor) -> Any:
             return {"logits": super().forward(x)}
 
-    with pytest.raises(vggc.ProductError, match="gives dict, and a spec has one output"):
+    with pytest.raises(vggc.ProductError, match="returns dict, and a spec has one output"):
         vggc.import_torch(Several(), (3, 16, 16))

@@ -5,6 +5,7 @@ has about seventy such classes (layers, units, initialisers, optimizers), all of
 registers its fields with `dataclasses`, so that `fields()` and type checkers see a keyword-only frozen dataclass.
 """
 
+from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType
 from typing import Annotated, Any, ClassVar, NamedTuple, Never, dataclass_transform, get_args, get_origin
@@ -20,6 +21,15 @@ class Limits(NamedTuple):
     maximum: int | None = None
     exclusive_maximum: int | None = None
     classes: bool = False  # the word `classes` may stand for the number
+
+    def allow(self, number: float) -> bool:
+        """Whether a number is within them; NaN is not."""
+        return (
+            (self.minimum is None or number >= self.minimum)
+            and (self.exclusive_minimum is None or number > self.exclusive_minimum)
+            and (self.maximum is None or number <= self.maximum)
+            and (self.exclusive_maximum is None or number < self.exclusive_maximum)
+        )
 
 
 class OneOf(NamedTuple):
@@ -86,6 +96,16 @@ class Record:
         """The type of a field, metadata included."""
         return cls._fields[name].type
 
+    def is_within_limits(self) -> bool:
+        """Whether every number of a field that is not its default is within the limits of the field's type."""
+        return all(
+            limits.allow(number)
+            for name, value in self.changed().items()
+            for limits in _limits(self.annotation(name))
+            for number in (value if isinstance(value, tuple) else (value,))
+            if isinstance(number, int | float) and not isinstance(number, bool)
+        )
+
     @classmethod
     def may_be_none(cls, name: str) -> bool:
         """Whether a field may be None, which is how an option is switched off."""
@@ -106,6 +126,13 @@ class Record:
             for name, default in self._defaults.items()
             if default is _MISSING or self.__dict__[name] != default
         }
+
+
+def _limits(annotation: Any) -> Iterator[Limits]:
+    if isinstance(annotation, Limits):
+        yield annotation
+    for part in (*get_args(annotation), *getattr(annotation, "__metadata__", ())):
+        yield from _limits(part)
 
 
 class Named(Record):

@@ -1,19 +1,28 @@
-"""Arithmetic in one spelling: products and sums instead of quotients and differences, linear layers as torch's."""
+"""Arithmetic in normal form: products and sums for quotients and differences, linear layers as torch's, norms."""
 
-from math import inf
+from math import inf, prod
 from typing import Final
 
 import numpy as np
 
-from vggc.importing.normal_form.builder import Builder, Rule, aligned, constant, given, scalar
+from vggc.importing.normal_form.builder import (
+    Builder,
+    Rule,
+    aligned,
+    axis_of,
+    constant,
+    input_or_attribute,
+    scalar,
+    with_defaults,
+)
 from vggc.importing.reading.graph_values import Constant, Operand, Step, UnreadableError
 
-_LARGEST: Final = 3e38  # what stands for no bound where a Clip cannot leave it out
+_LARGEST: Final = 3e38  # a larger bound is none: a Clip could not leave it out
 
 
 def _elementwise(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     rank = len(step.shape) if step.shapes[0] is not None else 0
-    builder.emit(step, step.op, tuple(aligned(each, rank) for each in inputs))
+    builder.emit(step, step.op, tuple(aligned(operand, rank) for operand in inputs))
 
 
 def _several(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
@@ -21,30 +30,30 @@ def _several(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if len(inputs) == 1:
         builder.same(step, inputs[0])
         return
-    bound = next((scalar(each) for each in inputs if scalar(each) is not None), None)
-    data = next((each for each in inputs if isinstance(each, str)), "")
+    bound = next((scalar(operand) for operand in inputs if scalar(operand) is not None), None)
+    data = next((operand for operand in inputs if isinstance(operand, str)), "")
     if step.op in ("Max", "Min") and len(inputs) == 2 and bound is not None:
         _clipped(step, builder, data, *((bound, inf) if step.op == "Max" else (-inf, bound)))
     elif step.op == "Sum" and len(inputs) == 2:
-        builder.emit(step, "Add", tuple(aligned(each, len(step.shape)) for each in inputs))
+        builder.emit(step, "Add", tuple(aligned(operand, len(step.shape)) for operand in inputs))
     else:
         builder.emit(step, step.op, inputs)
 
 
 def _subtract(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    left, right = (aligned(each, len(step.shape)) for each in inputs)
+    left, right = (aligned(operand, len(step.shape)) for operand in inputs)
     if isinstance(right, Constant):
-        builder.emit(step, "Add", (left, right.changed(np.negative)))
+        builder.emit(step, "Add", (left, Constant(-right.array)))
     else:
         builder.emit(step, "Sub", (left, right))
 
 
 def _divide(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    left, right = (aligned(each, len(step.shape)) for each in inputs)
+    left, right = (aligned(operand, len(step.shape)) for operand in inputs)
     if isinstance(right, Constant):
         if not right.array.all():
             raise UnreadableError("it divides by 0")
-        builder.emit(step, "Mul", (left, right.changed(lambda array: 1 / array.astype(np.float64))))
+        builder.emit(step, "Mul", (left, Constant(1 / right.array.astype(np.float64))))
     else:
         builder.emit(step, "Div", (left, right))
 
@@ -62,11 +71,11 @@ def _power(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     elif exponent == 0.5:
         builder.emit(step, "Sqrt", (x,))
     else:
-        builder.emit(step, "Pow", tuple(aligned(each, len(step.shape)) for each in inputs))
+        builder.emit(step, "Pow", tuple(aligned(operand, len(step.shape)) for operand in inputs))
 
 
 def _clip(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    least, most = given(step, 1, "min"), given(step, 2, "max")
+    least, most = input_or_attribute(step, 1, "min"), input_or_attribute(step, 2, "max")
     low = -inf if least is None or float(least) < -_LARGEST else float(least)
     high = inf if most is None or float(most) > _LARGEST else float(most)
     _clipped(step, builder, inputs[0], low, high)
@@ -107,7 +116,7 @@ def _gemm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if bias.array.size == features:
         bias = bias.reshaped((features,))
     elif bias.array.size == 1:
-        bias = bias.changed(lambda array: np.full(features, array.reshape(())))
+        bias = Constant(np.full(features, bias.array.reshape(())))
     else:
         raise UnreadableError("its bias differs between the images of a batch")
     builder.emit(step, "Gemm", (inputs[0], weight, bias))
@@ -120,7 +129,7 @@ def _scaled(values: Constant, factor: float, name: str) -> Constant:
     scaled = exact.astype(np.float32)
     if not np.array_equal(exact, scaled.astype(np.float64)):
         raise UnreadableError(f"{name} is {factor:g}, and folding it into the weights would round them")
-    return values.changed(lambda _: scaled)
+    return Constant(scaled)
 
 
 def _matrix_product(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
@@ -129,6 +138,50 @@ def _matrix_product(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -
         builder.emit(step, "Gemm", (left, right.transposed((1, 0))))
     else:
         builder.emit(step, "MatMul", inputs)
+
+
+# --- norms and softmax: axes from the front, what is left out written out ---
+
+
+def _batch_norm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    if not step.attributes.get("spatial", 1):
+        raise UnreadableError("spatial is 0: it has statistics for every pixel")
+    if step.attributes.get("training_mode", 0):
+        raise UnreadableError("it takes its statistics from the batch")
+    attributes = with_defaults(step)
+    names = ("scale", "bias", "mean", "variance")
+    tensors = [constant(operand, name) for operand, name in zip(inputs[1:5], names, strict=True)]
+    chosen = {"epsilon": attributes["epsilon"], "momentum": attributes["momentum"]}
+    builder.emit(step, "BatchNormalization", (inputs[0], *tensors), chosen)
+
+
+def _layer_norm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    axis = axis_of(step, len(step.shape), -1)
+    scale = constant(inputs[1], "scale")
+    bias = inputs[2] if len(inputs) > 2 and inputs[2] != "" else Constant(np.zeros(scale.shape, np.float32))
+    attributes = {"axis": axis, "epsilon": float(step.attributes.get("epsilon", 1e-5))}
+    builder.emit(step, "LayerNormalization", (inputs[0], scale, bias), attributes)
+
+
+def _group_norm(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    """Before opset 21 there was a scale for every group; for every channel it says the same."""
+    if len(inputs) != 3 or step.attributes.get("num_groups", 0) < 1:
+        raise UnreadableError("its groups, scale or bias are left out")
+    groups, channels = int(step.attributes["num_groups"]), builder.shape(inputs[0])[1]
+    tensors = [constant(operand, name) for operand, name in zip(inputs[1:], ("scale", "bias"), strict=True)]
+    if step.opset < 21 and groups != channels:
+        tensors = [Constant(np.repeat(tensor.array, channels // groups)) for tensor in tensors]
+    attributes = {"num_groups": groups, "epsilon": float(step.attributes.get("epsilon", 1e-5))}
+    builder.emit(step, "GroupNormalization", (inputs[0], *tensors), attributes)
+
+
+def _softmax(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    """Before opset 13 all axes from the given one on were one."""
+    rank = len(step.shape)
+    axis = axis_of(step, rank, -1 if step.opset >= 13 else 1)
+    if step.opset < 13 and prod(step.shape[axis + 1 :]) != 1:
+        raise UnreadableError(f"before opset 13 it is a softmax over all axes from {axis} on")
+    builder.emit(step, step.op, inputs[:1], {"axis": axis})
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -148,4 +201,9 @@ RULES: Final[dict[str, Rule]] = {
     "Swish": _swish,
     "Gemm": _gemm,
     "MatMul": _matrix_product,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
+    "Softmax": _softmax,
+    "LogSoftmax": _softmax,
 }

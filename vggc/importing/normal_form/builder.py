@@ -1,4 +1,4 @@
-"""The operations of a graph as they are being spelled, and what the rules of spelling share."""
+"""What the rules of the normal form share: the operations that they add to, and how they read a step's operands."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,29 +17,26 @@ from vggc.importing.reading.graph_values import (
 )
 from vggc.layers.layer import Shape
 
-REFUSED = ""  # the operator of what nothing can be made of: no rule and no layer knows it
+REFUSED = ""  # the operator of a step that no rule can read: no kind knows it
 
 
 class Builder:
-    """Operations in the order of the data; values that are only other names are gone."""
+    """Operations in the order of the data; `aliases` are values that are only other names of a value."""
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
         self.operations: list[Operation] = []
         self.aliases: dict[str, str] = {}
-        self.constants: dict[str, Constant] = {}
         self.shapes: dict[str, Shape] = dict(shapes)
 
     def value(self, operand: Operand) -> Operand:
         """An operand by the one name that its value has."""
-        if isinstance(operand, Constant):
-            return operand
-        return self.aliases.get(operand, operand)
+        return self.aliases.get(operand, operand) if isinstance(operand, str) else operand
 
     def shape(self, operand: Operand) -> Shape:
         """The shape of an operand, with the batch axis.
 
         Raises:
-            UnknownShapeError: nobody knows it.
+            UnknownShapeError: it is not known.
         """
         if isinstance(operand, Constant):
             return operand.shape
@@ -47,9 +44,9 @@ class Builder:
             raise UnknownShapeError("the shape of its input is not known")
         return self.shapes[operand]
 
-    def made(self, operand: Operand) -> Operation | None:
+    def source(self, operand: Operand) -> Operation | None:
         """The operation whose output an operand is."""
-        return next((each for each in reversed(self.operations) if each.output == operand), None)
+        return next((operation for operation in reversed(self.operations) if operation.output == operand), None)
 
     def same(self, step: Step, value: Operand) -> None:
         """The step does nothing: its output is another name of the value."""
@@ -66,45 +63,46 @@ class Builder:
         shape: Shape | None = None,
         local: str = "",
     ) -> str:
-        """Add an operation that stands for the step, or with a `local` name for a part of it; its output."""
+        """Add an operation for the step, or with a `local` name one for a part of it; its output."""
         output = f"{step.outputs[0]}/{local}" if local else step.outputs[0]
         shape = shape if shape is not None else step.shape
-        self.shapes[output] = shape
-        made_of = ((step.label, step.op),)
-        self.operations.append(Operation(op, tuple(inputs), output, shape, dict(attributes or {}), made_of))
-        return output
+        return self.append(Operation(op, tuple(inputs), output, shape, attributes or {}, (step.node,)))
+
+    def append(self, operation: Operation) -> str:
+        """Add an operation; its output."""
+        self.shapes[operation.output] = operation.shape
+        self.operations.append(operation)
+        return operation.output
 
     def refuse(self, step: Step, error: UnreadableError) -> None:
-        """Keep the step as a node that nothing can be made of, and why."""
-        inputs = tuple(self.value(each) for each in step.inputs)
-        if step.shapes[0] is not None:
-            self.shapes[step.outputs[0]] = step.shapes[0]
+        """Keep the step as an operation that no layer has, and why."""
         first, *others = step.outputs
-        self.aliases.update(dict.fromkeys(others, first))  # so that whatever uses them hangs on it
-        made_of = ((step.label, step.op),)
-        self.operations.append(Operation(REFUSED, inputs, first, step.shapes[0] or (), {"why": error}, made_of))
+        self.aliases.update(dict.fromkeys(others, first))  # so that whatever uses them depends on it
+        if step.shapes[0] is not None:
+            self.shapes[first] = step.shapes[0]
+        inputs = tuple(self.value(operand) for operand in step.inputs)
+        self.operations.append(Operation(REFUSED, inputs, first, step.shapes[0] or (), {"why": error}, (step.node,)))
 
 
 Rule = Callable[[Step, Builder, tuple[Operand, ...]], None]
 
 
 def with_defaults(step: Step) -> dict[str, Any]:
-    """The attributes of a step, and what the operator says where they are silent."""
+    """The attributes of a step, and the operator's defaults for those that are left out."""
     try:
         schema = onnx.defs.get_schema(step.op, step.opset, step.domain)
     except onnx.defs.SchemaError:
         return dict(step.attributes)
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     for name, attribute in schema.attributes.items():
-        default = attribute.default_value
-        if default.name:
-            value = onnx.helper.get_attribute_value(default)
-            found[name] = value.decode() if isinstance(value, bytes) else value
-    return {**found, **step.attributes}
+        if attribute.default_value.name:
+            value = onnx.helper.get_attribute_value(attribute.default_value)
+            defaults[name] = value.decode() if isinstance(value, bytes) else value
+    return {**defaults, **step.attributes}
 
 
-def given(step: Step, position: int, attribute: str) -> Array | None:
-    """What later opsets give as a constant input and earlier ones as an attribute; None where it is left out.
+def input_or_attribute(step: Step, position: int, name: str) -> Array | None:
+    """What later opsets have as a constant input and earlier ones as an attribute; None where it is left out.
 
     Raises:
         UnreadableError: it is computed from the input.
@@ -113,22 +111,18 @@ def given(step: Step, position: int, attribute: str) -> Array | None:
     if isinstance(operand, Constant):
         return operand.array
     if operand:
-        raise UnreadableError(f"its {attribute} depend on the input")
-    if attribute in step.attributes:
-        return np.asarray(step.attributes[attribute])
-    return None
+        raise UnreadableError(f"its {name} depend on the input")
+    return np.asarray(step.attributes[name]) if name in step.attributes else None
 
 
 def integers(array: Array) -> tuple[int, ...]:
     """Whole numbers as a tuple."""
-    return tuple(int(each) for each in array.ravel())
+    return tuple(int(number) for number in array.ravel())
 
 
 def scalar(operand: Operand) -> float | None:
-    """The one number that a constant is; None where it is more, or no constant."""
-    if isinstance(operand, Constant) and operand.array.size == 1:
-        return float(operand.array.reshape(()))
-    return None
+    """The one number that a constant is; None where it has several, or is no constant."""
+    return operand.number if isinstance(operand, Constant) else None
 
 
 def aligned(operand: Operand, rank: int) -> Operand:
@@ -149,7 +143,7 @@ def constant(operand: Operand, what: str) -> Constant:
     return operand
 
 
-def axis_of(step: Step, name: str, rank: int, default: int) -> int:
-    """An axis counted from the front."""
-    axis = int(step.attributes.get(name, default))
+def axis_of(step: Step, rank: int, default: int) -> int:
+    """The attribute `axis`, counted from the front."""
+    axis = int(step.attributes.get("axis", default))
     return axis + rank if axis < 0 else axis

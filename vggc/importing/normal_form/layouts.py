@@ -1,7 +1,7 @@
 """Operations -> the same on values arranged as the layers have them: channels first, and nothing moved without need.
 
 Frameworks that have the channels last put Transpose nodes around what ONNX computes with the channels first, and models
-squeeze and unsqueeze. What works on a value so arranged works on the value itself, and the arrangement waits behind it
+squeeze and unsqueeze. An operation on a value so arranged is done on the value itself, and the arrangement is pending
 until another one undoes it, or the weights of a linear layer take it up. Where neither comes it is a node in the way.
 """
 
@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from vggc.importing.reading.arrangements import CHANNELS_LAST, Arrangement, in_order, same_but_for_ones, seen_as
-from vggc.importing.reading.graph_values import Constant, Operation
+from vggc.importing.normal_form.arrangements import Arrangement, in_order, reshaped, same_but_for_ones
+from vggc.importing.normal_form.builder import Builder
+from vggc.importing.reading.graph_values import Constant, Operand, Operation
+from vggc.importing.reading.interface import CHANNELS_LAST
 from vggc.layers.layer import Shape
 
 # What works on every number alone, or on pairs of them.
@@ -22,35 +24,24 @@ _REARRANGING: Final = ("Transpose", "Reshape", "Flatten")
 _SQUEEZING: Final = ("Flatten", "Squeeze", "Unsqueeze")  # nodes; a Reshape may be a part of a layer
 
 
-class _Waiting(NamedTuple):
-    """A value of the file: which one it is rearranged, how, and by which nodes."""
+class _Pending(NamedTuple):
+    """A value of the file: which other one it is rearranged, how, and by which nodes."""
 
     value: str
-    how: Arrangement
-    made_of: tuple[tuple[str, str], ...]
-
-
-class Arranged(NamedTuple):
-    """Operations with as few rearrangements as there can be, and the name of the output.
-
-    `channels_last` is whether the file gives it with the channels last.
-    """
-
-    operations: list[Operation]
-    output: str
-    channels_last: bool = False
+    arrangement: Arrangement
+    nodes: tuple[tuple[str, str], ...]
 
 
 def arrange(
     operations: Sequence[Operation], shapes: Mapping[str, Shape], output: str, channels_last: str | None = None
-) -> Arranged:
-    """The operations on values that are arranged as the layers have them.
+) -> tuple[list[Operation], str, bool]:
+    """The operations with as few rearrangements as there can be, the output, and whether it has the channels last.
 
     Args:
         operations: in the order of the data.
         shapes: of the inputs, with the batch axis, by name.
         output: the name of the output.
-        channels_last: the input that the file takes as (batch, height, width, channels); the operations found take
+        channels_last: the input that the file takes as (batch, height, width, channels); the operations returned take
             `channels_first(channels_last)` instead, and give maps with the channels first as well.
     """
     layouts = _Layouts(shapes)
@@ -58,10 +49,13 @@ def arrange(
         layouts.take_channels_first(channels_last)
     for operation in operations:
         layouts.add(operation)
-    last = layouts.waiting.get(layouts.named(output))
-    if channels_last is not None and last is not None and last.how == in_order(last.how.x, CHANNELS_LAST):
-        return Arranged(layouts.operations, last.value, channels_last=True)
-    return Arranged(layouts.operations, layouts.plain(layouts.named(output)))
+    output = layouts.aliases.get(output, output)
+    last = layouts.pending.get(output)
+    if channels_last is not None and last is not None:
+        value, arrangement, _ = last
+        if arrangement == in_order(arrangement.x, CHANNELS_LAST):
+            return layouts.operations, value, True
+    return layouts.operations, layouts.plain(output), False
 
 
 def channels_first(input: str) -> str:
@@ -69,173 +63,156 @@ def channels_first(input: str) -> str:
     return f"{input}/channels_first"
 
 
-class _Layouts:
+class _Layouts(Builder):
+    """Operations in the order of the data, and `pending` arrangements of their values."""
+
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self.operations: list[Operation] = []
-        self.shapes: dict[str, Shape] = dict(shapes)
-        self.waiting: dict[str, _Waiting] = {}
-        self.aliases: dict[str, str] = {}
+        super().__init__(shapes)
+        self.pending: dict[str, _Pending] = {}
 
     def take_channels_first(self, input: str) -> None:
         batch, height, width, channels = self.shapes[input]
         x = (batch, channels, height, width)
         self.shapes[channels_first(input)] = x
-        made_of = ((input, "the input, with the channels last"),)
-        self.waiting[input] = _Waiting(channels_first(input), in_order(x, CHANNELS_LAST), made_of)
-
-    def named(self, name: str) -> str:
-        """A value by the one name that it has."""
-        return self.aliases.get(name, name)
+        nodes = ((input, "the input, with the channels last"),)
+        self.pending[input] = _Pending(channels_first(input), in_order(x, CHANNELS_LAST), nodes)
 
     def add(self, operation: Operation) -> None:
-        """One operation: a rearrangement, one that works on what was rearranged, or any other."""
-        inputs = tuple(self.named(each) if isinstance(each, str) else each for each in operation.inputs)
-        operation = replace(operation, inputs=inputs)
-        if not (self._rearranges(operation) or self._works_behind(operation)):
+        """One operation: a rearrangement, one that can be done before a pending arrangement, or any other."""
+        operation = replace(operation, inputs=tuple(self.value(operand) for operand in operation.inputs))
+        if not (self._rearranges(operation) or self._moves_before(operation)):
             for name in operation.data:
                 self.plain(name)
             if not self._rearranges(operation):
-                self.emit(operation)
-
-    def emit(self, operation: Operation) -> str:
-        """An operation as it is; its output."""
-        self.shapes[operation.output] = operation.shape
-        self.operations.append(operation)
-        return operation.output
+                self.append(operation)
 
     def plain(self, name: str) -> str:
-        """A value as the file has it, for what can only work on that: what waited becomes operations."""
-        found = self.waiting.pop(name, None)
-        if found is None:
+        """A value as the file has it: an arrangement that is pending becomes operations."""
+        if name not in self.pending:
             return name
-        value, how, made_of = found
+        value, how, nodes = self.pending.pop(name)
         if how.mixes or how.only_moves:
             output = name if how.shape == how.ordered else f"{name}/moved"
-            moved_by = tuple(each for each in made_of if each[1] == "Transpose") or made_of
-            value = self.emit(Operation("Transpose", (value,), output, how.ordered, {"perm": how.order}, moved_by))
+            moves = tuple(node for node in nodes if node[1] == "Transpose") or nodes
+            value = self.append(Operation("Transpose", (value,), output, how.ordered, {"perm": how.order}, moves))
         if value != name:
             flat = len(how.shape) == 2 and how.shape[0] == how.x[0]
-            attributes = {} if flat else {"shape": how.shape}
-            self.emit(Operation("Flatten" if flat else "Reshape", (value,), name, how.shape, attributes, made_of))
+            op, attributes = ("Flatten", {}) if flat else ("Reshape", {"shape": how.shape})
+            self.append(Operation(op, (value,), name, how.shape, attributes, nodes))
         return name
 
-    def wait(self, output: str, waiting: _Waiting) -> None:
-        """An output of the file that is another value rearranged, or that value itself."""
-        if waiting.how.does_nothing:
-            self.aliases[output] = waiting.value
+    def postpone(self, output: str, pending: _Pending) -> None:
+        """An output of the file is another value rearranged, or that value itself."""
+        if pending.arrangement.does_nothing:
+            self.aliases[output] = pending.value
         else:
-            self.waiting[output] = waiting
+            self.pending[output] = pending
 
     # --- rearrangements ---
 
     def _rearranges(self, operation: Operation) -> bool:
-        """Whether the operation only rearranges a value, in a way that can wait."""
+        """Whether the operation only rearranges a value, so that it is pending now."""
         if operation.op not in _REARRANGING:
             return False
-        found = self.waiting.get(operation.data[0]) or self._as_it_is(operation.data[0])
-        how = self._rearranged(found.how, operation)
-        if how is not None:
-            self.wait(operation.output, found._replace(how=how, made_of=found.made_of + operation.made_of))
-        return how is not None
-
-    def _as_it_is(self, name: str) -> _Waiting:
-        return _Waiting(name, seen_as(self.shapes[name], self.shapes[name]), ())
-
-    def _rearranged(self, before: Arrangement, operation: Operation) -> Arrangement | None:
+        name = operation.data[0]
+        shape = self.shapes.get(name, ())
+        value, before, nodes = self.pending.get(name) or _Pending(name, reshaped(shape, shape), ())
         if operation.op == "Transpose":
-            return before.moved(operation.attributes["perm"])
-        if before.does_nothing and not _squeezes(operation, before.x):
-            return None
-        return before.viewed(operation.shape)
+            arrangement = before.moved(operation.attributes["perm"])
+        elif before.does_nothing and not _squeezes(operation, before.x):
+            arrangement = None
+        else:
+            arrangement = before.viewed(operation.shape)
+        if arrangement is not None:
+            self.postpone(operation.output, _Pending(value, arrangement, nodes + operation.nodes))
+        return arrangement is not None
 
-    # --- what works on them ---
+    # --- what is done before an arrangement ---
 
-    def _works_behind(self, operation: Operation) -> bool:
-        """Whether the operation could be put before the one arrangement that all its operands wait in."""
-        found = [self.waiting[name] for name in operation.data if name in self.waiting]
+    def _moves_before(self, operation: Operation) -> bool:
+        """Whether the operation could be put before the one arrangement that is pending for all its operands."""
+        pending = [self.pending[name] for name in operation.data if name in self.pending]
         rule = _pointwise if operation.op in _POINTWISE else _RULES.get(operation.op)
-        alike = len(found) == len(operation.data) and len({each.how for each in found}) == 1
-        return rule is not None and alike and rule(self, operation, found[0])
+        alike = len(pending) == len(operation.data) and len({other.arrangement for other in pending}) == 1
+        return rule is not None and alike and rule(self, operation, pending[0])
+
+    def append_before(self, pending: _Pending, arrangement: Arrangement, operation: Operation) -> bool:
+        """Add an operation on values before their arrangement; its output is pending in another arrangement."""
+        value = self.append(replace(operation, output=f"{operation.output}/before", shape=arrangement.x))
+        self.postpone(operation.output, _Pending(value, arrangement, pending.nodes))
+        return True
 
 
 def _squeezes(operation: Operation, x: Shape) -> bool:
     """Whether axes of one element come and go; a Reshape that does so may be a part of a layer, as of a group norm."""
-    alone = operation.op == "Flatten" or operation.made_of[-1][1] in _SQUEEZING or len(x) == 2
+    alone = operation.op == "Flatten" or operation.nodes[-1][1] in _SQUEEZING or len(x) == 2
     return alone and same_but_for_ones(x, operation.shape)
 
 
-Rule = Callable[[_Layouts, Operation, _Waiting], bool]
+Rule = Callable[[_Layouts, Operation, _Pending], bool]
 
 
-def _behind(layouts: _Layouts, operation: Operation, waiting: _Waiting, how: Arrangement) -> bool:
-    """Emit an operation on values before their arrangement; its output waits in the one given."""
-    value = layouts.emit(replace(operation, output=f"{operation.output}/before", shape=how.x))
-    layouts.wait(operation.output, waiting._replace(value=value, how=how))
-    return True
-
-
-def _pointwise(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bool:
-    how = waiting.how
+def _pointwise(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+    how = pending.arrangement
     if operation.shape != how.shape or not (how.only_moves or how.flattens or how.spreads):
         return False
     if any(constant.number is None and len(constant.shape) != len(how.shape) for constant in operation.constants):
         return False
-    inputs = tuple(
-        how.constant(each) if isinstance(each, Constant) else layouts.waiting[each].value if each else each
-        for each in operation.inputs
-    )
-    return _behind(layouts, replace(operation, inputs=inputs), waiting, how)
+    inputs: list[Operand] = []
+    for operand in operation.inputs:
+        if isinstance(operand, Constant):
+            inputs.append(how.constant(operand))
+        else:
+            inputs.append(layouts.pending[operand].value if operand else operand)
+    return layouts.append_before(pending, how, replace(operation, inputs=tuple(inputs)))
 
 
-def _softmax(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bool:
-    how, axis = waiting.how, operation.attributes["axis"]
+def _softmax(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+    how, axis = pending.arrangement, operation.attributes["axis"]
     if not (how.only_moves or (how.spreads and axis == 1)):
         return False
-    softmax = replace(operation, inputs=(waiting.value,), attributes={"axis": how.order[axis]})
-    return _behind(layouts, softmax, waiting, how)
+    softmax = replace(operation, inputs=(pending.value,), attributes={"axis": how.order[axis]})
+    return layouts.append_before(pending, how, softmax)
 
 
-def _batch_norm(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bool:
-    if not waiting.how.spreads:
+def _batch_norm(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+    if not pending.arrangement.spreads:
         return False
-    norm = replace(operation, inputs=(waiting.value, *operation.inputs[1:]))
-    return _behind(layouts, norm, waiting, waiting.how)
+    norm = replace(operation, inputs=(pending.value, *operation.inputs[1:]))
+    return layouts.append_before(pending, pending.arrangement, norm)
 
 
-def _convolution(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bool:
+def _convolution(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
     """A 1x1 kernel over a map of one pixel is a linear layer."""
-    weight = operation.inputs[1]
-    assert isinstance(weight, Constant)
+    weight, *bias = operation.constants
     plain = operation.shape[2:] == (1, 1) == weight.shape[2:] and operation.attributes["group"] == 1
-    if not (waiting.how.spreads and plain) or any(map(any, operation.attributes["pads"])):
+    if not (pending.arrangement.spreads and plain) or any(map(any, operation.attributes["pads"])):
         return False
-    inputs = (waiting.value, weight.reshaped(weight.shape[:2]), *operation.inputs[2:])
+    inputs: tuple[Operand, ...] = (pending.value, weight.reshaped(weight.shape[:2]), *bias)
     linear = replace(operation, op="Gemm", inputs=inputs, attributes={})
-    flat = operation.shape[:2]
-    return _behind(layouts, linear, waiting, seen_as(flat, operation.shape))
+    return layouts.append_before(pending, reshaped(operation.shape[:2], operation.shape), linear)
 
 
-def _linear(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bool:
-    """Behind maps that are flattened in another order: the columns of the weight in the order of a flatten."""
-    value, how, made_of = waiting
+def _linear(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+    """After maps that are flattened in another order: the columns of the weight in the order of a flatten."""
+    value, how, nodes = pending
     if not how.flattens:
         return False
-    weight = operation.inputs[1]
-    assert isinstance(weight, Constant)
-    flat = layouts.emit(Operation("Flatten", (value,), f"{operation.output}/flat", how.shape, {}, made_of))
-    layouts.emit(replace(operation, inputs=(flat, how.weight(weight), *operation.inputs[2:])))
+    weight, *bias = operation.constants
+    flat = layouts.append(Operation("Flatten", (value,), f"{operation.output}/flat", how.shape, {}, nodes))
+    layouts.append(replace(operation, inputs=(flat, how.weight(weight), *bias)))
     return True
 
 
-def _mean(layouts: _Layouts, operation: Operation, waiting: _Waiting) -> bool:
+def _mean(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
     """A mean over height and width, wherever they are, is a global pool."""
-    how, kept = waiting.how, operation.attributes["keepdims"]
+    how, keeps_axes = pending.arrangement, operation.attributes["keepdims"]
     axes = sorted(how.order[axis] for axis in operation.attributes["axes"]) if how.only_moves else []
     if len(how.x) != 4 or how.order[0] != 0 or axes != [2, 3]:
         return False
     pooled = in_order((*how.x[:2], 1, 1), how.order)
-    pool = replace(operation, op="GlobalAveragePool", inputs=(waiting.value,), attributes={})
-    return _behind(layouts, pool, waiting, pooled if kept else replace(pooled, shape=operation.shape))
+    pool = replace(operation, op="GlobalAveragePool", inputs=(pending.value,), attributes={})
+    return layouts.append_before(pending, pooled if keeps_axes else replace(pooled, shape=operation.shape), pool)
 
 
 _RULES: Final[dict[str, Rule]] = {

@@ -1,32 +1,32 @@
-"""Convolutions, pools and borders in one spelling: explicit padding, no more of it than the windows reach."""
+"""Convolutions, pools and borders in normal form: explicit padding, no more of it than the windows reach."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from vggc.importing.normal_form.builder import Builder, constant, given, integers, scalar
-from vggc.importing.reading.graph_values import Operand, Step, UnreadableError
+from vggc.importing.normal_form.builder import Builder, Rule, constant, input_or_attribute, integers, scalar
+from vggc.importing.reading.graph_values import Constant, Operand, Step, UnreadableError
 from vggc.layers.layer import Shape
 
-Pads = tuple[tuple[int, int], ...]  # before and behind, axis by axis
+Pads = tuple[tuple[int, int], ...]  # before and after, axis by axis
 
 
 def _window(step: Step, kernel: Shape, x: Shape) -> dict[str, Any]:
-    """The kernel, strides, dilations and padding of a node, whichever way it says them."""
+    """The kernel, strides, dilations and padding of a node, however it expresses them."""
     axes = len(kernel)
     strides = tuple(step.attributes.get("strides", (1,) * axes))
     dilations = tuple(step.attributes.get("dilations", (1,) * axes))
-    found = {"kernel": kernel, "strides": strides, "dilations": dilations}
+    window = {"kernel": kernel, "strides": strides, "dilations": dilations}
     pads = tuple(step.attributes.get("pads", (0,) * (2 * axes)))
     if not axes == len(strides) == len(dilations) == len(pads) // 2 == len(x) - 2 == len(step.shape) - 2:
         raise UnreadableError("its kernel, strides and padding are not of as many axes as its input")
     mode = step.attributes.get("auto_pad", "NOTSET")
     if mode == "VALID":
-        return found | {"pads": ((0, 0),) * axes}
+        return window | {"pads": ((0, 0),) * axes}
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        needed = [sum(each) for each in reached(found | {"pads": ((0, 0),) * axes}, x, step.shape)]
+        needed = [sum(pad) for pad in reached(window | {"pads": ((0, 0),) * axes}, x, step.shape)]
         halves = [(total // 2, total - total // 2) for total in needed]
-        return found | {"pads": tuple(each if mode == "SAME_UPPER" else each[::-1] for each in halves)}
-    return found | {"pads": as_pairs(pads)}
+        return window | {"pads": tuple(half if mode == "SAME_UPPER" else half[::-1] for half in halves)}
+    return window | {"pads": as_pairs(pads)}
 
 
 def as_pairs(pads: Sequence[int]) -> Pads:
@@ -35,28 +35,33 @@ def as_pairs(pads: Sequence[int]) -> Pads:
     return tuple((int(pads[i]), int(pads[half + i])) for i in range(half))
 
 
-def reached(window: dict[str, Any], x: Shape, y: Shape) -> Pads:
-    """How much padding the windows see: what is given before, and behind as far as the last window reaches."""
-    found = []
+def reached(window: Mapping[str, Any], x: Shape, y: Shape) -> Pads:
+    """The padding that the windows reach: all of it before, and after as far as the last window goes."""
+    pads = []
     for i, (before, _) in enumerate(window["pads"]):
         span = window["dilations"][i] * (window["kernel"][i] - 1) + 1
         end = (y[i + 2] - 1) * window["strides"][i] + span
-        found.append((before, max(0, end - x[i + 2] - before)))
-    return tuple(found)
+        pads.append((before, max(0, end - x[i + 2] - before)))
+    return tuple(pads)
 
 
-def conv(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _conv(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Conv: the kernel's size is that of the weight."""
     weight = constant(inputs[1], "weight")
     x = builder.shape(inputs[0])
     window = _window(step, weight.shape[2:], x)
-    bias = inputs[2:3] if len(inputs) > 2 and inputs[2] != "" else ()
-    for each in bias:
-        constant(each, "bias")
-    builder.emit(step, "Conv", (inputs[0], weight, *bias), window | {"group": int(step.attributes.get("group", 1))})
+    builder.emit(step, "Conv", (inputs[0], weight, *_bias(inputs)), window | {"group": _group(step)})
 
 
-def conv_transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _bias(inputs: tuple[Operand, ...]) -> list[Constant]:
+    return [constant(bias, "bias") for bias in inputs[2:3] if bias != ""]
+
+
+def _group(step: Step) -> int:
+    return int(step.attributes.get("group", 1))
+
+
+def _conv_transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """ConvTranspose: padding is what it cuts off its output, and what it adds to the end is cut off by so much less."""
     weight = constant(inputs[1], "weight")
     if step.attributes.get("output_shape") or step.attributes.get("auto_pad", "NOTSET") != "NOTSET":
@@ -65,17 +70,16 @@ def conv_transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) ->
     pads = window.pop("pads")
     added = step.attributes.get("output_padding", (0,) * len(pads))
     cut = tuple((start, end - more) for (start, end), more in zip(pads, added, strict=True))
-    bias = inputs[2:3] if len(inputs) > 2 and inputs[2] != "" else ()
-    attributes = window | {"cut": cut, "group": int(step.attributes.get("group", 1))}
-    builder.emit(step, "ConvTranspose", (inputs[0], weight, *bias), attributes)
+    attributes = window | {"cut": cut, "group": _group(step)}
+    builder.emit(step, "ConvTranspose", (inputs[0], weight, *_bias(inputs)), attributes)
 
 
-def max_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    """MaxPool: ceil mode is padding behind."""
+def _max_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    """MaxPool: ceil mode is padding after the map."""
     builder.emit(step, "MaxPool", inputs[:1], _window(step, _kernel(step), builder.shape(inputs[0])))
 
 
-def average_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _average_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """AveragePool: padding that counts in the mean becomes zeros of the map."""
     x = builder.shape(inputs[0])
     window = _window(step, _kernel(step), x)
@@ -93,13 +97,13 @@ def _kernel(step: Step) -> Shape:
     return tuple(step.attributes["kernel_shape"])
 
 
-def pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Pad: sizes, value and axes are inputs in later opsets and attributes in earlier ones."""
     x = builder.shape(inputs[0])
-    pads = given(step, 1, "pads")
+    pads = input_or_attribute(step, 1, "pads")
     if pads is None:
         raise UnreadableError("it does not say how much")
-    axes = given(step, 3, "axes")
+    axes = input_or_attribute(step, 3, "axes")
     order = [axis % len(x) for axis in integers(axes)] if axes is not None else list(range(len(x)))
     pairs = [(0, 0)] * len(x)
     for axis, pair in zip(order, as_pairs(integers(pads)), strict=True):
@@ -114,7 +118,7 @@ def pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.emit(step, "Pad", inputs[:1], {"pads": tuple(pairs), "mode": mode, "value": value})
 
 
-def global_pool(op: str, step: Step, builder: Builder, value: Operand, *, keep: bool) -> None:
+def _global_pool(op: str, step: Step, builder: Builder, value: Operand, *, keep: bool) -> None:
     """A global pool, and where the axes do not stay the flatten that is the same."""
     x = builder.shape(value)
     if keep:
@@ -124,10 +128,16 @@ def global_pool(op: str, step: Step, builder: Builder, value: Operand, *, keep: 
     builder.emit(step, "Flatten", (pooled,))
 
 
-def reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    """ReduceMean and ReduceMax: over height and width, at once or one behind the other, they are global pools."""
+def _global(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    if len(builder.shape(inputs[0])) != 4:
+        raise UnreadableError("its input is no batch of images")
+    _global_pool(step.op, step, builder, inputs[0], keep=True)
+
+
+def _reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    """ReduceMean and ReduceMax: over height and width, at once or one after the other, they are global pools."""
     x = builder.shape(inputs[0])
-    given_axes = given(step, 1, "axes")
+    given_axes = input_or_attribute(step, 1, "axes")
     if given_axes is None or not given_axes.size:
         if step.attributes.get("noop_with_empty_axes", 0):
             builder.same(step, inputs[0])
@@ -139,14 +149,14 @@ def reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None
     reduced = _both_reduced(step, builder, inputs[0], axes)
     pools = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
     if len(builder.shape(reduced[0])) == 4 and reduced[1] == (2, 3) and len(step.shape) in (2, 4) and step.op in pools:
-        global_pool(pools[step.op], step, builder, reduced[0], keep=len(step.shape) == 4)
+        _global_pool(pools[step.op], step, builder, reduced[0], keep=len(step.shape) == 4)
     else:
         builder.emit(step, step.op, inputs[:1], {"axes": axes, "keepdims": keep})
 
 
 def _both_reduced(step: Step, builder: Builder, value: Operand, axes: Shape) -> tuple[Operand, Shape]:
     """What is reduced over which axes, where the value was so reduced over others before; else both as they are."""
-    before = builder.made(value)
+    before = builder.source(value)
     if before is None or before.op != step.op:
         return value, axes
     first = before.attributes["axes"]
@@ -155,7 +165,7 @@ def _both_reduced(step: Step, builder: Builder, value: Operand, axes: Shape) -> 
     return source, tuple(sorted({*first, *(left[axis] for axis in axes)}))
 
 
-def resize(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _resize(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Resize, and Upsample of old opsets: factors instead of sizes, and one name for rules that agree on them."""
     x, y = builder.shape(inputs[0]), step.shape
     if len(x) != 4 or x[:2] != y[:2] or any(out % size for size, out in zip(x, y, strict=True)):
@@ -184,5 +194,20 @@ def resize(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 # For a whole factor s every one of these takes the pixel floor(x / s).
 _NEAREST = (
     *(("asymmetric", "floor"), ("tf_half_pixel_for_nn", "floor")),
-    *((rule, f"round_prefer_{way}") for rule in ("half_pixel", "pytorch_half_pixel") for way in ("floor", "ceil")),
+    *((rule, f"round_prefer_{side}") for rule in ("half_pixel", "pytorch_half_pixel") for side in ("floor", "ceil")),
 )
+
+
+RULES: Final[dict[str, Rule]] = {
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": _global,
+    "GlobalMaxPool": _global,
+    "ReduceMean": _reduction,
+    "ReduceMax": _reduction,
+    "Pad": _pad,
+    "Resize": _resize,
+    "Upsample": _resize,
+}

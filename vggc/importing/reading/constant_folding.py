@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, TypeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from vggc.importing.reading.graph_values import Array, Constant, Operand, Step
+from vggc.importing.reading.graph_values import Array, Constant, Step
 from vggc.importing.reading.preparing import attributes_of
 from vggc.layers.layer import Shape
 
@@ -24,11 +24,12 @@ FOLDED: Final = frozenset((
     "ReduceProd", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
 ))  # fmt: skip
 MAX_FOLDED: Final = 2**29  # numbers in a computed constant; a linear layer of VGG's has a fifth of it
-_TOLD: Final = 1024  # numbers up to which shape inference is told a constant's values
+_MAX_SHOWN: Final = 1024  # numbers up to which shape inference sees a constant's values
 # What onnx's reference implementation raises for a node that is not sound: whatever Python and numpy raise.
 _NUMPY_ERRORS: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+_CHECKER_ERRORS: Final = (onnx.checker.ValidationError, UnicodeDecodeError)
 _SAME_SHAPE: Final = ("GroupNormalization",)  # onnx itself cannot infer it
-_SEEN_THROUGH: Final = ("Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
+_SEEN_THROUGH: Final = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten")  # and Transpose
 
 
 def fold(
@@ -60,47 +61,44 @@ class _Folding:
         self.context.ir_version = onnx.IR_VERSION
         self.context.opset_imports = {"": self.opsets[""]}
         self.constants = dict(constants)
-        self.shapes: dict[str, Shape | None] = dict(shapes)
         self.types: dict[str, TypeProto] = {
             name: helper.make_tensor_type_proto(TensorProto.FLOAT, shape) for name, shape in shapes.items()
         }
         self.steps: list[Step] = []
 
     def add(self, node: onnx.NodeProto, label: str) -> None:
-        """One node: a constant, a branch taken, or a step."""
+        """One node: a constant, the taken branch of an If, or a step."""
         if not node.output:
             return  # nothing can depend on it
-        if flaw := self._flaw(node):
+        flaw = self._flaw(node)
+        operands = [self.constants.get(name) for name in node.input if name]
+        known = [operand for operand in operands if operand is not None]
+        if flaw or node.domain not in ("", "ai.onnx"):
             self._step(node, label, flaw)
-            return
-        given = [self.constants.get(name) for name in node.input if name]
-        own = node.domain in ("", "ai.onnx")
-        if own and node.op_type == "Shape" and self.shapes.get(node.input[0]) is not None:
-            shape = np.array(self.shapes[node.input[0]], dtype=np.int64)
+        elif node.op_type == "Shape" and (shape := _static_shape(self.types.get(node.input[0]))) is not None:
             attributes = attributes_of(node)
-            self.constants[node.output[0]] = Constant(shape[attributes.get("start", 0) : attributes.get("end")])
-        elif own and node.op_type == "If" and given[0] is not None:
-            self._take_branch(node, label, bool(given[0].array.any()))
-        elif own and node.op_type in FOLDED and None not in given:
+            extents = shape[attributes.get("start", 0) : attributes.get("end")]
+            self.constants[node.output[0]] = Constant(np.array(extents, dtype=np.int64))
+        elif node.op_type == "If" and operands[0] is not None:
+            self._take_branch(node, label, bool(operands[0].array.any()))
+        elif node.op_type in FOLDED and len(known) == len(operands):
             try:
-                if not self._is_small(node):
-                    raise ValueError(f"it has more than {MAX_FOLDED:,} numbers")
-                self.constants[node.output[0]] = self._computed(node, [each for each in given if each is not None])
+                self.constants[node.output[0]] = self._computed(node, known)
             except _NUMPY_ERRORS as error:
-                self._step(node, label, flaw=f"it cannot be computed: {error}")
+                self._step(node, label, f"it cannot be computed: {error}")
         else:
             self._step(node, label)
 
-    def _take_branch(self, node: onnx.NodeProto, label: str, truth: bool) -> None:
+    def _take_branch(self, node: onnx.NodeProto, label: str, condition: bool) -> None:
         """An If whose condition is known is one of its branches."""
-        wanted = "then_branch" if truth else "else_branch"
-        branch = next(each.g for each in node.attribute if each.name == wanted)
+        name = "then_branch" if condition else "else_branch"
+        branch = next(attribute.g for attribute in node.attribute if attribute.name == name)
         for tensor in branch.initializer:
             self.constants[tensor.name] = Constant(numpy_helper.to_array(tensor))
-        for each in branch.node:
-            self.add(each, label)
-        for outer, inner in zip(node.output, branch.output, strict=True):
-            self.add(helper.make_node("Identity", [inner.name], [outer]), label)
+        for inner in branch.node:
+            self.add(inner, label)
+        for output, value in zip(node.output, branch.output, strict=True):
+            self.add(helper.make_node("Identity", [value.name], [output]), label)
 
     def _flaw(self, node: onnx.NodeProto) -> str:
         """What is wrong with a node by its operator's own schema; nothing where there is none."""
@@ -108,39 +106,37 @@ class _Folding:
             return "its first output is left out"
         if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, self.opsets[""]):
             return ""
-        if any(each.type in (each.GRAPH, each.GRAPHS) for each in node.attribute) or self._is_deprecated(node):
+        has_graph = any(attribute.type in (attribute.GRAPH, attribute.GRAPHS) for attribute in node.attribute)
+        # onnx's checker takes no deprecated node, however sound; runtimes still do.
+        if has_graph or onnx.defs.get_schema(node.op_type, self.opsets[""]).deprecated:
             return ""
         try:
             onnx.checker.check_node(node, self.context)
-        except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
+        except _CHECKER_ERRORS as error:
             return str(error).splitlines()[0]
         return ""
 
-    def _is_deprecated(self, node: onnx.NodeProto) -> bool:
-        """Whether onnx's checker takes no such node, however sound: runtimes still do."""
-        deprecated: bool = onnx.defs.get_schema(node.op_type, self.opsets[""]).deprecated
-        return deprecated
-
     # --- constants ---
 
+    def _computed(self, node: onnx.NodeProto, operands: list[Constant]) -> Constant:
+        if not self._is_small(node):
+            raise ValueError(f"it has more than {MAX_FOLDED:,} numbers")
+        if node.op_type == "Transpose":
+            order = attributes_of(node).get("perm", tuple(range(operands[0].array.ndim))[::-1])
+            return operands[0].transposed(order)
+        names = filter(None, node.input)
+        result = self._evaluated(node, {name: operand.array for name, operand in zip(names, operands, strict=True)})
+        if node.op_type in _SEEN_THROUGH and result.dtype == operands[0].array.dtype:
+            return operands[0].reshaped(tuple(result.shape))
+        return Constant(result)
+
     def _is_small(self, node: onnx.NodeProto) -> bool:
-        if node.op_type not in ("ConstantOfShape", "Expand", "Range"):
-            return True
         if node.op_type == "Range":
             start, limit, step = (float(self.constants[name].array.reshape(())) for name in node.input)
             return step != 0 and (limit - start) / step <= MAX_FOLDED
-        shape = self.constants[node.input[-1]].array
-        return prod(int(each) for each in shape.ravel()) <= MAX_FOLDED
-
-    def _computed(self, node: onnx.NodeProto, given: list[Constant]) -> Constant:
-        if node.op_type == "Transpose":
-            order = attributes_of(node).get("perm", tuple(range(given[0].array.ndim))[::-1])
-            return given[0].transposed(order)
-        inputs = {name: each.array for name, each in zip(filter(None, node.input), given, strict=True)}
-        result = self._evaluated(node, inputs)
-        if given and node.op_type in _SEEN_THROUGH and result.dtype == given[0].array.dtype:
-            return given[0].reshaped(tuple(result.shape))
-        return Constant(result)
+        if node.op_type in ("ConstantOfShape", "Expand"):
+            return prod(int(extent) for extent in self.constants[node.input[-1]].array.ravel()) <= MAX_FOLDED
+        return True
 
     def _evaluated(self, node: onnx.NodeProto, inputs: Mapping[str, Array]) -> Array:
         values = [helper.make_empty_tensor_value_info(name) for name in inputs]
@@ -149,40 +145,31 @@ class _Folding:
         imports = [helper.make_opsetid("", self.opsets[""])]
         evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports))
         with np.errstate(all="ignore"):
-            found = evaluator.run(None, dict(inputs))
-        assert isinstance(found, list)
-        return np.asarray(found[0])
+            results = evaluator.run(None, dict(inputs))
+        assert isinstance(results, list)
+        return np.asarray(results[0])
 
     # --- steps ---
 
     def _step(self, node: onnx.NodeProto, label: str, flaw: str = "") -> None:
         try:
             inferred = self._inferred(node)
-        except (onnx.checker.ValidationError, UnicodeDecodeError) as error:
+        except _CHECKER_ERRORS as error:
             inferred, flaw = {}, str(error).splitlines()[0]
-        shapes: list[Shape | None] = []
-        for name in node.output:
-            found = inferred.get(name)
-            shapes.append(_static_shape(found))
-            if found is not None and name:
-                self.types[name] = found
-                self.shapes[name] = shapes[-1]
+        self.types |= {name: inferred[name] for name in node.output if name in inferred and name}
         self.steps.append(
             Step(
                 label=label,
                 op=node.op_type,
                 domain="" if node.domain == "ai.onnx" else node.domain,
                 opset=self.opsets.get(node.domain, 0),
-                inputs=tuple(self._operand(name) for name in node.input),
+                inputs=tuple(self.constants.get(name, name) for name in node.input),
                 attributes=attributes_of(node),
                 outputs=tuple(node.output),
-                shapes=tuple(shapes) or (None,),
+                shapes=tuple(_static_shape(inferred.get(name)) for name in node.output),
                 flaw=flaw,
             )
         )
-
-    def _operand(self, name: str) -> Operand:
-        return self.constants.get(name, name)
 
     def _inferred(self, node: onnx.NodeProto) -> Mapping[str, TypeProto]:
         """The types of the outputs by onnx's own inference; none where it does not know."""
@@ -192,7 +179,7 @@ class _Folding:
             if name in self.constants:
                 array = self.constants[name].array
                 types[name] = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-                if array.size <= _TOLD:
+                if array.size <= _MAX_SHOWN:
                     data[name] = numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
             elif name in self.types:
                 types[name] = self.types[name]
@@ -202,19 +189,19 @@ class _Folding:
             return {node.output[0]: types[node.input[0]]}
         try:
             schema = onnx.defs.get_schema(node.op_type, self.opsets.get(node.domain, 0), node.domain)
-            found: Mapping[str, TypeProto] = onnx.shape_inference.infer_node_outputs(
-                schema, node, types, data,
-                opset_imports=[helper.make_opsetid(domain, version) for domain, version in self.opsets.items()],
-            )  # fmt: skip
+            imports = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
+            inferred: Mapping[str, TypeProto] = onnx.shape_inference.infer_node_outputs(
+                schema, node, types, data, opset_imports=imports
+            )
         except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError):
             return {}
-        return found
+        return inferred
 
 
-def _static_shape(found: TypeProto | None) -> Shape | None:
-    if found is None or not found.tensor_type.HasField("shape"):
+def _static_shape(type: TypeProto | None) -> Shape | None:
+    if type is None or not type.tensor_type.HasField("shape"):
         return None
-    dims = found.tensor_type.shape.dim
+    dims = type.tensor_type.shape.dim
     if not all(dim.HasField("dim_value") and dim.dim_value > 0 for dim in dims):
         return None
     return tuple(dim.dim_value for dim in dims)

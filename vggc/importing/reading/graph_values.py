@@ -16,15 +16,15 @@ OPEN_BATCH: Final = 7919
 
 
 class UnreadableError(ValueError):
-    """A node that stands for nothing in the language; the message says why."""
+    """A node that no spec can express; the message says why."""
 
 
 class UnknownShapeError(UnreadableError):
-    """A node of which nothing can be said, because something before it is unreadable."""
+    """A node that cannot be read because a node before it is unreadable."""
 
 
 class Origin(NamedTuple):
-    """The tensor that a constant is, seen through transposes and reshapes; `back` undoes them."""
+    """The tensor that a constant is after transposes and reshapes; `back` undoes them."""
 
     name: str
     back: Callable[[Array], Array]
@@ -56,29 +56,23 @@ class Constant:
         """Whether all its numbers are that value."""
         return bool((self.array == value).all())
 
-    def seen(self, forward: Callable[[Array], Array], back: Callable[[Array], Array]) -> "Constant":
-        """The same numbers in another arrangement, which `back` undoes."""
-        before = self.origin
-        origin = None if before is None else Origin(before.name, lambda array: before.back(back(array)))
-        return Constant(forward(self.array), origin)
-
     def reshaped(self, shape: Shape) -> "Constant":
         """The same numbers under another shape."""
         old = self.shape
-        return self.seen(lambda array: array.reshape(shape), lambda array: array.reshape(old))
+        return self._rearranged(self.array.reshape(shape), lambda array: array.reshape(old))
 
     def transposed(self, order: tuple[int, ...]) -> "Constant":
         """The same numbers with the axes in another order."""
         inverse = tuple(int(axis) for axis in np.argsort(order))
-        return self.seen(lambda array: array.transpose(order), lambda array: array.transpose(inverse))
+        return self._rearranged(self.array.transpose(order), lambda array: array.transpose(inverse))
 
-    def changed(self, change: Callable[[Array], Array]) -> "Constant":
-        """Other numbers: no tensor of the file is this one any more."""
-        return Constant(change(self.array))
+    def _rearranged(self, array: Array, back: Callable[[Array], Array]) -> "Constant":
+        before = self.origin
+        return Constant(array, before and Origin(before.name, lambda values: before.back(back(values))))
 
 
 def original(name: str, array: Array) -> Constant:
-    """A tensor as it is."""
+    """A tensor of the file."""
     return Constant(array, Origin(name, lambda array: array))
 
 
@@ -87,9 +81,9 @@ Operand = str | Constant  # a value by its name, or a constant; an input that is
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """A node of the file at work: what it is given, and the shapes of what it gives (with the batch axis).
+    """A node of the file with its operands, and the shapes of its outputs (with the batch axis).
 
-    `shapes` is None where nobody knows the shape. `opset` is that of the node's own domain. `flaw` is what is wrong
+    A shape is None where it is not known. `opset` is that of the node's own domain. `flaw` is what is wrong
     with the node, where onnx itself does not take it.
     """
 
@@ -104,11 +98,16 @@ class Step:
     flaw: str = ""
 
     @property
+    def node(self) -> tuple[str, str]:
+        """The label and operator of the node."""
+        return self.label, self.op
+
+    @property
     def shape(self) -> Shape:
         """The shape of the first output.
 
         Raises:
-            UnknownShapeError: nobody knows it.
+            UnknownShapeError: it is not known.
         """
         if self.shapes[0] is None:
             raise UnknownShapeError("the shape of its output is not known")
@@ -121,9 +120,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """A node in the one spelling that all exporters' spellings are brought to.
+    """An operation in normal form: the one form to which those of all opsets and exporters are brought.
 
-    `shape` is that of its output, with the batch axis. `made_of` are the labels and operators of the file's nodes.
+    `shape` is that of its output, with the batch axis. `nodes` are the labels and operators of the file's nodes.
     """
 
     op: str
@@ -131,12 +130,12 @@ class Operation:
     output: str
     shape: Shape
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    made_of: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[tuple[str, str], ...] = ()
 
     @property
     def data(self) -> list[str]:
         """The names of the values that it works on."""
-        return [each for each in self.inputs if isinstance(each, str) and each]
+        return [operand for operand in self.inputs if isinstance(operand, str) and operand]
 
     @property
     def constants(self) -> list[Constant]:

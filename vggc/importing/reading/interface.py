@@ -7,12 +7,15 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from vggc.base.errors import ProductError
-from vggc.importing.reading.arrangements import CHANNELS_FIRST
 from vggc.importing.reading.graph_values import OPEN_BATCH
 from vggc.layers.layer import MAX_DIMENSION, Shape
 
-OLDEST_OPSET = 7
+OLDEST_OPSET: Final = 7
+CHANNELS_LAST: Final = (0, 2, 3, 1)  # the axes of a batch of maps, in the order that has the channels last
+CHANNELS_FIRST: Final = (0, 3, 1, 2)  # and the order that brings them to the front again
 _BEFORE: Final = ("Add", "Cast", "Div", "Identity", "Mul", "Sub")  # what may be done to images until then
+
+Dimensions = list[onnx.TensorShapeProto.Dimension]
 
 
 @dataclass(frozen=True)
@@ -36,43 +39,44 @@ class Interface:
         return (self.batch or OPEN_BATCH, *image)
 
 
-def interface(model: onnx.ModelProto, name: str, wanted: Shape | None) -> Interface:
+def interface(model: onnx.ModelProto, name: str, size: Shape | None) -> Interface:
     """The interface of a file.
 
     Args:
         model: the file's model.
         name: of the file, for messages.
-        wanted: (C, H, W), where the caller says it.
+        size: (C, H, W), where the caller says it.
 
     Raises:
         ProductError: the file has another interface than one batch of images and one output.
     """
     graph = model.graph
-    constants = {each.name for each in graph.initializer}
-    inputs = [each for each in graph.input if each.name not in constants]
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
     for what, values in (("input", inputs), ("output", list(graph.output))):
         if len(values) != 1:
-            names = ", ".join(each.name for each in values) or "none"
+            names = ", ".join(value.name for value in values) or "none"
             raise ProductError(f"{name} has {len(values)} {what}s ({names}); a spec has one")
-    kind = inputs[0].type.tensor_type.elem_type
-    if kind != TensorProto.FLOAT:
-        said = TensorProto.DataType.Name(kind).lower()
-        raise ProductError(f"{name}: the input {inputs[0].name} is {said}, and a spec takes images of floats")
-    dims = list(inputs[0].type.tensor_type.shape.dim)
-    described = f"{inputs[0].name}{_described(dims)}"
-    channels_last = len(dims) == 4 and _takes_channels_last(graph, inputs[0].name, dims)
+    input, type = inputs[0].name, inputs[0].type.tensor_type
+    if type.elem_type != TensorProto.FLOAT:
+        word = TensorProto.DataType.Name(type.elem_type).lower()
+        raise ProductError(f"{name}: the input {input} is {word}, and a spec takes images of floats")
+    dims = list(type.shape.dim)
+    words = (dim.dim_param or (str(dim.dim_value) if dim.HasField("dim_value") else "?") for dim in dims)
+    subject = f"{name}: the input is {input}[{', '.join(words)}]"
+    channels_last = len(dims) == 4 and _takes_channels_last(graph, input, dims)
     if channels_last:
-        described += " with the channels last, which --input has first"
+        subject += " with the channels last, which --input has first"
         dims = [dims[axis] for axis in CHANNELS_FIRST]
-    shape, batch = _shape(dims, wanted, described, name)
-    return Interface(inputs[0].name, graph.output[0].name, shape, batch, channels_last)
+    batch, shape = _batch_and_shape(dims, size, subject)
+    return Interface(input, graph.output[0].name, shape, batch, channels_last)
 
 
-def _takes_channels_last(graph: onnx.GraphProto, input: str, dims: list[onnx.TensorShapeProto.Dimension]) -> bool:
-    """Whether all that is made of the input has its channels brought to the front first."""
+def _takes_channels_last(graph: onnx.GraphProto, input: str, dims: Dimensions) -> bool:
+    """Whether all that is computed from the input has its channels brought to the front first."""
     names, brought = [input], False
     for name in names:
-        for node in (each for each in graph.node if name in each.input):
+        for node in (node for node in graph.node if name in node.input):
             if _brings_channels_first(graph, node, dims):
                 brought = True
             elif node.op_type in _BEFORE:
@@ -82,40 +86,27 @@ def _takes_channels_last(graph: onnx.GraphProto, input: str, dims: list[onnx.Ten
     return brought
 
 
-def _brings_channels_first(
-    graph: onnx.GraphProto, node: onnx.NodeProto, dims: list[onnx.TensorShapeProto.Dimension]
-) -> bool:
+def _brings_channels_first(graph: onnx.GraphProto, node: onnx.NodeProto, dims: Dimensions) -> bool:
     """A Transpose, or the Reshape that is the same where there is one channel."""
     if node.op_type == "Transpose":
-        return any(tuple(each.ints) == CHANNELS_FIRST for each in node.attribute if each.name == "perm")
+        orders = (tuple(attribute.ints) for attribute in node.attribute if attribute.name == "perm")
+        return CHANNELS_FIRST in orders
     if node.op_type != "Reshape" or dims[3].dim_value != 1 or len(node.input) != 2:
         return False
-    wanted = [1, dims[1].dim_value, dims[2].dim_value]
-    return any(
-        numpy_helper.to_array(each).tolist()[1:] == wanted for each in graph.initializer if each.name == node.input[1]
-    )
+    shapes = (numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer if tensor.name == node.input[1])
+    return any(shape[1:] == [1, dims[1].dim_value, dims[2].dim_value] for shape in shapes)
 
 
-def _described(dims: list[onnx.TensorShapeProto.Dimension]) -> str:
-    words = (dim.dim_param or (str(dim.dim_value) if dim.HasField("dim_value") else "?") for dim in dims)
-    return f"[{', '.join(words)}]"
-
-
-def _shape(
-    dims: list[onnx.TensorShapeProto.Dimension], wanted: Shape | None, described: str, name: str
-) -> tuple[Shape, int | None]:
+def _batch_and_shape(dims: Dimensions, size: Shape | None, subject: str) -> tuple[int | None, Shape]:
+    """The batch where it is fixed, and (C, H, W); `subject` begins the messages."""
     if dims and len(dims) != 4:
-        raise ProductError(
-            f"{name}: the input is {described}, and a spec takes images: (batch, channels, height, width)"
-        )
-    sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in dims] or [None] * 4
-    if wanted is None and None in sizes[1:]:
-        raise ProductError(
-            f"{name}: the input is {described}, so its size is open; say one, for example --input 3,224,224"
-        )
-    if wanted is not None and any(size not in (None, said) for size, said in zip(sizes[1:], wanted, strict=True)):
-        raise ProductError(f"{name}: the input is {described}, and {','.join(map(str, wanted))} does not fit")
-    shape = tuple(int(size or 0) for size in (wanted or sizes[1:]))
+        raise ProductError(f"{subject}, and a spec takes images: (batch, channels, height, width)")
+    batch, *fixed = [dim.dim_value if dim.dim_value > 0 else None for dim in dims] or [None] * 4
+    if size is None and None in fixed:
+        raise ProductError(f"{subject}, so its size is open; say one, for example --input 3,224,224")
+    if size is not None and any(extent not in (None, asked) for extent, asked in zip(fixed, size, strict=True)):
+        raise ProductError(f"{subject}, and {','.join(map(str, size))} does not fit")
+    shape = tuple(int(extent or 0) for extent in (size or fixed))
     if max(shape) > MAX_DIMENSION:
-        raise ProductError(f"{name}: the input is {described}, and no dimension may exceed {MAX_DIMENSION:,}")
-    return shape, sizes[0]
+        raise ProductError(f"{subject}, and no dimension may exceed {MAX_DIMENSION:,}")
+    return batch, shape

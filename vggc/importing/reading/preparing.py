@@ -21,53 +21,50 @@ _TYPED: Final = ("to", "dtype")  # the attributes that name a type
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model that computes in float32 what the file computes at inference.
-
-    `notes` say what was changed; `as_written` is whether nothing was, so that the file itself can be run.
-    """
+    """A model that computes in float32 what the file computes at inference; `notes` say what was changed for that."""
 
     model: onnx.ModelProto
     notes: tuple[str, ...]
 
     @property
     def as_written(self) -> bool:
-        """Whether the model is the file's own."""
+        """Whether the model is the file's own, so that the file itself can be run."""
         return not self.notes
 
 
 def prepare(model: onnx.ModelProto, name: str) -> Prepared:
-    """Switch training off and bring all numbers to float32; the model given is left as it is.
+    """Switch training off and bring all numbers to float32; the model passed in is left as it is.
 
     Raises:
-        ProductError: a tensor of the file is not what it says; `name` is that of the file.
+        ProductError: a tensor or a name in the file is damaged; `name` is that of the file.
     """
     _check_sound(model.graph, name)
-    trained = sum(_trains(model, node) for node in model.graph.node)
-    types = sorted({OTHER_FLOATS[each] for each in _float_types(model.graph)})
-    if not trained and not types:
+    training = sum(_is_training(model, node) for node in model.graph.node)
+    types = sorted({OTHER_FLOATS[type] for type in _types(model.graph) if type in OTHER_FLOATS})
+    if not training and not types:
         return Prepared(model, ())
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     notes = []
-    if trained:
+    if training:
         _at_inference(copy)
-        notes.append(f"exported in training mode: {trained} nodes are read and run as at inference")
+        notes.append(f"exported in training mode: {training} nodes are read and run as at inference")
     if types:
-        _retype(copy.graph)
+        _to_float32(copy.graph)
         how = "rounded to float32" if "float64" in types else "widened to float32, which changes no value"
         notes.append(f"{' and '.join(types)} in the file: weights are {how}, and the file is run in float32")
     return Prepared(copy, tuple(notes))
 
 
 def _check_sound(graph: onnx.GraphProto, name: str) -> None:
-    """What a parser takes and no exporter writes: tensors that are not what they say, and names that are no text."""
+    """What a parser takes and no exporter writes: tensors that contradict themselves, and names that are no text."""
     for tensor in _tensors(graph):
         try:
             numpy_helper.to_array(tensor)
         except (KeyError, TypeError, ValueError) as error:
             raise ProductError(f"{name}: the tensor {tensor.name or 'of a node'} is damaged: {error}") from error
-    words = [word for each in graph.node for word in (each.op_type, each.domain, each.name, *each.input, *each.output)]
-    words += [each.name for values in (graph.input, graph.output, graph.initializer) for each in values]
+    words = [word for node in graph.node for word in (node.op_type, node.domain, node.name, *node.input, *node.output)]
+    words += [value.name for values in (graph.input, graph.output, graph.initializer) for value in values]
     if not all(isinstance(word, str) for word in words):
         raise ProductError(f"{name} is no ONNX file: a name in it is no text")
 
@@ -75,52 +72,48 @@ def _check_sound(graph: onnx.GraphProto, name: str) -> None:
 # --- training ---
 
 
-def _trains(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
+def _is_training(model: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     if node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]:
-        return _truth(model, node.input[2])
-    if node.op_type == "BatchNormalization":
-        return any(each.name == "training_mode" and each.i for each in node.attribute)
-    return False
+        return _is_true(model, node.input[2])
+    return node.op_type == "BatchNormalization" and any(
+        attribute.name == "training_mode" and attribute.i for attribute in node.attribute
+    )
 
 
-def _truth(model: onnx.ModelProto, name: str) -> bool:
+def _is_true(model: onnx.ModelProto, name: str) -> bool:
     """Whether a constant is true; what is no constant is not."""
-    for tensor in model.graph.initializer:
-        if tensor.name == name:
-            return bool(numpy_helper.to_array(tensor).any())
-    for node in model.graph.node:
-        if name in node.output and node.op_type == "Constant":
-            return any(bool(numpy_helper.to_array(each.t).any()) for each in node.attribute if each.name == "value")
-    return False
+    constants = (node for node in model.graph.node if node.op_type == "Constant" and name in node.output)
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name == name]
+    tensors += [attribute.t for node in constants for attribute in node.attribute if attribute.name == "value"]
+    return any(bool(numpy_helper.to_array(tensor).any()) for tensor in tensors)
 
 
 def _at_inference(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
-        if not _trains(model, node):
+        if not _is_training(model, node):
             continue
         if node.op_type == "Dropout":
             del node.input[2:]
         else:
             del node.output[1:]
-            for each in node.attribute:
-                if each.name == "training_mode":
-                    each.i = 0
+            kept = [attribute for attribute in node.attribute if attribute.name != "training_mode"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
 
 
 # --- types ---
 
 
-def _float_types(graph: onnx.GraphProto) -> Iterator[int]:
-    """The other types of floating point that a graph speaks of."""
-    yield from (tensor.data_type for tensor in _tensors(graph) if tensor.data_type in OTHER_FLOATS)
-    yield from (each.i for each in _attributes(graph) if each.name in _TYPED and each.i in OTHER_FLOATS)
-    values = [*graph.input, *graph.output]
-    yield from (each.type.tensor_type.elem_type for each in values if each.type.tensor_type.elem_type in OTHER_FLOATS)
+def _types(graph: onnx.GraphProto) -> Iterator[int]:
+    """The types of the tensors, inputs and outputs of a graph, and those that its attributes name."""
+    yield from (tensor.data_type for tensor in _tensors(graph))
+    yield from (attribute.i for attribute in _attributes(graph) if attribute.name in _TYPED)
+    yield from (value.type.tensor_type.elem_type for value in (*graph.input, *graph.output))
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
     yield from graph.initializer
-    yield from (each.t for each in _attributes(graph) if each.type == AttributeProto.TENSOR)
+    yield from (attribute.t for attribute in _attributes(graph) if attribute.type == AttributeProto.TENSOR)
 
 
 def _attributes(graph: onnx.GraphProto) -> Iterator[AttributeProto]:
@@ -132,30 +125,25 @@ def _attributes(graph: onnx.GraphProto) -> Iterator[AttributeProto]:
                 yield attribute
 
 
-def _retype(graph: onnx.GraphProto) -> None:
-    for tensor in graph.initializer:
-        _retype_tensor(tensor)
+def _to_float32(graph: onnx.GraphProto) -> None:
+    for tensor in _tensors(graph):
+        if tensor.data_type in OTHER_FLOATS:
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     for value in (*graph.input, *graph.output, *graph.value_info):
         if value.type.tensor_type.elem_type in OTHER_FLOATS:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
     for attribute in _attributes(graph):
-        if attribute.type == AttributeProto.TENSOR:
-            _retype_tensor(attribute.t)
-        elif attribute.name in _TYPED and attribute.i in OTHER_FLOATS:
+        if attribute.name in _TYPED and attribute.i in OTHER_FLOATS:
             attribute.i = TensorProto.FLOAT
-
-
-def _retype_tensor(tensor: TensorProto) -> None:
-    if tensor.data_type in OTHER_FLOATS:
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     """The attributes of a node as Python values; words are strings, lists are tuples."""
-    found: dict[str, Any] = {}
-    for each in node.attribute:
-        value = helper.get_attribute_value(each)
+    attributes: dict[str, Any] = {}
+    for attribute in node.attribute:
+        value = helper.get_attribute_value(attribute)
         if isinstance(value, bytes):
             value = value.decode("utf-8", errors="replace")
-        found[each.name] = tuple(value) if isinstance(value, list) else value
-    return found
+        attributes[attribute.name] = tuple(value) if isinstance(value, list) else value
+    return attributes

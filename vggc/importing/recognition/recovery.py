@@ -4,13 +4,12 @@ At every cut of the chain the kinds yield candidates; a candidate that lowers to
 longest match is taken.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 from vggc.importing.normal_form.chain import Chain, affine_as_batch_norm
-from vggc.importing.reading.graph_values import OPEN_BATCH, Constant, Operation, UnknownShapeError
-from vggc.importing.recognition.matching import Match, match
+from vggc.importing.reading.graph_values import OPEN_BATCH, Operation, UnknownShapeError
+from vggc.importing.recognition.matching import Match, RecoveredLayer, match
 from vggc.layers import all_kinds
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead
@@ -18,30 +17,13 @@ from vggc.layers.operation import Lookahead
 _AHEAD: Final = 16  # operations that a candidate may look at; the longest lowering has fewer
 
 
-@dataclass(frozen=True, eq=False)
-class RecoveredLayer:
-    """A layer, and its tensors by torch's names."""
+def recover(chain: Chain) -> tuple[list[RecoveredLayer], list[str]]:
+    """The layers of a chain in order, and the nodes that are none with the reason, one a line.
 
-    layer: Layer
-    tensors: Mapping[str, Constant]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A node that no spec can express, and why."""
-
-    node: str
-    op: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.node} ({self.op}): {self.why}"
-
-
-def recover(chain: Chain) -> tuple[list[RecoveredLayer], list[Refusal]]:
-    """The layers of a chain in order, and the nodes that are none; after such a node the rest is read all the same."""
+    After such a node the rest is read all the same.
+    """
     layers: list[RecoveredLayer] = []
-    refused: list[Refusal] = []
+    refused: list[tuple[Operation, str]] = []
     position = 0
     while position < len(chain.operations):
         best = _longest_match(chain, position)
@@ -53,16 +35,16 @@ def recover(chain: Chain) -> tuple[list[RecoveredLayer], list[Refusal]]:
             refused += _refusals(chain.operations[position:end])
             position = end
         else:
-            layers += map(RecoveredLayer, best.layers, best.tensors)
+            layers += best.layers
             position += best.length
-    known = [refusal for refusal in refused if refusal.why]
-    return layers, known or [Refusal(refusal.node, refusal.op, "its shape is not known") for refusal in refused]
+    known = [(operation, reason) for operation, reason in refused if reason]
+    return layers, [_refusal(operation, reason or "its shape is not known") for operation, reason in known or refused]
 
 
 def _longest_match(chain: Chain, position: int) -> Match | None:
     """The candidate that explains the most operations from a cut on; the first one of several."""
     matches = (match(layers, chain, position) for layers in _candidates(chain, position))
-    return max(filter(None, matches), key=lambda found: found.length, default=None)
+    return max(filter(None, matches), key=lambda match: match.length, default=None)
 
 
 def _candidates(chain: Chain, position: int) -> Iterator[tuple[Layer, ...]]:
@@ -85,23 +67,24 @@ def _candidates(chain: Chain, position: int) -> Iterator[tuple[Layer, ...]]:
 # --- refusals ---
 
 
-def _refusals(operations: tuple[Operation, ...]) -> Iterator[Refusal]:
-    """One operation that is no layer, or a knot: what joins its branches, and what would be no layer anyway."""
+def _refusals(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, str]]:
+    """One operation that is no layer, or a knot: what joins its branches, and what would be no layer anyway.
+
+    There is no reason where the shapes are not known, because of a node before.
+    """
     for operation in operations:
         error = operation.attributes.get("why")
-        if isinstance(error, UnknownShapeError):
-            yield _refusal(operation, "")
-        elif error is not None:
-            yield _refusal(operation, str(error))
+        if error is not None:
+            yield operation, "" if isinstance(error, UnknownShapeError) else str(error)
         elif len(set(operation.data)) > 1:
-            yield _refusal(operation, "joins branches, and a spec is one sequence of layers")
+            yield operation, "joins branches, and a spec is one sequence of layers"
         elif len(operations) == 1:
-            yield _refusal(operation, _no_layer(operation))
+            yield operation, _no_layer(operation)
 
 
-def _refusal(operation: Operation, why: str) -> Refusal:
-    label, op = operation.made_of[-1]
-    return Refusal(label, op, why)
+def _refusal(operation: Operation, reason: str) -> str:
+    label, op = operation.nodes[-1]
+    return f"{label} ({op}): {reason}"
 
 
 def _no_layer(operation: Operation) -> str:

@@ -1,9 +1,10 @@
-"""Layers in a row -> the graph of a spec, split into features, pool and classifier as a person would write it."""
+"""Layers in a row -> the graph of a spec, split into features, pool and classifier as a user would write it."""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from vggc.importing.recognition.matching import in_a_row, input_shapes
 from vggc.ir.graph import Graph, Origin, Section
 from vggc.ir.header import Classes, Header
 from vggc.ir.naming import Placed, named
@@ -17,8 +18,8 @@ _MAX_NAME: Final = 100
 def graph_of(name: str, input: Shape, layers: Sequence[Layer]) -> Graph:
     """The graph of a spec with these layers.
 
-    What stands before the first flatten are the features, at least one layer, and an adaptive pool right before it is
-    the pool; what comes behind is the classifier. Without a flatten all are features.
+    The layers before the first flatten are the features, at least one layer, but an adaptive pool right before it is
+    the pool; those after it are the classifier. Without a flatten all are features.
     """
     at = next((i for i, layer in enumerate(layers) if layer.flattens), None)
     if at is None:
@@ -39,16 +40,16 @@ def _graph(header: Header, layers: Iterable[tuple[Section, Layer]]) -> Graph:
 
 
 def _classes(layers: Sequence[Layer]) -> Classes | None:
-    """As many as the last linear layer has features, where nothing behind it changes their number."""
+    """As many as the last linear layer has features, where nothing after it changes their number."""
     last = next((layer for layer in reversed(layers) if layer.weight_form == "matrix"), None)
     return Classes(getattr(last, str(last.main))) if last is not None else None
 
 
-def legal_name(*wanted: str) -> str:
+def legal_name(*candidates: str) -> str:
     """The first name that says something, with only such characters as the name of a spec may have."""
-    for each in wanted:
-        if each not in _NAMELESS:
-            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", each).strip("_.-")[:_MAX_NAME]
+    for candidate in candidates:
+        if candidate not in _NAMELESS:
+            name = re.sub(r"[^A-Za-z0-9_.-]+", "_", candidate).strip("_.-")[:_MAX_NAME]
             if name:
                 return name if name[0].isalpha() else f"net_{name}"[:_MAX_NAME]
     return "imported"
@@ -57,10 +58,7 @@ def legal_name(*wanted: str) -> str:
 def idiomatic(input: Shape, layers: Sequence[Layer]) -> list[Layer]:
     """The same network with each layer as a user would write it, for an input of shape (C, H, W)."""
     written: list[Layer] = []
-    shape = input
-    for position, layer in enumerate(layers):
-        following = layers[position + 1 :]
-        others = (kind.in_place_of(layer, shape, following) for kind in all_kinds().values())
+    for position, (layer, x) in enumerate(zip(layers, input_shapes(in_a_row(layers), input), strict=True)):
+        others = (kind.in_place_of(layer, x, layers[position + 1 :]) for kind in all_kinds().values())
         written.append(next(filter(None, others), layer))
-        shape = layer.shape(shape)
     return written

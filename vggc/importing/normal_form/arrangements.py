@@ -1,15 +1,11 @@
 """How a value is another one rearranged: its axes in another order, and then under another shape."""
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
 from vggc.importing.reading.graph_values import Constant
 from vggc.layers.layer import Shape
-
-CHANNELS_LAST: Final = (0, 2, 3, 1)  # the axes of a batch of maps, in the order that has the channels last
-CHANNELS_FIRST: Final = (0, 3, 1, 2)  # and the order that brings them to the front again
 
 
 @dataclass(frozen=True)
@@ -48,10 +44,10 @@ class Arrangement:
 
     @property
     def spreads(self) -> bool:
-        """Whether a flat vector is seen as a map of one pixel."""
+        """Whether a flat vector becomes a map of one pixel."""
         return len(self.x) == 2 and self.shape == (*self.x, 1, 1)
 
-    # --- one behind the other ---
+    # --- one after the other ---
 
     def moved(self, order: Shape) -> "Arrangement | None":
         """The axes moved once more; None where that is more than an arrangement."""
@@ -60,14 +56,14 @@ class Arrangement:
         return in_order(self.x, tuple(self.order[axis] for axis in order))
 
     def viewed(self, shape: Shape) -> "Arrangement | None":
-        """Another shape behind: axes of one element more or less, or all behind the batch as one."""
+        """Another shape after it: axes of one element more or less, or all after the batch as one."""
         flat = len(self.x) == 4 and self.order[0] == 0 and len(shape) == 2 and shape[0] == self.x[0]
         return replace(self, shape=shape) if flat or same_but_for_ones(self.shape, shape) else None
 
-    # --- what works on a value so arranged, on the value itself ---
+    # --- operands of an operation that is done before the arrangement ---
 
     def constant(self, values: Constant) -> Constant:
-        """What is combined with the arranged value, with as many axes, as it is combined with the value itself."""
+        """A constant that is combined with the arranged value, and has as many axes, for the value itself."""
         if values.array.size == 1:
             return values.reshaped((1,) * len(self.x))
         if self.spreads:
@@ -77,7 +73,7 @@ class Arrangement:
         return values.transposed(_inverse(self.order))
 
     def weight(self, values: Constant) -> Constant:
-        """The weight, (out, in), of a linear layer behind maps flattened in this order, as it is behind a flatten."""
+        """The weight, (out, in), of a linear layer after maps flattened in this order, for one after a flatten."""
         rows = values.reshaped((values.shape[0], *self.ordered[1:]))
         return rows.transposed(_inverse(self.order)).reshaped(values.shape)
 
@@ -87,7 +83,7 @@ def in_order(x: Shape, order: Shape) -> Arrangement:
     return Arrangement(x, order, tuple(x[axis] for axis in order))
 
 
-def seen_as(x: Shape, shape: Shape) -> Arrangement:
+def reshaped(x: Shape, shape: Shape) -> Arrangement:
     """A value under another shape."""
     return Arrangement(x, tuple(range(len(x))), shape)
 
