@@ -11,7 +11,7 @@ from vggc.frontend.spec.records_from_values import named_record, record
 from vggc.frontend.spec.rewrites import Rewrite, read_rewrites
 from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, plain
 from vggc.ir.header import Classes, Expectation, Header
-from vggc.layers import KINDS, find
+from vggc.layers import KINDS
 from vggc.recipe.initializers import INITIALIZERS, Initializer
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class _SpecBuilder:
 
     def _initializer(self, key: str, entry: Entry) -> Initializer:
         initializer = named_record(INITIALIZERS, entry.value)
-        forms, kind = initializer.weight_forms, find(key)
+        forms, kind = initializer.weight_forms, KINDS.get(key)
         if forms is not None and (kind is None or kind.weight_form not in forms):
             kinds = [name for name, cls in KINDS.items() if cls.weight_form in forms]
             message = f"{initializer.kind} initialises the weights of {joined(kinds, 'and')}, and this is `{key}`"
