@@ -71,7 +71,7 @@ class Conv2d(Layer):
         return None
 
     def borders(self) -> Borders:
-        """The padding as (top, bottom, left, right); `same` puts the larger half at the bottom and right, as torch does."""
+        """The padding as (top, bottom, left, right); that of `same` as torch splits it, the larger half at the end."""
         if self.padding == "valid":
             return 0, 0, 0, 0
         if self.padding == "same":

@@ -87,7 +87,7 @@ class MaxPool2d(Layer):
         return TorchCall("MaxPool2d", (), self.changed())
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        # Ceil mode becomes padding at the end, whose implicit value is minus infinity: runtimes disagree about the flag.
+        # Ceil mode becomes padding at the end, implicitly of minus infinity: runtimes disagree about the flag.
         vertical, horizontal = pair(self.padding)
         down, right = _overhang(x, self.shape(x), self.kernel_size, self.stride, self.padding, self.dilation)
         pads = (vertical, horizontal, vertical + down, horizontal + right)
