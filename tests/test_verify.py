@@ -407,6 +407,15 @@ def test_a_large_tensor_with_too_few_bytes_is_found(file: Path) -> None:
         vggc.verify_onnx(altered(file, change))
 
 
+def test_weights_that_float16_cannot_hold_are_not_those_of_a_float16_file(tmp_path: Path) -> None:
+    vggc.export_onnx(network(SMALL), tmp_path / "x.onnx", precision="float16")
+    state = network(SMALL).module().state_dict()
+    state["features.0.weight"][0] = 1e30
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.raises(vggc.ProductError, match=r"not supported: .* of features\.0\.weight are beyond 65504"):
+        vggc.verify_onnx(tmp_path / "x.onnx", weights=tmp_path / "w.pt")
+
+
 def test_a_truncated_file(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(vggc.ProductError, match="is not an ONNX file"):

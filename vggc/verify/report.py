@@ -207,7 +207,7 @@ class Report(Measurement):
 
 
 def _finite(value: object) -> object:
-    """Records without what JSON has no word for: an infinite error is null."""
+    """The records with null for what JSON cannot express, such as an infinite error."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

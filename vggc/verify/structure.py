@@ -202,7 +202,7 @@ def signature(model: onnx.ModelProto) -> str:
 
 
 def _nameless_signature(model: onnx.ModelProto) -> str:
-    """The same with one word for everything that is a name."""
+    """The same with `input`, `output` and `any` in place of names."""
     sides = (("input", inputs(model)), ("output", model.graph.output))
     return " -> ".join(", ".join(_described(name, value, "any") for value in side) for name, side in sides)
 

@@ -12,8 +12,9 @@ import onnx
 from torch import nn
 
 from vggc.backends.onnx import onnx_model
-from vggc.base.errors import VerificationError
+from vggc.base.errors import ProductError, VerificationError
 from vggc.base.progress import Progress, silent
+from vggc.layers.layer import LoweringError
 from vggc.verify.bisection import culprit, first_difference, first_structural_difference, layer_of
 from vggc.verify.claim import Claim, Strictness
 from vggc.verify.int8_tensors import quantized_span
@@ -54,7 +55,7 @@ def verify_or_raise(
         what was measured, where all of it agrees.
 
     Raises:
-        ProductError: the file cannot be read, or onnxruntime does not run it.
+        ProductError: the file cannot be read, onnxruntime does not run it, or it cannot hold the module's weights.
         VerificationError: it is something else, or that cannot be decided.
     """
     with ThreadPoolExecutor() as executor, runnable(path.name):
@@ -62,7 +63,10 @@ def verify_or_raise(
         model = model if model is not None else read_model(path, mapped=True)
         program = claim.lowered.program
         reference = Reference(program, module.eval(), claim.inputs, quantized_span(model, program.input.name))
-        report = _Verification(claim, path, model, reference, executor, progress).run()
+        try:
+            report = _Verification(claim, path, model, reference, executor, progress).run()
+        except LoweringError as error:  # float16 cannot hold one of the reference's weights
+            raise ProductError(f"not supported: {error}") from error
         report = replace(report, sha256=digest.result())
     if report.verdict != "verified":
         raise VerificationError(report)

@@ -74,7 +74,7 @@ def _cast(name: str, values: Array, dtype: str) -> Array:
 def lower(what: Program | Network, opset: int = DEFAULT_OPSET, precision: Float = "float32") -> Lowered:
     """The nodes, inputs, outputs and metadata of a program, or of a network as it is.
 
-    In float16 the weights and everything between them are float16, behind a cast of the input and before one of the
+    In float16 the weights and everything between them are float16, after a cast of the input and before one of the
     output, which stay float32.
 
     Raises:

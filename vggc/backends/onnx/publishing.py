@@ -40,7 +40,7 @@ def check_target(target: Path, *, external_data: bool) -> None:
 
 
 def publish(staged: Path, target: Path, data: Path | None = None) -> None:
-    """Make a finished model the target, with its report, which lies beside it, and its data.
+    """Make a finished model the target, with its report, which is beside it, and its data.
 
     Where the target is a link, all of that is done to the file that it leads to; the link stays.
 
