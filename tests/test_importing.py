@@ -58,9 +58,9 @@ def chain_of(layer: Layer, x: Shape, opset: int, state: dict[str, torch.Tensor])
 
 def run(layers: list[RecoveredLayer], x: torch.Tensor) -> torch.Tensor:
     """The recovered layers in torch, with the recovered tensors."""
-    for found in layers:
-        module = torch_module.construct(found.layer.torch(tuple(x.shape[1:]))).eval()
-        state = {name: torch.from_numpy(np.array(each.array)) for name, each in found.tensors.items()}
+    for result in layers:
+        module = torch_module.construct(result.layer.torch(tuple(x.shape[1:]))).eval()
+        state = {name: torch.from_numpy(np.array(each.array)) for name, each in result.tensors.items()}
         module.load_state_dict(state, strict=False)
         assert state.keys() >= {name for name, _ in module.named_parameters()}
         with torch_module.without_hints():
@@ -78,11 +78,11 @@ def test_every_kind_comes_back_from_every_opset(kind: str, data: st.DataObject, 
         if tensor.is_floating_point():
             tensor.copy_(torch.rand(tensor.shape, generator=generator) + (0.5 if "var" in name else 0))
     chain = chain_of(layer, x, opset, module.state_dict())
-    found, refused = recover(chain)
+    result, refused = recover(chain)
     assert refused == []
     images = torch.randn((BATCH, *x), generator=generator)
     with torch.no_grad(), torch_module.without_hints():
-        torch.testing.assert_close(run(found, images), module(images), rtol=1e-4, atol=1e-5, equal_nan=True)
+        torch.testing.assert_close(run(result, images), module(images), rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 @pytest.mark.parametrize("kind", KEPT)
@@ -101,9 +101,9 @@ def test_the_examples_come_back_as_what_they_are(kind: str, opset: int) -> None:
         name: torch.zeros(shape)
         for name, shape in (shaped.layer.tensors(shaped.input) | shaped.layer.buffers(shaped.input)).items()
     }
-    found, refused = recover(chain_of(shaped.layer, shaped.input, opset, state))
+    result, refused = recover(chain_of(shaped.layer, shaped.input, opset, state))
     assert refused == []
-    assert [each.layer.kind for each in found] == [kind]
+    assert [each.layer.kind for each in result] == [kind]
 
 
 # --- whole files ---
@@ -121,8 +121,8 @@ def write(compiled: Network, path: Path, opset: int = 17, *, metadata: bool = Tr
 
 def outputs(module: torch.nn.Module, state: Mapping[str, torch.Tensor], x: torch.Tensor) -> Array:
     with torch.no_grad(), torch_module.without_hints():
-        found: Array = torch.func.functional_call(module, dict(state), (x,)).numpy()
-    return found
+        result: Array = torch.func.functional_call(module, dict(state), (x,)).numpy()
+    return result
 
 
 def expanded(text: str) -> str:
@@ -173,9 +173,9 @@ def test_all_stock_specs_come_back_from_their_metadata() -> None:
         model = onnx_model.lower(compiled).model
         for layer in onnx_model.lower(compiled).tensors:
             model.graph.initializer.add(name=layer.name, dims=layer.shape, data_type=1)
-        found = embedded(model)
-        assert found.program is not None, found.notes
-        assert found.program.network.header.name == name
+        result = embedded(model)
+        assert result.program is not None, result.notes
+        assert result.program.network.header.name == name
 
 
 def test_a_network_that_was_cut_stands_alone(tmp_path: Path) -> None:

@@ -144,8 +144,8 @@ def test_a_mismatch_leaves_what_was_there(folder: Path, monkeypatch: pytest.Monk
     recovered = onnx_import.recover
 
     def without_relus(chain):  # type: ignore[no-untyped-def]
-        found, refused = recovered(chain)
-        return [each for each in found if each.layer.kind != "relu"], refused
+        result, refused = recovered(chain)
+        return [each for each in result if each.layer.kind != "relu"], refused
 
     monkeypatch.setattr(onnx_import, "recover", without_relus)
     assert run("import", "small.onnx", "-o", "small.yaml") == Exit.MISMATCH

@@ -25,9 +25,9 @@ def imported(made: onnx.ModelProto, folder: Path) -> Imported:
     return vggc.import_onnx(save(made, folder))
 
 
-def features(found: Imported) -> str:
+def features(result: Imported) -> str:
     """The features as one flow list."""
-    lines = found.text.splitlines()
+    lines = result.text.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("features:"))
     if lines[start] != "features:":
         return lines[start].removeprefix("features: ")
@@ -35,9 +35,9 @@ def features(found: Imported) -> str:
     return f"[{', '.join(braced(item.removeprefix('  - ')) for item in items)}]"
 
 
-def head(found: Imported) -> list[str]:
+def head(result: Imported) -> list[str]:
     """The lines from the features on."""
-    lines = found.text.splitlines()
+    lines = result.text.splitlines()
     return lines[next(i for i, line in enumerate(lines) if line.startswith("features:")) :]
 
 
@@ -66,8 +66,8 @@ def behind_conv(
     ],
 )
 def test_activations_of_opset_10(nodes: list[onnx.NodeProto], kind: str, tmp_path: Path) -> None:
-    found = behind_conv(tmp_path, nodes, opset=10, ir_version=5)
-    assert features(found) == ("[4]" if kind == "relu" else f"[{{conv: {{out_channels: 4, activation: {kind}}}}}]")
+    result = behind_conv(tmp_path, nodes, opset=10, ir_version=5)
+    assert features(result) == ("[4]" if kind == "relu" else f"[{{conv: {{out_channels: 4, activation: {kind}}}}}]")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_activations_of_opset_10(nodes: list[onnx.NodeProto], kind: str, tmp_pat
 def test_activations_of_opset_13(
     nodes: list[onnx.NodeProto], tensors: dict[str, Any], kind: str, tmp_path: Path
 ) -> None:
-    found = behind_conv(tmp_path, nodes, tensors)
-    assert features(found) == ("[4]" if kind == "relu" else f"[{{conv: {{out_channels: 4, activation: {kind}}}}}]")
+    result = behind_conv(tmp_path, nodes, tensors)
+    assert features(result) == ("[4]" if kind == "relu" else f"[{{conv: {{out_channels: 4, activation: {kind}}}}}]")
 
 
 # --- convolutions, borders, pools ---
@@ -130,15 +130,15 @@ def test_activations_of_opset_13(
     ],
 )  # fmt: skip
 def test_padding_of_a_convolution(attributes: dict[str, Any], said: str, tmp_path: Path) -> None:
-    found = imported(model([node("Conv", "x w b", "y", **attributes)], TENSORS), tmp_path)
-    assert features(found) == said
+    result = imported(model([node("Conv", "x w b", "y", **attributes)], TENSORS), tmp_path)
+    assert features(result) == said
 
 
 def test_a_bias_that_is_added_behind(tmp_path: Path) -> None:
     nodes = [node("Conv", "x w", "c", auto_pad="SAME_UPPER"), node("Add", "c added", "a"), node("Relu", "a", "y")]
-    found = imported(model(nodes, {"w": TENSORS["w"], "added": weights(1, 4, 1, 1)}), tmp_path)
-    assert features(found) == "[4]"
-    assert found.state["features.0.bias"].shape == (4,)
+    result = imported(model(nodes, {"w": TENSORS["w"], "added": weights(1, 4, 1, 1)}), tmp_path)
+    assert features(result) == "[4]"
+    assert result.state["features.0.bias"].shape == (4,)
 
 
 @pytest.mark.parametrize("opset", [9, 13, 18])
@@ -146,15 +146,15 @@ def test_a_border_before_a_convolution(opset: int, tmp_path: Path) -> None:
     pads = [0, 0, 1, 1, 0, 0, 1, 1]
     pad = node("Pad", "x", "p", pads=pads, value=0.0) if opset < 11 else node("Pad", "x pads", "p")
     tensors = TENSORS if opset < 11 else {**TENSORS, "pads": np.array(pads)}
-    found = imported(model([pad, node("Conv", "p w b", "c"), node("Relu", "c", "y")], tensors, opset=opset), tmp_path)
-    assert features(found) == "[4]"
+    result = imported(model([pad, node("Conv", "p w b", "c"), node("Relu", "c", "y")], tensors, opset=opset), tmp_path)
+    assert features(result) == "[4]"
 
 
 def test_a_border_given_by_axes(tmp_path: Path) -> None:
     nodes = [node("Pad", "x pads - axes", "p"), node("Conv", "p w b", "y")]
     tensors = {**TENSORS, "pads": np.array([1, 2, 1, 2]), "axes": np.array([-2, 3])}
-    found = imported(model(nodes, tensors, opset=18, ir_version=8), tmp_path)
-    assert features(found) == "[{conv2d: {out_channels: 4, kernel_size: 3, padding: [1, 2]}}]"
+    result = imported(model(nodes, tensors, opset=18, ir_version=8), tmp_path)
+    assert features(result) == "[{conv2d: {out_channels: 4, kernel_size: 3, padding: [1, 2]}}]"
 
 
 def test_a_border_before_a_pool_is_its_own_only_where_it_holds_the_same(tmp_path: Path) -> None:
@@ -198,8 +198,8 @@ def test_a_border_before_a_pool_is_its_own_only_where_it_holds_the_same(tmp_path
     ],
 )  # fmt: skip
 def test_pools_and_their_like(op: str, attributes: dict[str, Any], said: str, tmp_path: Path) -> None:
-    found = behind_conv(tmp_path, [node(op, "c", "y", **attributes)], opset=12)
-    assert features(found) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"
+    result = behind_conv(tmp_path, [node(op, "c", "y", **attributes)], opset=12)
+    assert features(result) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ def test_enlargements_of_every_age(made: onnx.NodeProto, opset: int, said: str, 
         "scales": np.array([1, 1, 2, 2], np.float32), "roi": np.zeros(0, np.float32), "sizes": np.array([1, 4, 16, 16]),
     }  # fmt: skip
     used = {name: value for name, value in tensors.items() if name in made.input}
-    found = behind_conv(tmp_path, [made], used, opset=opset, input=(1, 3, 8, 8))
-    assert features(found) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"
+    result = behind_conv(tmp_path, [made], used, opset=opset, input=(1, 3, 8, 8))
+    assert features(result) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"
 
 
 # --- norms ---
@@ -233,9 +233,9 @@ STATISTICS = {"s": positive(4), "t": weights(4, seed=2), "m": weights(4, seed=3)
 def test_batch_norm_of_every_age(opset: int, tmp_path: Path) -> None:
     more = {"spatial": 1} if opset < 9 else {}
     norm = node("BatchNormalization", "c s t m v", "n", epsilon=1e-3, momentum=0.99, **more)
-    found = behind_conv(tmp_path, [norm, node("Relu", "n", "y")], STATISTICS, opset=opset, ir_version=3, listed=True)
-    assert features(found) == "[{conv: {out_channels: 4, norm: {batch_norm: {eps: 0.001, momentum: 0.01}}}}]"
-    assert [each.weights for each in found.report.controls] == ["own"]
+    result = behind_conv(tmp_path, [norm, node("Relu", "n", "y")], STATISTICS, opset=opset, ir_version=3, listed=True)
+    assert features(result) == "[{conv: {out_channels: 4, norm: {batch_norm: {eps: 0.001, momentum: 0.01}}}}]"
+    assert [each.weights for each in result.report.controls] == ["own"]
 
 
 @pytest.mark.parametrize("ir_version", [3, 8])
@@ -248,9 +248,9 @@ def test_a_fresh_norm_is_run_with_other_weights(ir_version: int, tmp_path: Path)
     ]
     tensors = {name: value.astype(np.float32) for name, value in fresh.items()}
     tensors |= {**TENSORS, "head": weights(256, 5), "bias": weights(5)}
-    found = imported(model(nodes, tensors, opset=9, ir_version=ir_version, listed=ir_version < 4), tmp_path)
-    assert [(each.weights, each.seen) for each in found.report.controls] == [("own", True), ("He", True)]
-    assert len(found.report.comparisons) == 5
+    result = imported(model(nodes, tensors, opset=9, ir_version=ir_version, listed=ir_version < 4), tmp_path)
+    assert [(each.weights, each.seen) for each in result.report.controls] == [("own", True), ("He", True)]
+    assert len(result.report.comparisons) == 5
 
 
 def test_an_initializer_with_two_uses_is_not_given_other_weights(tmp_path: Path) -> None:
@@ -260,38 +260,38 @@ def test_an_initializer_with_two_uses_is_not_given_other_weights(tmp_path: Path)
         *(node("BatchNormalization", "c s t m v", "n"), node("GlobalAveragePool", "n", "p")),
         *(node("Flatten", "p", "f"), node("Mul", "f s", "y")),
     ]
-    found = behind_conv(tmp_path, nodes, {name: np.float32(value) for name, value in values.items()})
-    assert head(found)[-2:] == ["pool: global_avg_pool2d", "classifier: [batch_norm]"]
-    assert [each.weights for each in found.report.controls] == ["own", "He"]
+    result = behind_conv(tmp_path, nodes, {name: np.float32(value) for name, value in values.items()})
+    assert head(result)[-2:] == ["pool: global_avg_pool2d", "classifier: [batch_norm]"]
+    assert [each.weights for each in result.report.controls] == ["own", "He"]
 
 
 def test_scales_and_shifts_by_channel_are_a_norm_that_stands_still(tmp_path: Path) -> None:
     tensors = {"s": positive(1, 4, 1, 1), "t": weights(4, 1, 1, seed=2)}
-    found = behind_conv(tmp_path, [node("Mul", "c s", "a"), node("Add", "a t", "r"), node("Relu", "r", "y")], tensors)
-    assert features(found) == "[{conv: {out_channels: 4, norm: batch_norm}}]"
+    result = behind_conv(tmp_path, [node("Mul", "c s", "a"), node("Add", "a t", "r"), node("Relu", "r", "y")], tensors)
+    assert features(result) == "[{conv: {out_channels: 4, norm: batch_norm}}]"
 
 
 def test_a_mean_and_a_scale_at_the_input(tmp_path: Path) -> None:
     tensors = {**TENSORS, "mean": np.full((1, 3, 1, 1), 0.45, np.float32), "std": np.float32(0.22)}
     nodes = [node("Sub", "x mean", "a"), node("Div", "a std", "n"), node("Conv", "n w b", "y")]
-    found = imported(model(nodes, tensors), tmp_path)
-    assert features(found) == "[batch_norm, {conv2d: {out_channels: 4, kernel_size: 3}}]"
-    assert np.allclose(found.state["features.0.running_mean"], 0.45)
+    result = imported(model(nodes, tensors), tmp_path)
+    assert features(result) == "[batch_norm, {conv2d: {out_channels: 4, kernel_size: 3}}]"
+    assert np.allclose(result.state["features.0.running_mean"], 0.45)
 
 
 @pytest.mark.parametrize("opset", [18, 21])
 def test_group_norm_by_its_own_operator(opset: int, tmp_path: Path) -> None:
     norm = node("GroupNormalization", "c s t", "y", num_groups=2, epsilon=1e-5)
     tensors = {"s": positive(2 if opset == 18 else 4), "t": weights(2 if opset == 18 else 4)}
-    found = behind_conv(tmp_path, [norm], tensors, opset=opset, ir_version=10)
-    assert features(found) == "[{conv2d: {out_channels: 4, kernel_size: 3, padding: same}}, {group_norm: 2}]"
+    result = behind_conv(tmp_path, [norm], tensors, opset=opset, ir_version=10)
+    assert features(result) == "[{conv2d: {out_channels: 4, kernel_size: 3, padding: same}}, {group_norm: 2}]"
 
 
 def test_layer_norm_over_the_features(tmp_path: Path) -> None:
     nodes = [CONV, node("Flatten", "c", "f"), node("LayerNormalization", "f s t", "y", axis=-1)]
     tensors = {**TENSORS, "s": positive(256), "t": weights(256)}
-    found = imported(model(nodes, tensors, opset=17, ir_version=8), tmp_path)
-    assert head(found)[1] == "classifier: [layer_norm]"
+    result = imported(model(nodes, tensors, opset=17, ir_version=8), tmp_path)
+    assert head(result)[1] == "classifier: [layer_norm]"
 
 
 # --- heads ---
@@ -326,10 +326,10 @@ FLAT = {"m": weights(5, 256), "n": weights(5, seed=4)}
 def test_flattens(nodes: list[onnx.NodeProto], tensors: dict[str, Any], batch: int | str, tmp_path: Path) -> None:
     gemm = node("Gemm", "f m n", "y", transB=1)
     made = model([CONV, *nodes, gemm], {**TENSORS, **FLAT, **tensors}, opset=11, ir_version=6, input=(batch, 3, 8, 8))
-    found = imported(made, tmp_path)
-    assert head(found)[1] == "classifier: [{linear: classes}]"
+    result = imported(made, tmp_path)
+    assert head(result)[1] == "classifier: [{linear: classes}]"
     wanted = [1, 2, 3] if batch == "N" else [batch] * 3
-    assert [each.batch for each in found.report.comparisons][:3] == wanted
+    assert [each.batch for each in result.report.comparisons][:3] == wanted
 
 
 @pytest.mark.parametrize(
@@ -348,15 +348,15 @@ def test_flattens(nodes: list[onnx.NodeProto], tensors: dict[str, Any], batch: i
     ],
 )  # fmt: skip
 def test_linear_layers(nodes: list[onnx.NodeProto], tensors: dict[str, Any], tmp_path: Path) -> None:
-    found = imported(model([CONV, node("Flatten", "c", "f"), *nodes], {**TENSORS, **tensors}), tmp_path)
-    assert head(found)[1] == "classifier: [{linear: classes}]"
-    assert found.state["classifier.0.weight"].shape == (5, 256)
+    result = imported(model([CONV, node("Flatten", "c", "f"), *nodes], {**TENSORS, **tensors}), tmp_path)
+    assert head(result)[1] == "classifier: [{linear: classes}]"
+    assert result.state["classifier.0.weight"].shape == (5, 256)
 
 
 def test_a_mean_that_loses_its_axes_is_a_pool_and_a_flatten(tmp_path: Path) -> None:
     nodes = [CONV, node("ReduceMean", "c", "f", axes=[2, 3], keepdims=0), node("Gemm", "f m", "y", transB=1)]
-    found = imported(model(nodes, {**TENSORS, "m": weights(5, 4)}), tmp_path)
-    assert head(found)[1:] == [
+    result = imported(model(nodes, {**TENSORS, "m": weights(5, 4)}), tmp_path)
+    assert head(result)[1:] == [
         "pool: global_avg_pool2d",
         "classifier: [{linear: {out_features: classes, bias: false}}]",
     ]
@@ -364,8 +364,8 @@ def test_a_mean_that_loses_its_axes_is_a_pool_and_a_flatten(tmp_path: Path) -> N
 
 def test_a_squeeze_behind_a_global_pool_is_a_flatten(tmp_path: Path) -> None:
     nodes = [CONV, node("GlobalAveragePool", "c", "p"), node("Squeeze", "p", "f", axes=[2, 3])]
-    found = imported(model([*nodes, node("Softmax", "f", "y")], TENSORS, opset=11), tmp_path)
-    assert head(found)[1:] == ["pool: global_avg_pool2d", "classifier: [softmax]"]
+    result = imported(model([*nodes, node("Softmax", "f", "y")], TENSORS, opset=11), tmp_path)
+    assert head(result)[1:] == ["pool: global_avg_pool2d", "classifier: [softmax]"]
 
 
 def test_the_old_softmax_of_an_image_of_one_pixel(tmp_path: Path) -> None:
@@ -378,8 +378,8 @@ def test_dropout_with_its_ratio_and_mask(opset: int, tmp_path: Path) -> None:
     gone = node("Dropout", "r", "d mask", ratio=0.3) if opset < 12 else node("Dropout", "r ratio", "d mask")
     nodes = [CONV, node("Flatten", "c", "f"), node("Gemm", "f m n", "g", transB=1), node("Relu", "g", "r"), gone]
     tensors = {**TENSORS, **FLAT, **({} if opset < 12 else {"ratio": np.float32(0.3)})}
-    found = imported(model([*nodes, node("Identity", "d", "y")], tensors, opset=opset), tmp_path)
-    assert head(found)[1] == "classifier: [{fc: {out_features: classes, dropout: 0.3}}]"
+    result = imported(model([*nodes, node("Identity", "d", "y")], tensors, opset=opset), tmp_path)
+    assert head(result)[1] == "classifier: [{fc: {out_features: classes, dropout: 0.3}}]"
 
 
 def test_nodes_that_do_nothing(tmp_path: Path) -> None:
@@ -387,8 +387,8 @@ def test_nodes_that_do_nothing(tmp_path: Path) -> None:
         *(node("Identity", "x", "i"), node("Sum", "i", "s"), node("Cast", "s", "t", to=1), node("Conv", "t w b", "c")),
         *(node("Transpose", "c", "u", perm=[0, 1, 2, 3]), node("Reshape", "u shape", "y")),
     ]
-    found = imported(model(nodes, {**TENSORS, "shape": np.array([0, 0, 0, 0])}), tmp_path)
-    assert features(found) == "[{conv2d: {out_channels: 4, kernel_size: 3}}]"
+    result = imported(model(nodes, {**TENSORS, "shape": np.array([0, 0, 0, 0])}), tmp_path)
+    assert features(result) == "[{conv2d: {out_channels: 4, kernel_size: 3}}]"
 
 
 def test_what_the_output_does_not_depend_on_is_left_out(tmp_path: Path) -> None:
@@ -399,9 +399,9 @@ def test_what_the_output_does_not_depend_on_is_left_out(tmp_path: Path) -> None:
 def test_weights_that_are_made_by_nodes(tmp_path: Path) -> None:
     """They are no initializers, so that only their own values can be compared."""
     filled = node("ConstantOfShape", "shape", "w", value=numpy_helper.from_array(np.float32([0.2])))
-    found = imported(model([filled, node("Conv", "x w", "y")], {"shape": np.array([4, 3, 3, 3])}), tmp_path)
-    assert features(found) == "[{conv2d: {out_channels: 4, kernel_size: 3, bias: false}}]"
-    assert [each.weights for each in found.report.controls] == ["own"]
+    result = imported(model([filled, node("Conv", "x w", "y")], {"shape": np.array([4, 3, 3, 3])}), tmp_path)
+    assert features(result) == "[{conv2d: {out_channels: 4, kernel_size: 3, bias: false}}]"
+    assert [each.weights for each in result.report.controls] == ["own"]
 
 
 def test_a_branch_that_is_known_is_taken(tmp_path: Path) -> None:
@@ -426,10 +426,10 @@ def test_a_branch_that_is_known_is_taken(tmp_path: Path) -> None:
 def test_other_floats(type: Any, words: str, tmp_path: Path) -> None:
     tensors = {name: value.astype(type) for name, value in TENSORS.items()}
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(type))
-    found = imported(model([CONV, node("Relu", "c", "y")], tensors, type=kind), tmp_path)
-    assert features(found) == "[4]"
-    assert found.report.notes[0].summary.startswith(words)
-    assert found.state["features.0.weight"].numpy().tolist() == tensors["w"].astype(np.float32).tolist()
+    result = imported(model([CONV, node("Relu", "c", "y")], tensors, type=kind), tmp_path)
+    assert features(result) == "[4]"
+    assert result.report.notes[0].summary.startswith(words)
+    assert result.state["features.0.weight"].numpy().tolist() == tensors["w"].astype(np.float32).tolist()
 
 
 def test_an_open_size_is_asked_for(tmp_path: Path) -> None:
@@ -478,5 +478,5 @@ def test_a_constant_beyond_all_sizes_is_not_made(tmp_path: Path) -> None:
     ],
 )
 def test_a_mean_over_a_window_of_two(attributes: dict[str, Any], said: str, tmp_path: Path) -> None:
-    found = behind_conv(tmp_path, [node("AveragePool", "c", "y", kernel_shape=[2, 2], **attributes)])
-    assert features(found) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"
+    result = behind_conv(tmp_path, [node("AveragePool", "c", "y", kernel_shape=[2, 2], **attributes)])
+    assert features(result) == f"[{{conv2d: {{out_channels: 4, kernel_size: 3, padding: same}}}}, {said}]"

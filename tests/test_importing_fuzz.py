@@ -1,4 +1,4 @@
-"""Files with something wrong in them: each is imported, refused in words, or found out; none is an internal error."""
+"""Damaged files: each is imported, or refused with a message or by the verification; none is an internal error."""
 
 import random
 import tempfile

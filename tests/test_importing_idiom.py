@@ -58,8 +58,8 @@ def test_whatever_stands_in_a_row_keeps_its_meaning(drawn: list[Layer], times: i
 
 @pytest.mark.parametrize("path", CASES + STOCK, ids=lambda path: path.stem)
 def test_every_spec_that_we_have_keeps_its_meaning(path: Path) -> None:
-    found = graph(path)
-    assert expanded(emit(found)) == yaml_spec.emit(found)
+    result = graph(path)
+    assert expanded(emit(result)) == yaml_spec.emit(result)
 
 
 # --- whole texts ---
@@ -221,6 +221,6 @@ def test_an_imported_spec_goes_on_with_other_classes(tmp_path: Path) -> None:
         "vggc: 1\nname: net\ninput: [3, 8, 8]\nclasses: 3\nfeatures: [4, M]\nclassifier: [{linear: classes}, softmax]\n"
     )
     vggc.export_onnx(network(text), tmp_path / "net.onnx")
-    found = vggc.import_onnx(tmp_path / "net.onnx")
-    assert found.text.endswith(text.partition("name")[2].partition("features")[2])
-    assert network(found.text.replace("classes: 3", "classes: 7")).output == (7,)
+    result = vggc.import_onnx(tmp_path / "net.onnx")
+    assert result.text.endswith(text.partition("name")[2].partition("features")[2])
+    assert network(result.text.replace("classes: 3", "classes: 7")).output == (7,)

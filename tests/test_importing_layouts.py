@@ -28,17 +28,17 @@ def imported(nodes: Sequence[onnx.NodeProto], tensors: dict[str, Any], folder: P
     return vggc.import_onnx(save(model(nodes, tensors, **options), folder))
 
 
-def spec(found: Imported) -> list[str]:
+def spec(result: Imported) -> list[str]:
     """The lines from the input on."""
-    lines = found.text.splitlines()
+    lines = result.text.splitlines()
     return lines[next(i for i, line in enumerate(lines) if line.startswith("input:")) :]
 
 
-def outputs(found: Imported, folder: Path, *, last: bool = False) -> tuple[Any, Any]:
+def outputs(result: Imported, folder: Path, *, last: bool = False) -> tuple[Any, Any]:
     """What the recovered network and the file give for one batch of images."""
-    x = torch.randn(2, *found.network.input, generator=torch.manual_seed(7))
-    module = found.network.module()
-    module.load_state_dict(found.state)
+    x = torch.randn(2, *result.network.input, generator=torch.manual_seed(7))
+    module = result.network.module()
+    module.load_state_dict(result.state)
     session = onnxruntime.InferenceSession(str(folder / "net.onnx"), providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"x": np.ascontiguousarray(x.permute(LAST) if last else x)})[0]
     return module.eval()(x).detach().numpy(), theirs
@@ -59,9 +59,9 @@ def test_a_map_that_is_flattened_with_the_channels_last(between: str, tmp_path: 
             node("Softmax", "a", "y", axis=-1),
         ),
     ]
-    found = imported(nodes, FLAT, tmp_path)
-    assert spec(found)[-1] == "classifier: [{linear: classes}, softmax]"
-    ours, theirs = outputs(found, tmp_path)
+    result = imported(nodes, FLAT, tmp_path)
+    assert spec(result)[-1] == "classifier: [{linear: classes}, softmax]"
+    ours, theirs = outputs(result, tmp_path)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -72,14 +72,14 @@ def test_what_works_on_channels_last_maps(tmp_path: Path) -> None:
         *(node("Add", "t b", "a"), node("Sigmoid", "a", "s"), node("Mul", "a s", "u"), node("PRelu", "u slope", "v")),
         *(node("ReduceMean", "v", "p", axes=[1, 2], keepdims=0), node("MatMul", "p k", "y")),
     ]
-    found = imported(nodes, {**TENSORS, "k": weights(4, 5), "slope": positive(4)}, tmp_path)
-    assert spec(found)[1:] == [
+    result = imported(nodes, {**TENSORS, "k": weights(4, 5), "slope": positive(4)}, tmp_path)
+    assert spec(result)[1:] == [
         "classes: 5",
         "features: [{conv: {out_channels: 4, activation: silu}}, {prelu: 4}]",
         "pool: global_avg_pool2d",
         "classifier: [{linear: {out_features: classes, bias: false}}]",
     ]
-    ours, theirs = outputs(found, tmp_path)
+    ours, theirs = outputs(result, tmp_path)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -105,8 +105,8 @@ def test_a_mean_over_one_axis_and_then_the_other(keep: int, axes: tuple[int, int
         *(node("ReduceMean", "q", "p", axes=[second], keepdims=keep), node("Flatten", "p", "f")),
         node("Gemm", "f k n", "y"),
     ]
-    found = imported(nodes, {**TENSORS, "k": weights(4, 5)}, tmp_path)
-    assert spec(found)[-2:] == ["pool: global_avg_pool2d", "classifier: [{linear: classes}]"]
+    result = imported(nodes, {**TENSORS, "k": weights(4, 5)}, tmp_path)
+    assert spec(result)[-2:] == ["pool: global_avg_pool2d", "classifier: [{linear: classes}]"]
 
 
 @pytest.mark.parametrize("opset", [11, 13])
@@ -120,8 +120,8 @@ def test_two_squeezes_behind_a_global_pool(axes: tuple[int, int], opset: int, tm
     ]
     indices = {} if opset == 11 else {str(i): np.array([axis]) for i, axis in enumerate(axes)}
     nodes = [CONV, node("GlobalAveragePool", "c", "p"), *squeezes, node("Gemm", "f k n", "y")]
-    found = imported(nodes, {**TENSORS, **indices, "k": weights(4, 5)}, tmp_path, opset=opset)
-    assert spec(found)[-2:] == ["pool: global_avg_pool2d", "classifier: [{linear: classes}]"]
+    result = imported(nodes, {**TENSORS, **indices, "k": weights(4, 5)}, tmp_path, opset=opset)
+    assert spec(result)[-2:] == ["pool: global_avg_pool2d", "classifier: [{linear: classes}]"]
 
 
 def test_a_softmax_between_two_transposes(tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_a_softmax_between_two_transposes(tmp_path: Path) -> None:
         *(CONV, node("Transpose", "c", "t", perm=swap), node("Softmax", "t", "s", axis=3)),
         node("Transpose", "s", "y", perm=swap),
     ]
-    found = imported(nodes, TENSORS, tmp_path, opset=9)
-    assert spec(found)[-2:] == ["features: [{conv: {out_channels: 4, activation: softmax}}]", "classifier: none"]
+    result = imported(nodes, TENSORS, tmp_path, opset=9)
+    assert spec(result)[-2:] == ["features: [{conv: {out_channels: 4, activation: softmax}}]", "classifier: none"]
 
 
 def head_as_convolutions(folder: Path, *, pooled: bool) -> Imported:
@@ -157,24 +157,24 @@ def head_as_convolutions(folder: Path, *, pooled: bool) -> Imported:
 
 
 def test_a_flat_vector_seen_as_a_map_of_one_pixel(tmp_path: Path) -> None:
-    found = head_as_convolutions(tmp_path, pooled=False)
-    assert spec(found)[-1] == (
+    result = head_as_convolutions(tmp_path, pooled=False)
+    assert spec(result)[-1] == (
         "classifier: [{fc: {out_features: 6, bias: false, norm: batch_norm, dropout: none}}, {linear: classes}]"
     )
-    ours, theirs = outputs(found, tmp_path)
+    ours, theirs = outputs(result, tmp_path)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_a_flatten_that_is_undone(tmp_path: Path) -> None:
-    found = head_as_convolutions(tmp_path, pooled=True)
-    assert spec(found)[2:] == [
+    result = head_as_convolutions(tmp_path, pooled=True)
+    assert spec(result)[2:] == [
         "  - conv2d: {out_channels: 4, kernel_size: 3, padding: same}",
         "  - global_avg_pool2d",
         "  - conv: {out_channels: 6, kernel_size: 1, bias: false, norm: batch_norm}",
         "  - conv2d: {out_channels: 5, kernel_size: 1}",
         "classifier: [flatten]",
     ]
-    ours, theirs = outputs(found, tmp_path)
+    ours, theirs = outputs(result, tmp_path)
     np.testing.assert_allclose(ours, theirs.reshape(ours.shape), rtol=1e-4, atol=1e-6)
 
 
@@ -199,13 +199,13 @@ def test_an_input_with_the_channels_last(batch: int | str, tmp_path: Path) -> No
         *(node("Transpose", "p", "t", perm=LAST), node("Reshape", "t flat", "f"), node("Gemm", "f m n", "y")),
     )
     tensors = {**TENSORS, "m": weights(96, 5), "flat": np.array([-1, 96])}
-    found = imported(nodes, tensors, tmp_path, input=(batch, 8, 12, 3))
-    assert spec(found) == [
+    result = imported(nodes, tensors, tmp_path, input=(batch, 8, 12, 3))
+    assert spec(result) == [
         *("input: [3, 8, 12]", "classes: 5", "features: [4, M]", "classifier: [{linear: classes}]"),
     ]
-    assert "(batch, height, width, channels)" in found.report.notes[0].summary
+    assert "(batch, height, width, channels)" in result.report.notes[0].summary
     if batch == "N":
-        ours, theirs = outputs(found, tmp_path, last=True)
+        ours, theirs = outputs(result, tmp_path, last=True)
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -230,16 +230,16 @@ def test_arithmetic_before_the_channels_are_first(tmp_path: Path) -> None:
     before = [node("Mul", "x scale", "a"), node("Sub", "a mean", "b1")]
     nodes = from_channels_last(node("Relu", "c", "y"), before=before)
     tensors = {**TENSORS, "scale": np.float32(1 / 64), "mean": np.float32([0.1, 0.2, 0.3])}
-    found = imported(nodes, tensors, tmp_path, input=("N", 8, 8, 3))
-    assert spec(found)[1] == "features: [batch_norm, 4]"
+    result = imported(nodes, tensors, tmp_path, input=("N", 8, 8, 3))
+    assert spec(result)[1] == "features: [batch_norm, 4]"
 
 
 def test_one_channel_that_is_only_reshaped(tmp_path: Path) -> None:
     """What tf2onnx makes of a Transpose of one channel."""
     nodes = [node("Reshape", "x first", "i"), node("Conv", "i w", "c"), node("Relu", "c", "y")]
     tensors = {"first": np.array([-1, 1, 8, 6]), "w": weights(4, 1, 3, 3)}
-    found = imported(nodes, tensors, tmp_path, input=("N", 8, 6, 1))
-    assert spec(found)[0] == "input: [1, 8, 6]"
+    result = imported(nodes, tensors, tmp_path, input=("N", 8, 6, 1))
+    assert spec(result)[0] == "input: [1, 8, 6]"
 
 
 def test_a_wrong_network_is_noticed_in_either_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,9 +255,9 @@ def test_a_wrong_network_is_noticed_in_either_layout(tmp_path: Path, monkeypatch
 def test_a_map_that_is_given_with_the_channels_last(tmp_path: Path) -> None:
     """Where both ends have them last, both have them first in the network; the softmax is over the channels."""
     nodes = from_channels_last(node("Transpose", "c", "t", perm=LAST), node("Softmax", "t", "y", axis=-1))
-    found = imported(nodes, TENSORS, tmp_path, input=("N", 8, 6, 3))
-    assert spec(found)[1:] == ["features: [{conv: {out_channels: 4, activation: softmax}}]", "classifier: none"]
-    ours, theirs = outputs(found, tmp_path, last=True)
+    result = imported(nodes, TENSORS, tmp_path, input=("N", 8, 6, 3))
+    assert spec(result)[1:] == ["features: [{conv: {out_channels: 4, activation: softmax}}]", "classifier: none"]
+    ours, theirs = outputs(result, tmp_path, last=True)
     np.testing.assert_allclose(ours.transpose(LAST), theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -268,8 +268,8 @@ def test_other_weights_are_given_to_the_file_as_it_has_them(tmp_path: Path) -> N
         *(node("Flatten", "t", "f"), node("Gemm", "f m n", "y")),
     )
     fresh = {"one": np.ones(4, np.float32), "zero": np.zeros(4, np.float32)}
-    found = imported(nodes, {**TENSORS, **fresh, "m": weights(192, 5)}, tmp_path, input=("N", 6, 8, 3))
-    assert "He" in [each.weights for each in found.report.controls]
+    result = imported(nodes, {**TENSORS, **fresh, "m": weights(192, 5)}, tmp_path, input=("N", 6, 8, 3))
+    assert "He" in [each.weights for each in result.report.controls]
 
 
 def test_the_order_of_a_weight_is_undone() -> None:

@@ -204,10 +204,10 @@ def test_nested_stacks_are_one() -> None:
 def test_every_class_comes_back(kind: str, data: st.DataObject) -> None:
     layer, x = data.draw(fitted(KINDS[kind]))
     module = torch_module.construct(layer.torch(x)).eval()
-    found, refused = read_modules(module, x)
+    result, refused = read_modules(module, x)
     assert refused == []
-    assert [each.layer.shape(x) for each in found] == [layer.shape(x)]
-    again = torch_module.construct(found[0].layer.torch(x)).eval()
+    assert [each.layer.shape(x) for each in result] == [layer.shape(x)]
+    again = torch_module.construct(result[0].layer.torch(x)).eval()
     again.load_state_dict(module.state_dict())
     images = torch.randn(2, *x)
     with torch.no_grad(), torch_module.without_hints():
@@ -216,8 +216,8 @@ def test_every_class_comes_back(kind: str, data: st.DataObject) -> None:
 
 def test_a_softmax_over_the_channels_of_a_map() -> None:
     """It is among the modules of torch that take nothing but images."""
-    found = vggc.import_torch(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Softmax2d()), (3, 8, 8))
-    assert found.text.splitlines()[-2:] == [
+    result = vggc.import_torch(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Softmax2d()), (3, 8, 8))
+    assert result.text.splitlines()[-2:] == [
         "features: [{conv: {out_channels: 4, kernel_size: 1, activation: softmax}}]", "classifier: none"
     ]  # fmt: skip
     with pytest.raises(vggc.ProductError, match=r"Softmax2d\): its input is no image"):
@@ -257,14 +257,14 @@ def test_what_models_write_between_map_and_head(way: str, options: dict[str, Any
         def forward(self, x: torch.Tensor) -> Any:
             return self.head(shortcut(self.conv(x)))
 
-    found = vggc.import_onnx(exported(Model().eval(), tmp_path, **options))
-    assert found.text.splitlines()[-2:] == [said, "classifier: [{linear: classes}]"]
+    result = vggc.import_onnx(exported(Model().eval(), tmp_path, **options))
+    assert result.text.splitlines()[-2:] == [said, "classifier: [{linear: classes}]"]
 
 
 def test_a_softmax_over_channels_of_the_traced_exporter(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softmax(1)).eval()
-    found = vggc.import_onnx(exported(model, tmp_path, dynamo=False, opset_version=9))
-    assert "activation: softmax" in found.text
+    result = vggc.import_onnx(exported(model, tmp_path, dynamo=False, opset_version=9))
+    assert "activation: softmax" in result.text
 
 
 def test_an_uneven_pool_of_the_newer_exporter_names_the_way_out(tmp_path: Path) -> None:
