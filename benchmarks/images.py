@@ -9,7 +9,7 @@ from benchmarks.row import Row
 if TYPE_CHECKING:
     import torch
 
-    from vggc.data import Batches
+    from vggc.data.batches import Batches
 
 IMAGES: Final = 4096  # of CIFAR-10's size
 
@@ -41,7 +41,7 @@ def _plain(pixels: "torch.Tensor") -> None:
 def _batches(pixels: "torch.Tensor") -> "Batches":
     import torch
 
-    from vggc.data import Batches
+    from vggc.data.batches import Batches, BatchSettings
     from vggc.data.dataset import ArrayImages
     from vggc.model import compile
 
@@ -49,4 +49,4 @@ def _batches(pixels: "torch.Tensor") -> "Batches":
     recipe = network.header.train
     assert recipe is not None
     images = ArrayImages(pixels.permute(0, 2, 3, 1).numpy(), torch.arange(IMAGES) % 10, "made-up images")
-    return Batches(images, torch.arange(IMAGES), network, batch_size=128, augment=recipe.augment, shuffle=True)
+    return Batches(images, torch.arange(IMAGES), network, BatchSettings(128, augment=recipe.augment, shuffle=True))

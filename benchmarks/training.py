@@ -76,10 +76,10 @@ def _sides(network: "Network", images: "Images") -> list[Callable[[], object]]:
     """An epoch by the engine, over torch's DataLoader, and over the engine's own batches."""
     import torch
 
-    from vggc.data import Batches
+    from vggc.data.batches import Batches, BatchSettings
 
     indices = torch.arange(len(images))
-    batches = Batches(images, indices, network, batch_size=64, shuffle=True)
+    batches = Batches(images, indices, network, BatchSettings(64, shuffle=True))
     inputs = torch.stack([torch.from_numpy(images.pixels(i)).permute(2, 0, 1) for i in range(len(images))]) / 255
     dataset = torch.utils.data.TensorDataset(inputs, images.labels)
     loader = torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)
@@ -115,12 +115,13 @@ def _plain(module: "torch.nn.Module", optimizer: "torch.optim.Optimizer", batche
 
 
 def _engine(network: "Network", images: "Images", batches: Any) -> Callable[[], object]:
-    from vggc.training.devices import Machine
-    from vggc.training.learner import Learner
+    from vggc.training.devices import Devices
     from vggc.training.loop import run_epoch
+    from vggc.training.run_output import RunOutput
+    from vggc.training.training_state import TrainingData, TrainingState
 
-    fabric = Machine(accelerator="cpu").fabric("32")
+    fabric = Devices(accelerator="cpu").fabric("32")
     fabric.launch()
-    learner = Learner.prepare(fabric, network, network.module(), batches, images.labels)
+    state = TrainingState.first(fabric, network, network.module(), TrainingData(batches, images.labels), RunOutput())
     numbers = count()
-    return lambda: run_epoch(learner, next(numbers))
+    return lambda: run_epoch(state, next(numbers))

@@ -15,10 +15,10 @@ from vggc.data.augmentation import (
     Augmentation,
     Canvas,
     check_sizes,
-    numbers,
     random_crop,
     random_erasing,
     random_horizontal_flip,
+    random_numbers,
 )
 from vggc.recipe.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
 
@@ -44,7 +44,7 @@ def test_a_crop_is_a_slice_of_the_padded_image(
     crop = RandomCrop(
         size=(max(1, height + 2 * padding - less_height), max(1, width + 2 * padding - less_width)), padding=padding
     )
-    images, u = batch(5, height, width), numbers(seed, 0, 1, 5, 2)
+    images, u = batch(5, height, width), random_numbers(seed, 0, 1, 5, 2)
     found = random_crop(crop, Canvas(images), u).pixels
     for image, result, (down, right) in zip(images.numpy(), found.numpy(), u.tolist(), strict=True):
         padded = np.pad(image, ((0, 0), (padding, padding), (padding, padding)))
@@ -64,7 +64,7 @@ def test_a_flip_mirrors_those_below_p() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_what_is_erased_is_one_rectangle_inside_the_image(height: int, width: int, seed: int) -> None:
-    canvas = random_erasing(RandomErasing(p=1.0), Canvas(batch(8, height, width)), numbers(seed, 0, 1, 8, 5))
+    canvas = random_erasing(RandomErasing(p=1.0), Canvas(batch(8, height, width)), random_numbers(seed, 0, 1, 8, 5))
     assert torch.equal(canvas.pixels, batch(8, height, width))
     assert canvas.erased is not None
     assert canvas.erased.shape == (8, 1, height, width)
@@ -96,7 +96,7 @@ SAMPLES = 20_000
 
 
 def drawn(columns: int) -> torch.Tensor:
-    return numbers(7, 3, 1, SAMPLES, columns)
+    return random_numbers(7, 3, 1, SAMPLES, columns)
 
 
 def is_uniform(counts: np.ndarray) -> bool:
@@ -167,19 +167,19 @@ def test_erased_rectangles_lie_anywhere() -> None:
 
 
 def test_numbers_are_functions_of_seed_epoch_and_stream() -> None:
-    drawn = {(seed, epoch, stream): numbers(seed, epoch, stream, 4, 2) for seed in (0, 1) for epoch in (0, 1)
+    drawn = {(seed, epoch, stream): random_numbers(seed, epoch, stream, 4, 2) for seed in (0, 1) for epoch in (0, 1)
              for stream in (0, 1)}  # fmt: skip
-    assert torch.equal(numbers(1, 0, 1, 4, 2), drawn[1, 0, 1])
+    assert torch.equal(random_numbers(1, 0, 1, 4, 2), drawn[1, 0, 1])
     assert len({tuple(each.flatten().tolist()) for each in drawn.values()}) == 8
 
 
 def test_the_first_change_does_not_know_the_order() -> None:
     """The numbers of the order are not used again."""
     augmentation = Augmentation((RandomHorizontalFlip(),), seed=5, samples=SAMPLES)
-    augmentation.draw(0)
+    augmentation.set_epoch(0)
     pair = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).expand(SAMPLES, 1, 1, 2)
     flipped = augmentation(pair, torch.arange(SAMPLES)).pixels[:, 0, 0, 0]
-    keys = numbers(5, 0, 0, SAMPLES, 1)[:, 0]
+    keys = random_numbers(5, 0, 0, SAMPLES, 1)[:, 0]
     assert abs(torch.corrcoef(torch.stack([flipped.double(), keys]))[0, 1]) < 4 / SAMPLES**0.5
 
 
@@ -189,7 +189,7 @@ def test_one_change_more_leaves_those_before_it_alone() -> None:
     results = []
     for changes in ((crop,), (crop, RandomErasing(p=1.0))):
         augmentation = Augmentation(changes, seed=5, samples=10)
-        augmentation.draw(3)
+        augmentation.set_epoch(3)
         results.append(augmentation(images, indices).pixels)
     assert torch.equal(*results)
 
@@ -206,4 +206,4 @@ def test_sizes_are_followed_before_the_first_step() -> None:
         check_sizes((RandomCrop(size=40, padding=3),), (32, 32), "n", (40, 40))
     with pytest.raises(ProductError) as error:
         check_sizes((RandomCrop(size=28),), (32, 32), "n", (32, 32))
-    assert str(error.value) == ("`augment` makes images of 28x28, and the input of n is 32x32; write `random_crop: 32`")
+    assert str(error.value) == ("`augment` gives images of 28x28, and the input of n is 32x32; write `random_crop: 32`")

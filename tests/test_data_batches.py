@@ -1,7 +1,7 @@
-"""Batches: the same images whatever the batch size, memory, workers and ranks; in a new order every epoch."""
+"""Batches: the same images whatever the batch size, memory and ranks; in a new order every epoch."""
 
-import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ import torch
 from tests.networks import network
 from tests.pictures import in_memory, noise
 from vggc.base.errors import ProductError
-from vggc.data import Batches, Images
+from vggc.data.batches import Batches, BatchSettings
+from vggc.data.dataset import Images
 from vggc.data.images.decoding import Pixels
 from vggc.data.stores import MAX_IN_MEMORY
 from vggc.model import Network
@@ -78,7 +79,7 @@ def same(first: dict[int, torch.Tensor], second: dict[int, torch.Tensor]) -> boo
 
 def test_in_order_and_normalised() -> None:
     indices = torch.tensor([3, 1, 22, 7, 8])
-    batches = Batches(IMAGES, indices, small(), batch_size=2)
+    batches = Batches(IMAGES, indices, small(), BatchSettings(2))
     assert len(batches) == 3
     assert [len(labels) for _, labels, _ in batches] == [2, 2, 1]
     assert order(batches) == [3, 1, 22, 7, 8]
@@ -89,13 +90,13 @@ def test_in_order_and_normalised() -> None:
 
 
 def test_no_images_are_no_batches() -> None:
-    batches = Batches(IMAGES, torch.tensor([], dtype=torch.int64), small(), batch_size=2)
+    batches = Batches(IMAGES, torch.tensor([], dtype=torch.int64), small(), BatchSettings(2))
     assert (len(batches), list(batches)) == (0, [])
 
 
 def test_resizing_to_the_size_that_images_have_changes_nothing() -> None:
     resized, as_they_are = (
-        Batches(IMAGES, EVERY, small(f"{{{steps}std: [0.2, 0.3, 0.4]}}"), batch_size=23)
+        Batches(IMAGES, EVERY, small(f"{{{steps}std: [0.2, 0.3, 0.4]}}"), BatchSettings(23))
         for steps in ("resize: 8, ", "")
     )
     assert same(by_index(resized), by_index(as_they_are))
@@ -104,7 +105,7 @@ def test_resizing_to_the_size_that_images_have_changes_nothing() -> None:
 
 
 def test_images_of_all_sizes_are_resized() -> None:
-    found = by_index(Batches(MIXED, torch.arange(10), small("{resize: [8, 8]}"), batch_size=4))
+    found = by_index(Batches(MIXED, torch.arange(10), small("{resize: [8, 8]}"), BatchSettings(4)))
     for index, image in found.items():
         floats = torch.from_numpy(MIXED.pixels(index)).permute(2, 0, 1)[None].float()
         expected = torch.nn.functional.interpolate(floats, (8, 8), mode="bilinear", antialias=True)[0] / 255
@@ -112,7 +113,7 @@ def test_images_of_all_sizes_are_resized() -> None:
 
 
 def test_images_of_all_sizes_are_cropped() -> None:
-    found = by_index(Batches(MIXED, torch.arange(10), small("{crop: 8}"), batch_size=4))
+    found = by_index(Batches(MIXED, torch.arange(10), small("{crop: 8}"), BatchSettings(4)))
     for index, image in found.items():
         pixels = MIXED.pixels(index)
         top, left = (pixels.shape[0] - 8) // 2, (pixels.shape[1] - 8) // 2
@@ -129,15 +130,14 @@ def test_images_of_all_sizes_are_cropped() -> None:
      (MIXED, "{resize: 11, crop: 8, std: [0.2, 0.3, 0.4]}")],
     ids=["as they are", "enlarged", "cropped", "mixed"],
 )  # fmt: skip
-@pytest.mark.parametrize("workers", [0, 2])
-def test_streaming_gives_what_memory_gives(images: Images, preprocess: str, workers: int) -> None:
+def test_streaming_gives_what_memory_gives(images: Images, preprocess: str) -> None:
     indices = torch.arange(1, len(images), 2)
+    settings = BatchSettings(4, augment=AUGMENT, shuffle=True, seed=3)
     held, streamed = (
-        Batches(images, indices, small(preprocess), batch_size=4, augment=AUGMENT, shuffle=True, seed=3,
-                in_memory=in_memory, workers=workers)
+        Batches(images, indices, small(preprocess), replace(settings, in_memory=in_memory))
         for in_memory in (True, False)
-    )  # fmt: skip
-    assert (held.in_memory, streamed.in_memory, held.workers, streamed.workers) == (True, False, 0, workers)
+    )
+    assert (held.in_memory, streamed.in_memory) == (True, False)
     for epoch in range(2):
         held.set_epoch(epoch)
         streamed.set_epoch(epoch)
@@ -147,7 +147,7 @@ def test_streaming_gives_what_memory_gives(images: Images, preprocess: str, work
 
 def test_images_are_decoded_once_where_they_fit_into_memory() -> None:
     images = Mixed([(9, 9)] * 6)
-    batches = Batches(images, torch.tensor([0, 2, 4]), small("{resize: 8}"), batch_size=2)
+    batches = Batches(images, torch.tensor([0, 2, 4]), small("{resize: 8}"), BatchSettings(2))
     assert images.decoded == 3
     assert len(list(batches)) == len(list(batches)) == 2
     assert images.decoded == 3
@@ -158,7 +158,7 @@ def test_what_does_not_fit_into_memory_is_streamed(monkeypatch: pytest.MonkeyPat
     assert MAX_IN_MEMORY == 2 * 2**30
     for limit, held in ((23 * 8 * 8 * 3, True), (23 * 8 * 8 * 3 - 1, False)):
         monkeypatch.setattr("vggc.data.batches.MAX_IN_MEMORY", limit)
-        assert Batches(IMAGES, EVERY, small(), batch_size=2).in_memory is held
+        assert Batches(IMAGES, EVERY, small(), BatchSettings(2)).in_memory is held
 
 
 # --- randomness ---
@@ -166,7 +166,7 @@ def test_what_does_not_fit_into_memory_is_streamed(monkeypatch: pytest.MonkeyPat
 
 def augmented(**options: object) -> Batches:
     defaults: dict[str, object] = {"batch_size": 5, "augment": AUGMENT, "shuffle": True, "seed": 11}
-    return Batches(IMAGES, EVERY, small(), **{**defaults, **options})  # type: ignore[arg-type]
+    return Batches(IMAGES, EVERY, small(), BatchSettings(**{**defaults, **options}))  # type: ignore[arg-type]
 
 
 def test_the_batch_size_changes_no_image_and_no_order() -> None:
@@ -180,7 +180,7 @@ def test_the_batch_size_changes_no_image_and_no_order() -> None:
 
 def test_the_other_images_change_nothing() -> None:
     """What happens to an image depends on its index, not on which others are trained on."""
-    some = Batches(IMAGES, EVERY[::3], small(), batch_size=2, augment=AUGMENT, shuffle=True, seed=11)
+    some = Batches(IMAGES, EVERY[::3], small(), BatchSettings(2, augment=AUGMENT, shuffle=True, seed=11))
     every = by_index(augmented())
     for index, image in by_index(some).items():
         assert torch.equal(image, every[index])
@@ -211,13 +211,13 @@ def test_the_seed_decides() -> None:
 
 def test_the_order_is_the_same_on_every_machine() -> None:
     """A change here would make every run so far impossible to repeat."""
-    batches = Batches(IMAGES, torch.arange(10), small(), batch_size=10, shuffle=True, seed=1)
+    batches = Batches(IMAGES, torch.arange(10), small(), BatchSettings(10, shuffle=True, seed=1))
     batches.set_epoch(2)
     assert order(batches) == [5, 6, 9, 3, 2, 1, 0, 8, 4, 7]
 
 
 def test_validation_is_neither_shuffled_nor_changed_by_the_epoch() -> None:
-    batches = Batches(IMAGES, EVERY, small(), batch_size=5)
+    batches = Batches(IMAGES, EVERY, small(), BatchSettings(5))
     first = by_index(batches)
     batches.set_epoch(3)
     assert order(batches) == list(range(23))
@@ -228,23 +228,23 @@ def test_erased_is_zero_after_normalising_and_padding_is_black() -> None:
     white = in_memory(np.full((4, 8, 8, 3), 255, np.uint8))
     crop = RandomCrop(size=8, padding=8)
     white_is, black_is = (1 - 0.4) / 0.2, (0 - 0.4) / 0.2
-    ((inputs, _, _),) = Batches(white, torch.arange(4), small(), batch_size=4, augment=(crop,))
+    ((inputs, _, _),) = Batches(white, torch.arange(4), small(), BatchSettings(4, augment=(crop,)))
     assert set(np.round(inputs[:, 0].unique().tolist(), 4)) == {round(white_is, 4), round(black_is, 4)}
     for changes in ((RandomErasing(p=1.0),), (RandomErasing(p=1.0), RandomHorizontalFlip(p=1.0))):
-        ((inputs, _, _),) = Batches(white, torch.arange(4), small(), batch_size=4, augment=changes)
+        ((inputs, _, _),) = Batches(white, torch.arange(4), small(), BatchSettings(4, augment=changes))
         assert set(np.round(inputs[:, 0].unique().tolist(), 4)) == {round(white_is, 4), 0.0}
 
 
 def test_a_random_crop_takes_the_place_of_the_centre_crop() -> None:
     """Resize 10, then any 8x8 for training and the centre 8x8 for testing."""
     compiled = small("{resize: 10, crop: 8}")
-    ((test, _, _),) = Batches(IMAGES, EVERY[:1], compiled, batch_size=1)
+    ((test, _, _),) = Batches(IMAGES, EVERY[:1], compiled, BatchSettings(1))
     resized = torch.nn.functional.interpolate(
         torch.from_numpy(IMAGES.pixels(0)).permute(2, 0, 1)[None].float(), (10, 10), mode="bilinear", antialias=True
     )
     windows = (resized / 255).unfold(2, 8, 1).unfold(3, 8, 1)[0]
     assert torch.equal(test[0], windows[:, 1, 1])
-    batches = Batches(IMAGES, EVERY[:1], compiled, batch_size=1, augment=(RandomCrop(size=8),))
+    batches = Batches(IMAGES, EVERY[:1], compiled, BatchSettings(1, augment=(RandomCrop(size=8),)))
     places = set()
     for epoch in range(60):
         batches.set_epoch(epoch)
@@ -256,7 +256,7 @@ def test_a_random_crop_takes_the_place_of_the_centre_crop() -> None:
 def test_a_random_crop_of_images_that_are_larger_than_the_input() -> None:
     large = in_memory(noise(3, 12, 11, 3))
     crop = RandomCrop(size=8)
-    found = by_index(Batches(large, torch.arange(3), small("{crop: 8}"), batch_size=3, augment=(crop,)))
+    found = by_index(Batches(large, torch.arange(3), small("{crop: 8}"), BatchSettings(3, augment=(crop,))))
     for index, image in found.items():
         windows = torch.from_numpy(large.pixels(index)).permute(2, 0, 1).div(255).unfold(1, 8, 1).unfold(2, 8, 1)
         assert any(torch.equal(image, windows[:, i, j]) for i in range(5) for j in range(4))
@@ -300,43 +300,27 @@ def test_in_evaluation_every_image_comes_once() -> None:
 def test_a_size_that_nothing_makes_fit_is_named() -> None:
     advice = r"--set preprocess.resize=8, or `preprocess: \{resize: 8\}` in the spec"
     with pytest.raises(ProductError, match=rf"image 0 is 9x20 \(height x width\), and small needs 8x8: {advice}"):
-        Batches(MIXED, torch.arange(10), small(), batch_size=2)
+        Batches(MIXED, torch.arange(10), small(), BatchSettings(2))
     late = Mixed([(8, 8)] * 4 + [(8, 7)])
     with pytest.raises(ProductError, match=r"image 4 is 8x7 .* and small needs 8x8"):
-        Batches(late, torch.arange(5), small(), batch_size=2)
+        Batches(late, torch.arange(5), small(), BatchSettings(2))
     with pytest.raises(ProductError, match=r"image 4 is 8x7 .* and small needs 8x8"):
-        Batches(late, torch.arange(5), small("{crop: 8}"), batch_size=2)
+        Batches(late, torch.arange(5), small("{crop: 8}"), BatchSettings(2))
     with pytest.raises(ProductError, match=r"image 4 is 8x7 .* and small needs 8x8"):
-        Batches(late, torch.arange(5), small(), batch_size=2, augment=(RandomCrop(size=8, padding=1),))
+        Batches(late, torch.arange(5), small(), BatchSettings(2, augment=(RandomCrop(size=8, padding=1),)))
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_what_goes_wrong_in_a_worker_is_said_in_its_words(workers: int) -> None:
+def test_an_image_that_does_not_fit_is_named_while_streaming() -> None:
     late = Mixed([(8, 8)] * 4 + [(8, 7)])
-    batches = Batches(late, torch.arange(5), small(), batch_size=2, in_memory=False, workers=workers)
+    batches = Batches(late, torch.arange(5), small(), BatchSettings(2, in_memory=False))
     with pytest.raises(ProductError) as error:
         list(batches)
     assert str(error.value).startswith("image 4 is 8x7 (height x width), and small needs 8x8: --set")
 
 
-class Deadly(Mixed):
-    """Ends the process that decodes it, as the kernel does when memory runs out."""
-
-    def pixels(self, index: int) -> Pixels:
-        os._exit(1)
-
-
-def test_a_worker_that_dies_is_an_error_of_ours() -> None:
-    batches = Batches(Deadly([(8, 8)] * 4), torch.arange(4), small(), batch_size=2, in_memory=False, workers=1)
-    with pytest.raises(
-        ProductError, match=r"a process that decodes images has ended, .*; take fewer workers: DataLoader"
-    ):
-        list(batches)
-
-
 def test_a_crop_of_the_wrong_size() -> None:
-    with pytest.raises(ProductError, match=r"`augment` makes images of 6x6, .* write `random_crop: 8`"):
-        Batches(IMAGES, EVERY, small(), batch_size=2, augment=(RandomCrop(size=6),))
+    with pytest.raises(ProductError, match=r"`augment` gives images of 6x6, .* write `random_crop: 8`"):
+        Batches(IMAGES, EVERY, small(), BatchSettings(2, augment=(RandomCrop(size=6),)))
 
 
 def test_a_batch_that_cannot_be_shared() -> None:
@@ -347,10 +331,10 @@ def test_a_batch_that_cannot_be_shared() -> None:
 def test_images_that_are_too_few_to_be_shared() -> None:
     """A process without any would leave the others waiting for its gradients."""
     with pytest.raises(ProductError, match="3 training images cannot be shared by 2 processes"):
-        Batches(IMAGES, EVERY[:3], small(), batch_size=4, shuffle=True, world_size=2)
+        Batches(IMAGES, EVERY[:3], small(), BatchSettings(4, shuffle=True, world_size=2))
 
 
 def test_progress_is_told() -> None:
     told: list[tuple[str, int, int]] = []
-    Batches(MIXED, torch.arange(10), small("{resize: 8}"), batch_size=2, progress=lambda *call: told.append(call))
+    Batches(MIXED, torch.arange(10), small("{resize: 8}"), BatchSettings(2), progress=lambda *call: told.append(call))
     assert told[-1] == ("decoding images", 10, 10)

@@ -8,7 +8,7 @@ import torch
 
 from tests.pictures import noise, save
 from vggc.base.errors import ProductError
-from vggc.data import open_source
+from vggc.data.formats import open_source
 
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
@@ -82,7 +82,7 @@ def test_a_loose_image_beside_the_classes_of_a_split(tmp_path: Path) -> None:
     save(tmp_path / "train" / "loose.png", noise(5, 7, 3))
     source = open_source(f"folder:{tmp_path}")
     assert source.classes == ("ant", "bee")
-    assert source.notes[1] == f"1 image in {tmp_path / 'train'} itself passed over: no folder says the class"
+    assert source.notes[1] == f"1 image in {tmp_path / 'train'} itself not used: no folder gives the class"
 
 
 def test_classes_of_several_folders(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_classes_of_several_folders(tmp_path: Path) -> None:
 def test_what_looks_like_splits_and_fits_nowhere_is_refused(folders: list[str], named: str, tmp_path: Path) -> None:
     for folder in folders:
         fill(tmp_path / folder, {"ant": 2, "bee": 2})
-    with pytest.raises(ProductError, match=rf"which of the folders {named} holds .* Call them `train` and `test`"):
+    with pytest.raises(ProductError, match=rf"which of the folders {named} contains .* Call them `train` and `test`"):
         open_source(f"folder:{tmp_path}")
 
 
@@ -142,7 +142,7 @@ def test_what_is_passed_over(tmp_path: Path) -> None:
     assert source.classes == ("ant", "bee")
     total = torch.cat([source.images("train").labels, source.images("test").labels])
     assert torch.bincount(total).tolist() == [6, 5]
-    assert source.notes[1] == f"1 image in {tmp_path} itself passed over: no folder says the class"
+    assert source.notes[1] == f"1 image in {tmp_path} itself not used: no folder gives the class"
 
 
 # --- what is refused ---
@@ -167,7 +167,7 @@ def test_a_test_folder_that_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ProductError, match=r"there are no images in .*test"):
         open_source(f"folder:{tmp_path}")
     fill(tmp_path / "test", {"cow": 1})
-    with pytest.raises(ProductError, match="test/cow is of no class that there are training images of"):
+    with pytest.raises(ProductError, match=r"there are no training images of the class .*test/cow"):
         open_source(f"folder:{tmp_path}")
 
 
@@ -183,7 +183,7 @@ def test_a_bad_image_is_named(tmp_path: Path) -> None:
         f"{tmp_path / 'train/bee/grey.png'} is grey (1 channel), and the first image RGB (3 channels); convert the "
         "images so that all are alike"
     )
-    with pytest.raises(ProductError, match=r"text\.png is no image"):
+    with pytest.raises(ProductError, match=r"text\.png is not an image"):
         images.pixels(4)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from vggc.base.errors import ProductError
-from vggc.data import split_indices
+from vggc.data.splitting import split_indices
 
 labels = st.lists(st.integers(0, 6), max_size=200).map(lambda found: torch.tensor(found, dtype=torch.int64))
 fractions = st.floats(0, 1, exclude_max=True)

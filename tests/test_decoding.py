@@ -124,7 +124,7 @@ def test_of_an_animation_the_first_frame_is_taken() -> None:
 @pytest.mark.parametrize("read", [read_pixels, read_size])
 def test_what_is_no_image_is_named(read: object, tmp_path: Path) -> None:
     assert callable(read)
-    for content, message in ((b"", "x.png is no image"), (b"hello", "x.png is no image")):
+    for content, message in ((b"", "x.png is not an image"), (b"hello", "x.png is not an image")):
         with pytest.raises(ProductError, match=message):
             read(content, "x.png")
     with pytest.raises(ProductError, match=r"there is no image .*nowhere\.png"):
@@ -136,7 +136,7 @@ def test_what_is_no_image_is_named(read: object, tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "BMP"])
 def test_a_truncated_file_is_named(format: str) -> None:
     data = encoded(picture(noise(64, 64, 3)), format)
-    with pytest.raises(ProductError, match=r"photo (cannot be read: .|is no image)"):
+    with pytest.raises(ProductError, match=r"photo (cannot be read: .|is not an image)"):
         read_pixels(data[: len(data) // 2], "photo")
 
 

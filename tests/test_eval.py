@@ -17,8 +17,9 @@ from tests.pictures import noise
 from tests.training_runs import fails, train, write_spec
 from vggc.base.errors import ProductError
 from vggc.cli import main
-from vggc.data import Batches, open_source
+from vggc.data.batches import Batches, BatchSettings
 from vggc.data.dataset import ArrayImages
+from vggc.data.formats import open_source
 from vggc.training.evaluation import Evaluation, evaluate_target
 from vggc.training.history import Epoch, History
 from vggc.training.plots import accuracies, confusion, examples, running_mean
@@ -68,7 +69,7 @@ def test_the_figures_are_those_of_the_module(run: RunFolder, found: Evaluation) 
     network = vggc.compile(run.spec)
     module = load_weights(network, run.weights)[0].eval()
     images = open_source("digits").images("test")
-    (batch,) = Batches(images, torch.arange(len(images)), network, batch_size=1000)
+    (batch,) = Batches(images, torch.arange(len(images)), network, BatchSettings(1000))
     with torch.no_grad():
         logits = module(batch[0])
     assert found.predicted.tolist() == logits.argmax(1).tolist()
@@ -149,10 +150,10 @@ def refused(run: RunFolder, tmp_path: Path) -> list[tuple[list[str], int, str]]:
         ([str(tmp_path / "nothing.safetensors"), str(run.spec)], 3, "cannot be read: no such file"),
         ([str(run.weights)], 3, "name the spec that the weights belong to"),
         ([str(tmp_path / "nowhere")], 3, "nowhere: name the folder of a run, weights with their spec, or an ONNX file"),
-        ([str(run.path), "vgg11"], 3, "holds its own spec; leave vgg11 out"),
+        ([str(run.path), "vgg11"], 3, "contains its own spec; leave vgg11 out"),
         ([str(run.path), "--set", "classes=3"], 2, "--set changes a spec, and none is named"),
         ([str(run.weights), "vgg16_cifar10", "--data", "digits"], 3, "the images of digits are grey"),
-        ([str(tmp_path)], 3, "is no folder of a run"),
+        ([str(tmp_path)], 3, "is not the folder of a run"),
         ([str(empty)], 3, "has finished no epoch"),
         ([str(run.path), "--device", "nowhere"], 3, "--device nowhere"),
         ([str(run.path), "--data", "digits:x"], 3, "take no path"),
@@ -191,7 +192,7 @@ def test_of_many_classes_the_commonest_mistakes_are_listed() -> None:
     matrix = torch.eye(40, dtype=torch.long) * 9
     matrix[3, 5], matrix[7, 2] = 4, 6
     lines = str(Scores.of([f"c{i}" for i in range(40)], matrix, 1.0)).splitlines()
-    assert lines[-2:] == ["      6  c7, called c2", "      4  c3, called c5"]
+    assert lines[-2:] == ["      6  c7, classified as c2", "      4  c3, classified as c5"]
 
 
 def test_the_running_mean() -> None:

@@ -183,7 +183,7 @@ def test_the_images_are_spread_over_the_folder_and_each_is_a_step(
     [
         ("grey", r"grey/0\.png is grey \(1 channel\), and small takes RGB \(3 channels\); convert it first"),
         ("empty", "--calibration empty: there are no images in it"),
-        ("nowhere:there", "--calibration nowhere:there: there is no such folder, and no source of images called so"),
+        ("nowhere:there", "--calibration nowhere:there: there is no such folder, and no such source of images"),
     ],
 )
 def test_calibration_that_cannot_be(words: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ from vggc import cli
 from vggc.backends.onnx import onnx_model, onnx_writer
 from vggc.base.errors import ProductError
 from vggc.cli.exits import Exit
-from vggc.data import Batches
-from vggc.data.images.predict import Classifier
+from vggc.data.batches import Batches, BatchSettings
+from vggc.data.images.predict import OnnxClassifier
 from vggc.exporting.export import export_onnx
 from vggc.model import Network
 
@@ -49,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, size in (("a", (20, 30)), ("b", (41, 17)), ("c", (16, 16))):
         pixels = noise(*size, 3, seed=ord(name))
         save(folder / "images" / f"{name}.png", pixels)
-        ((inputs, _, _),) = Batches(in_memory(pixels[None]), torch.tensor([0]), compiled, batch_size=1)
+        ((inputs, _, _),) = Batches(in_memory(pixels[None]), torch.tensor([0]), compiled, BatchSettings(1))
         with torch.no_grad():
             expected[f"images/{name}.png"] = module(inputs).softmax(1)[0].tolist()
     (folder / "expected.json").write_text(json.dumps(expected))
@@ -154,7 +154,7 @@ def means(source: str, target: str, axes: list[int]) -> list[onnx.NodeProto]:
 
 def predicted(path: Path, *images: np.ndarray, top: int = 9) -> list[dict[str, float]]:
     named = [(f"image {i}", image) for i, image in enumerate(images)]
-    return [{each.name: each.probability for each in row} for _, row in Classifier(path).predict(named, top)]
+    return [{each.name: each.probability for each in row} for _, row in OnnxClassifier(path).predict(named, top)]
 
 
 def softmax(values: np.ndarray) -> np.ndarray:
@@ -173,7 +173,7 @@ def test_a_file_without_preprocessing_and_classes(tmp_path: Path, capsys: pytest
     save(tmp_path / "x.png", pixels[0])
     assert run(str(path), str(tmp_path / "x.png"), "--top", "1") == Exit.FINE
     captured = capsys.readouterr()
-    assert captured.err == f"{path} says nothing of preprocessing: values are scaled to [0, 1], and that is all\n"
+    assert captured.err == f"{path} contains no preprocessing: values are scaled to [0, 1], and nothing else\n"
     assert captured.out.splitlines()[1][2] in "012"
 
 
@@ -219,7 +219,7 @@ def test_images_go_in_batches_and_come_out_in_their_order(tmp_path: Path, monkey
     path = classifier(
         tmp_path, means("input", "logits", [2, 3]), (TensorProto.FLOAT, ["n", 3, "h", "w"]), ("logits", ["n", 3])
     )
-    model = Classifier(path)
+    model = OnnxClassifier(path)
     batches: list[int] = []
     original = model._run
     monkeypatch.setattr(model, "_run", lambda batch: batches.append(len(batch)) or original(batch))
@@ -278,7 +278,7 @@ def test_maps_of_scores_are_averaged(tmp_path: Path) -> None:
         expected = torch.stack(scores).mean(0).softmax(1)[0]
     assert features.shape[2] == 3
     assert found == {NAMES[i]: pytest.approx(float(expected[i]), abs=1e-5) for i in range(5)}
-    with pytest.raises(ProductError, match=r"dense\.onnx does not work for an input of 3x3x3: "):
+    with pytest.raises(ProductError, match=r"dense\.onnx cannot run an input of 3x3x3: "):
         predicted(tmp_path / "dense.onnx", noise(3, 3, 3))
 
 
@@ -291,7 +291,7 @@ def test_images_that_do_not_fit(folder: Path, tmp_path: Path, capsys: pytest.Cap
     for arguments, message in (
         ((str(grey),), f"error: {grey} is grey (1 channel), and the images that small.onnx takes are RGB (3 channels); "
                        "convert it first\n"),
-        (("images/a.png", str(text)), f"error: {text} is no image\n"),
+        (("images/a.png", str(text)), f"error: {text} is not an image\n"),
         (("images/a.png", "nowhere.png"), "error: there is no image nowhere.png\n"),
     ):  # fmt: skip
         assert run("small.onnx", *arguments) == Exit.FAILED
@@ -320,15 +320,15 @@ def test_files_that_are_no_classifiers(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
     (tmp_path / "weights.onnx").write_bytes(np.arange(100, dtype=np.float32).tobytes())
     for name, message in (
-        ("headless.onnx", "headless.onnx is no classifier: its output is features"),
-        ("cut.onnx", "cut.onnx is no classifier: it has 12 outputs, and names 5 classes"),
+        ("headless.onnx", "headless.onnx is not a classifier: its output is features"),
+        ("cut.onnx", "cut.onnx is not a classifier: it has 12 outputs, and names 5 classes"),
         ("text.onnx", "text.onnx cannot be run by onnxruntime: "),
         ("weights.onnx", "weights.onnx cannot be run by onnxruntime: "),
         ("nowhere.onnx", "there is no file "),
         (".", " is a folder; name an ONNX file, such as "),
     ):
         with pytest.raises(ProductError) as error:
-            Classifier(tmp_path / name)
+            OnnxClassifier(tmp_path / name)
         assert message in str(error.value)
 
 
@@ -341,7 +341,7 @@ def test_inputs_that_are_no_images(kind: int, shape: list[Any], tmp_path: Path) 
              helper.make_node("Flatten", ["floats"], ["logits"])]  # fmt: skip
     path = classifier(tmp_path, nodes, (kind, shape), ("logits", ["n", "m"]))
     with pytest.raises(ProductError, match=r"not supported: model\.onnx (takes input tensor|does not say how many)"):
-        Classifier(path)
+        OnnxClassifier(path)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_metadata_that_says_nothing(metadata: dict[str, str], tmp_path: Path) ->
         **metadata,
     )  # fmt: skip
     with pytest.raises(ProductError, match=r"model\.onnx"):
-        Classifier(path)
+        OnnxClassifier(path)
 
 
 def test_several_outputs(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from PIL import Image
 from tests.networks import network
 from tests.pictures import in_memory, noise
 from vggc.base.errors import ProductError
-from vggc.data.batches import Batches
+from vggc.data.batches import Batches, BatchSettings
 from vggc.data.images.preprocessing import preprocessed
-from vggc.data.preparation import prepare
+from vggc.data.torch_preprocessing import plan_preprocessing
 from vggc.recipe.recipe import Preprocess
 
 SPEC = """\
@@ -31,7 +31,7 @@ extents = st.tuples(st.integers(1, 40), st.integers(1, 40))
 def in_torch(pixels: np.ndarray, spec: str) -> torch.Tensor:
     """Through the whole of Batches."""
     compiled = network(spec)
-    ((inputs, _, _),) = Batches(in_memory(pixels[None]), torch.tensor([0]), compiled, batch_size=1)
+    ((inputs, _, _),) = Batches(in_memory(pixels[None]), torch.tensor([0]), compiled, BatchSettings(1))
     return inputs[0]
 
 
@@ -109,10 +109,10 @@ def test_a_batch_is_its_images(sizes: tuple[int, int]) -> None:
     """Small images of one size are resized in batches, large ones when they are decoded."""
     compiled = network(SPEC.format(channels=3, input="8, 10", preprocess="{resize: [12, 10], crop: [8, 10]}"))
     pixels = noise(7, *sizes, 3)
-    preparation = prepare(compiled, in_memory(pixels), torch.arange(7))
-    assert (preparation.resize_batch is None) == (sizes == (30, 30))
-    assert preparation.image_bytes == (8 * 8 * 3 if sizes == (8, 8) else 8 * 10 * 3 * 4)
-    ((inputs, _, _),) = Batches(in_memory(pixels), torch.arange(7), compiled, batch_size=7)
+    plan = plan_preprocessing(compiled, in_memory(pixels), torch.arange(7))
+    assert plan.in_batch == (sizes == (8, 8))
+    assert plan.image_bytes == (8 * 8 * 3 if sizes == (8, 8) else 8 * 10 * 3 * 4)
+    ((inputs, _, _),) = Batches(in_memory(pixels), torch.arange(7), compiled, BatchSettings(7))
     assert compiled.header.preprocess is not None
     for image, one in zip(inputs, pixels, strict=True):
         expected = preprocessed(one, compiled.header.preprocess, "x", "small", (8, 10))

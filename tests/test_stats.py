@@ -15,21 +15,22 @@ from tests.networks import SMALL, network
 from tests.pictures import in_memory, noise, save
 from vggc import cli
 from vggc.cli.exits import Exit
-from vggc.data import Images, Source, open_source
-from vggc.data.dataset import Split
-from vggc.data.statistics import Sums, measure, sums_of
+from vggc.data.dataset import Images, ImageSource, SplitName
+from vggc.data.formats import open_source
+from vggc.data.statistics import ChannelSums, measure
 
 
-class MadeUp(Source):
+class MadeUp(ImageSource):
     """The same images in both splits."""
 
     prefix = "made up"
 
     def __init__(self, images: Images, channels: int = 3) -> None:
-        self.words, self.classes, self.channels = "made up", ("ant", "bee", "cow", "dog", "eel"), channels
+        super().__init__("made up", "")
+        self.classes, self.channels = ("ant", "bee", "cow", "dog", "eel"), channels
         self._images = images
 
-    def images(self, split: Split) -> Images:
+    def read(self, split: SplitName) -> Images:
         return self._images
 
 
@@ -38,7 +39,7 @@ def test_sums_are_exact(height: int, width: int, count: int, seed: int) -> None:
     pixels = noise(count, height, width, 3, seed=seed)
     found = measure(MadeUp(in_memory(pixels)))
     values = pixels.reshape(-1, 3).astype(object)
-    assert found.sums == Sums(len(values), [*values.sum(0)], [*(values**2).sum(0)])
+    assert found.sums == ChannelSums(len(values), [*values.sum(0)], [*(values**2).sum(0)])
     flat = pixels.reshape(-1, 3) / 255
     np.testing.assert_allclose(found.sums.mean, flat.mean(0), rtol=1e-12)
     np.testing.assert_allclose(found.sums.std, flat.std(0), rtol=1e-9, atol=1e-12)
@@ -47,7 +48,7 @@ def test_sums_are_exact(height: int, width: int, count: int, seed: int) -> None:
 def test_nothing_is_lost_however_many_pixels_there_are() -> None:
     """Ten billion pixels, one of which is not 255: float64 sums of squares lose the variance altogether."""
     count = 10**10
-    sums = Sums(count, [255 * (count - 1) + 254], [255**2 * (count - 1) + 254**2])
+    sums = ChannelSums(count, [255 * (count - 1) + 254], [255**2 * (count - 1) + 254**2])
     variance = Fraction(sums.squares[0], count) - Fraction(sums.total[0], count) ** 2
     exact = isqrt(int(variance * 10**40)) / 10**20 / 255
     assert sums.std[0] == pytest.approx(exact, rel=1e-12)
@@ -56,7 +57,7 @@ def test_nothing_is_lost_however_many_pixels_there_are() -> None:
 
 def test_a_constant_channel_has_no_spread() -> None:
     image = torch.full((1, 5, 5), 77, dtype=torch.uint8)
-    assert sums_of(image).std == (0.0,)
+    assert ChannelSums.of(image).std == (0.0,)
 
 
 def test_all_pixels_count_the_same_whatever_the_size_of_their_image(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_a_crop_alone_stays_in_integers() -> None:
     pixels = noise(3, 17, 19, 3)
     found = measure(MadeUp(in_memory(pixels)), network=cropping)
     values = pixels[:, 0:16, 1:17].reshape(-1, 3).astype(object)
-    assert found.sums == Sums(len(values), [*values.sum(0)], [*(values**2).sum(0)])
+    assert found.sums == ChannelSums(len(values), [*values.sum(0)], [*(values**2).sum(0)])
 
 
 # --- the command ---

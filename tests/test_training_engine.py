@@ -16,10 +16,10 @@ from PIL import Image
 import vggc
 from tests.training_runs import NETWORK, PLAIN, ROOT, fails, same, start, train, weights, write_spec
 from vggc.cli import main
-from vggc.data import open_source, split_indices
-from vggc.training import engine
+from vggc.data.formats import open_source
+from vggc.data.splitting import split_indices
 from vggc.training.loop import seed_epoch
-from vggc.training.request import Request
+from vggc.training.request import New, TrainingRequest
 from vggc.training.run_folder import RunFolder
 from vggc.weights.loading import save_weights
 
@@ -201,9 +201,9 @@ def test_classes_that_a_split_holds_no_image_of_are_said(tmp_path: Path, capsys:
     train(spec, tmp_path / "run", "--data", f"folder:{images}")
     out = capsys.readouterr().out
     assert "warning: no validation image is of c, so the best epoch is chosen without; " in out
-    assert "warning: no test image is of b, so the test says nothing of how they are recognised; " in out
+    assert "warning: no test image is of b, so the test does not measure how they are recognised; " in out
     main(["eval", str(tmp_path / "run")])
-    said = "warning: no test image is of b, so the figures say nothing of how they are recognised\n"
+    said = "warning: no test image is of b, so the figures do not measure how they are recognised\n"
     assert capsys.readouterr().err == said
 
 
@@ -235,7 +235,7 @@ def test_early_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_reduced_precision_on_the_cpu(tmp_path: Path) -> None:
     run = train(write_spec(tmp_path), tmp_path / "run", "--precision", "bf16-mixed")
-    assert vggc.compile(run.spec).spec.train.precision == "bf16-mixed"  # type: ignore[union-attr]
+    assert vggc.compile(run.spec).header.train.precision == "bf16-mixed"  # type: ignore[union-attr]
     assert all(tensor.dtype != torch.bfloat16 for tensor in weights(run).values())
     full = train(write_spec(tmp_path), tmp_path / "full")
     assert not same(weights(run), weights(full))
@@ -306,9 +306,9 @@ def test_the_ways_to_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (["train"], 2, "name a SPEC, such as vgg11_digits"),
         (["train", "vgg16"], 1, "vgg16 has no recipe to train by"),
         (["train", "vgg16_cifar10"], 3, "the images of digits are grey"),
-        (["train", "vgg16_cifar10", "--name", "a", "-o", "b"], 2, "both say where the run lies"),
-        (["train", "vgg16_cifar10", "--name", "../../evil"], 2, "the name of a folder in runs is meant; -o FOLDER"),
-        (["train", "vgg16_cifar10", "--name", ".."], 2, "the name of a folder in runs is meant"),
+        (["train", "vgg16_cifar10", "--name", "a", "-o", "b"], 2, "both name the folder of the run"),
+        (["train", "vgg16_cifar10", "--name", "../../evil"], 2, "not the name of a folder in runs; -o FOLDER"),
+        (["train", "vgg16_cifar10", "--name", ".."], 2, "not the name of a folder in runs"),
         (["train", "vgg16_cifar10", "--data", "nowhere:x"], 3, "there is no source of images called 'nowhere'"),
         (["train", "vgg16_cifar10", "--set", "train.epochs=0"], 1, "must be at least 1"),
     ],
@@ -360,15 +360,19 @@ def test_what_the_test_would_fail_at_is_said_before_the_first_step(
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = write_spec(tmp_path)
     code, err = fails(["train", str(spec), "-o", str(tmp_path)], capsys)
-    assert (code, "is there already, and is no run; name another folder" in err) == (3, True)
+    assert (code, "exists already and is not a run; name another folder" in err) == (3, True)
     assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
     code, err = fails(["train", str(spec), "-o", str(spec)], capsys)
-    assert (code, "spec.yaml is a file, and a run is a folder of its own" in err, "--resume" in err) == (3, True, False)
+    assert (code, "spec.yaml is a file, and a run needs a folder of its own" in err, "--resume" in err) == (
+        3,
+        True,
+        False,
+    )
 
 
 def test_a_run_that_is_there_may_be_resumed(run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, err = fails(["train", str(write_spec(tmp_path)), "-o", str(run.path)], capsys)
-    assert (code, f"go on with: --resume {run.path}" in err) == (3, True)
+    assert (code, f"resume it with: --resume {run.path}" in err) == (3, True)
 
 
 @pytest.mark.parametrize(
@@ -404,8 +408,8 @@ def test_a_run_begins_with_the_weights_of_a_network_for_other_classes(tmp_path: 
     network = vggc.compile("vgg11_digits")
     last = network.layers[-1].path
     matching = vggc.Matching(allow_missing=(f"{last}.*",))
-    request = Request(network, "digits", weights=tmp_path / "other.safetensors", matching=matching)
-    module, report = engine._module(request)
+    request = TrainingRequest(network, "digits", New(weights=tmp_path / "other.safetensors", matching=matching))
+    module, report = request.start.module(network, request.recipe)
     assert report is not None
     assert report.kept == [f"{last}.weight", f"{last}.bias"]
     assert torch.equal(module.state_dict()["features.0.weight"], other.module(seed=5).state_dict()["features.0.weight"])

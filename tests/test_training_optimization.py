@@ -10,11 +10,13 @@ from torch import nn
 
 import vggc
 from tests.training_runs import PLAIN, train, weights, write_spec
-from vggc.data import Batches, open_source, split_indices
+from vggc.data.batches import Batches, BatchSettings
+from vggc.data.formats import open_source
+from vggc.data.splitting import split_indices
 from vggc.model import Network
 from vggc.recipe.optimizers import OPTIMIZERS
 from vggc.recipe.recipe import Train
-from vggc.training.optimization import LearningRate, make_optimizer
+from vggc.training.optimization import LearningRate, build_optimizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,13 +33,13 @@ def recipe(epochs: int, **train: object) -> Train:
 def rates(found: Train, accuracies: list[float] | None = None, stop: int | None = None) -> list[float]:
     """The rate of every step; with `stop`, everything is thrown away and loaded again before that epoch."""
     weight = nn.Parameter(torch.ones(1))
-    optimizer = make_optimizer([weight], found.optimizer)
+    optimizer = build_optimizer([weight], found.optimizer)
     rate = LearningRate(optimizer, found, STEPS)
     seen = []
     for epoch in range(found.epochs):
         if epoch == stop:
             kept = optimizer.state_dict(), rate.state_dict()
-            optimizer = make_optimizer([weight], found.optimizer)
+            optimizer = build_optimizer([weight], found.optimizer)
             rate = LearningRate(optimizer, found, STEPS)
             optimizer.load_state_dict(kept[0])
             rate.load_state_dict(kept[1])
@@ -139,7 +141,7 @@ def test_a_warm_up_alone() -> None:
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_every_optimizer_steps(kind: str) -> None:
     weight = nn.Parameter(torch.ones(3, 3))
-    optimizer = make_optimizer([weight], recipe(1, optimizer=kind).optimizer)
+    optimizer = build_optimizer([weight], recipe(1, optimizer=kind).optimizer)
     assert type(optimizer).__name__ == OPTIMIZERS[kind].__name__
     (weight**2).sum().backward()
     optimizer.step()
@@ -176,7 +178,7 @@ def _by_hand(network: Network, make: Any) -> nn.Module:
     assert found is not None
     images = open_source("digits").images("train")
     indices, _ = split_indices(images.labels, 0.0, 3)
-    batches = Batches(images, indices, network, batch_size=64, augment=found.augment, shuffle=True, seed=3)
+    batches = Batches(images, indices, network, BatchSettings(64, augment=found.augment, shuffle=True, seed=3))
     module = network.module(seed=3)
     optimizer = make(module.parameters())
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)

@@ -1,12 +1,10 @@
 """Several processes on the CPU: the sums of one process with the same batches."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -18,15 +16,14 @@ from torch.distributed import DistStoreError
 
 from tests.training_runs import PLAIN, ROOT, end, epochs_done, fails, start, train, until, weights, write_spec
 from vggc.base.errors import ProductError
-from vggc.data import open_source
 from vggc.data.dataset import Subset
-from vggc.training.devices import Machine
+from vggc.data.formats import open_source
+from vggc.training.devices import Devices
 from vggc.training.evaluation import evaluate, module_forward
-from vggc.training.interruptions import explained
-from vggc.training.launching import launched
-from vggc.training.request import network_of
+from vggc.training.failures import reported_failures
+from vggc.training.processes import launched
 from vggc.training.run_folder import RunFolder
-from vggc.training.run_output import Talk
+from vggc.training.run_output import RunOutput
 from vggc.weights.loading import load_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,7 +64,7 @@ def test_what_is_validated_is_what_is_saved(tmp_path: Path) -> None:
     held_out = Subset(
         open_source("digits").images("train"), torch.tensor(run.read_json("split.json")["validation_images"])
     )
-    network = network_of(run)
+    network = run.network()
     scores = evaluate(network, module_forward(load_weights(network, run.weights)[0]), held_out).scores
     assert _rows(run, "metrics.csv")[0][4:6] == pytest.approx([scores.loss, scores.accuracy], rel=1e-5)
 
@@ -86,53 +83,24 @@ def test_a_signal_ends_all_processes(tmp_path: Path) -> None:
     assert children
     out, err = end(process, signal.SIGTERM)
     assert process.returncode == 143
-    assert "stopped; run/last.ckpt holds the last whole epoch" in out
+    assert "stopped; run/last.ckpt is the checkpoint of the last epoch" in out
     assert "Traceback" not in err
     assert not [child for child in children if _runs(child)]
 
 
-WAITING: Final = re.compile(
-    r"waiting for the other machines at (127\.0\.0\.1):(\d+) \(rank 0 of 2\); there, begin the same command with: "
-    r"MASTER_ADDR=\1 MASTER_PORT=\2 NODE_RANK=1\n"
-)
-
-
-def waiting(tmp_path: Path) -> tuple["subprocess.Popen[str]", str]:
-    """A process that waits for another machine, and the port it waits at."""
-    spec = write_spec(tmp_path, PLAIN, RECIPE)
-    process = start("train", str(spec), "-o", "run", "--num-nodes", "2", "--accelerator", "cpu", cwd=tmp_path)
-    assert process.stdout is not None
-    found = WAITING.fullmatch(process.stdout.readline())
-    assert found is not None
-    return process, found[2]
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_run_that_waits_for_other_machines_can_be_stopped(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    process, port = waiting(tmp_path)
-    until(lambda: listens(port), process)
-    began = time.monotonic()
-    out, err = end(process, number)
-    assert (process.returncode, out, err) == (code, "stopped before the run began; nothing was written\n", "")
-    assert time.monotonic() - began < 10
-    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"], "nothing is left behind"
-
-
-def listens(port: str) -> bool:
-    """Whether the process is in the place where Python's handlers do not run."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", int(port))) == 0
-
-
 def test_two_machines_find_each_other(tmp_path: Path) -> None:
-    """The second is another process here, begun as the first one says."""
-    process, port = waiting(tmp_path)
-    arguments = ("train", str(tmp_path / "spec.yaml"), "-o", "run", "--num-nodes", "2", "--accelerator", "cpu")
-    other = start(*arguments, cwd=tmp_path, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, NODE_RANK="1")
-    (out, err), (said, complaint) = process.communicate(timeout=120), other.communicate(timeout=120)
-    assert (process.returncode, err, other.returncode, complaint) == (0, "", 0, "")
+    """Started as a launcher starts them; the second is another process here."""
+    spec = write_spec(tmp_path, PLAIN, RECIPE)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    arguments = ("train", str(spec), "-o", "run", "--num-nodes", "2", "--accelerator", "cpu")
+    first, second = (
+        start(*arguments, cwd=tmp_path, MASTER_ADDR="127.0.0.1", MASTER_PORT=port, NODE_RANK=rank) for rank in "01"
+    )
+    (out, err), silence = first.communicate(timeout=120), second.communicate(timeout=120)
+    assert (first.returncode, err, second.returncode, silence) == (0, "", 0, ("", ""))
     assert "in 2 processes" in out
-    assert said == f"waiting for the other machines at 127.0.0.1:{port} (rank 1 of 2)\n"
     assert RunFolder(tmp_path / "run").read_json("summary.json")["status"] == "complete"
 
 
@@ -144,7 +112,7 @@ def test_torchrun_without_devices_is_no_two_runs_in_one_folder(tmp_path: Path) -
         [*command, "-o", "run"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode != 0
-    message = "error: 2 processes have been started for this run (WORLD_SIZE), and it is for 1; write --devices 2"
+    message = "error: 2 processes were started for this run (WORLD_SIZE), and it is for 1; write --devices 2"
     assert message in done.stderr.splitlines()
     assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
 
@@ -152,40 +120,34 @@ def test_torchrun_without_devices_is_no_two_runs_in_one_folder(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("world", "local", "machine", "advice"),
     [
-        ("8", "4", Machine(devices=4), "write --devices 4 --num-nodes 2"),
-        ("4", None, Machine(devices=2), "write --devices 4"),
-        ("4", "4", Machine(), "write --devices 4"),
-        ("8", "1", Machine(), "write --devices 1 --num-nodes 8"),
-        ("", None, Machine(), None),
-        ("2", "1", Machine(num_nodes=2), None),
-        ("1", "1", Machine(devices=2), None),
+        ("8", "4", Devices(devices=4), "write --devices 4 --num-nodes 2"),
+        ("4", None, Devices(devices=2), "write --devices 4"),
+        ("4", "4", Devices(), "write --devices 4"),
+        ("8", "1", Devices(), "write --devices 1 --num-nodes 8"),
+        ("", None, Devices(), None),
+        ("2", "1", Devices(num_nodes=2), None),
+        ("1", "1", Devices(devices=2), None),
     ],
 )
 def test_the_launcher_and_the_command_agree(
-    world: str, local: str | None, machine: Machine, advice: str | None, monkeypatch: pytest.MonkeyPatch
+    world: str, local: str | None, machine: Devices, advice: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", world)
     if local is not None:
         monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
     if advice is None:
-        machine._check_launcher()
+        machine.check_launcher()
         return
     with pytest.raises(ProductError, match=f"{advice}$"):
-        machine._check_launcher()
+        machine.check_launcher()
 
 
-def test_processes_that_do_not_find_each_other_are_told_what_to_do() -> None:
+def test_processes_that_do_not_find_each_other() -> None:
     fabric: Any = SimpleNamespace(
-        local_rank=0, global_rank=0, launch=lambda: _raise(DistStoreError("Timed out after 601 seconds")),
-        strategy=SimpleNamespace(
-            launcher=SimpleNamespace(procs=[]),
-            cluster_environment=SimpleNamespace(
-                main_address="first", main_port=29500, creates_processes_externally=False
-            ),
-        ),
-    )  # fmt: skip
-    message = r"did not find each other at first:29500: Timed out .*; there, begin .* NODE_RANK=1 to 3"
-    with pytest.raises(ProductError, match=message), launched(fabric, Machine(num_nodes=4), Talk()):
+        launch=lambda: _raise(DistStoreError("Timed out after 601 seconds")),
+        strategy=SimpleNamespace(launcher=SimpleNamespace(procs=[])),
+    )
+    with pytest.raises(ProductError, match=r"did not find each other: Timed out .*; try again"), launched(fabric):
         pass
 
 
@@ -195,10 +157,10 @@ def _raise(error: Exception) -> None:
 
 def test_a_process_that_vanishes_is_no_bug_of_ours(tmp_path: Path) -> None:
     """As gloo says it. Lightning looks after its processes every five seconds, so the real thing may end in a kill."""
-    fabric = Machine(accelerator="cpu").fabric("32")
+    fabric = Devices(accelerator="cpu").fabric("32")
     said = "[third_party/gloo/gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:8623: Connection reset by peer"
     ended = pytest.raises(ProductError, match=r"another process of the run has ended, .*go on with --resume")
-    with ended, explained(fabric, RunFolder(tmp_path), Talk()):
+    with ended, reported_failures(fabric, RunFolder(tmp_path), RunOutput()):
         raise RuntimeError(said)
     assert RunFolder(tmp_path).summary() == {"status": "failed", "error": said}
 
@@ -209,7 +171,7 @@ def test_lightning_lets_a_run_that_stops_say_its_last_words(tmp_path: Path) -> N
     started = [child]
     fabric: Any = SimpleNamespace(strategy=SimpleNamespace(launcher=SimpleNamespace(procs=started)))
     observer = _ChildProcessObserver(main.pid, started)
-    with pytest.raises(KeyboardInterrupt), explained(fabric, RunFolder(tmp_path), Talk()):
+    with pytest.raises(KeyboardInterrupt), reported_failures(fabric, RunFolder(tmp_path), RunOutput()):
         raise KeyboardInterrupt
     assert child.wait(timeout=60) == -signal.SIGTERM
     assert observer._run(), "it has nothing to look after any more"
@@ -227,7 +189,7 @@ def _runs(pid: str) -> bool:
 
 
 REFUSED: Final = [
-    (["--strategy", "fsdp"], "--strategy fsdp shards weights over GPUs"),
+    (["--num-nodes", "2"], "--num-nodes 2: start the command on every machine with torchrun or srun"),
     (["--precision", "16-mixed"], "precision 16-mixed needs a GPU"),
     (["--devices", "2", "--set", "train.batch_size=1"], "a batch of 1 cannot be shared by 2 processes"),
 ]

@@ -18,7 +18,7 @@ from tests.pictures import noise, save
 from tests.training_runs import NETWORK, ROOT, end, epochs_done, fails, same, start, train, until, weights, write_spec
 from vggc.cli import main
 from vggc.training import checkpoints
-from vggc.training.devices import Machine
+from vggc.training.devices import Devices
 from vggc.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,11 +89,11 @@ def test_every_schedule_goes_on_where_it_was(schedule: str, tmp_path: Path, monk
 def test_the_scale_of_the_loss_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With float16, whose scaler Lightning leaves out of its checkpoints; the CPU's stands for that of a GPU."""
 
-    def half(_: Machine, precision: str) -> Fabric:
+    def half(_: Devices, precision: str) -> Fabric:
         scaler = torch.amp.GradScaler("cpu", init_scale=16.0, growth_interval=5)
         return Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
 
-    monkeypatch.setattr(Machine, "fabric", half)
+    monkeypatch.setattr(Devices, "fabric", half)
     spec = write_spec(tmp_path, train="{epochs: 4, batch_size: 256, optimizer: {adam: 0.01}}")
     whole = train(spec, tmp_path / "whole")
     resumed = broken_off_and_resumed(spec, tmp_path / "broken", monkeypatch)
@@ -154,7 +154,8 @@ def test_an_interrupt_stops_a_run_tidily(tmp_path: Path) -> None:
     out, err = end(process, signal.SIGINT)
     assert process.returncode == 130
     assert (
-        out.splitlines()[-1] == "stopped; run/last.ckpt holds the last whole epoch, go on with: vggc train --resume run"
+        out.splitlines()[-1]
+        == "stopped; run/last.ckpt is the checkpoint of the last epoch, resume with: vggc train --resume run"
     )
     assert "Traceback" not in out + err
     summary = RunFolder(tmp_path / "run").read_json("summary.json")
@@ -208,10 +209,10 @@ def test_more_epochs_go_on(run: Path, tmp_path: Path) -> None:
 
 REFUSED: Final = [
     ([], "is complete; for more epochs than its 2: --set train.epochs=4"),
-    (["--set", "train.epochs=1"], "was begun for 2 epochs, and cannot be resumed for 1"),
-    (["--set", "train.seed=4"], "it was begun with `seed: 3`; this says `seed: 4`"),
-    (["--set", "train.label_smoothing=0.1"], "this says `label_smoothing: 0.1`"),
-    (["--set", "classifier=[{linear: classes}]"], "it was begun with `- dropout: 0.2`"),
+    (["--set", "train.epochs=1"], "was started for 2 epochs, and cannot be resumed for 1"),
+    (["--set", "train.seed=4"], "it started with `seed: 3`; this has `seed: 4`"),
+    (["--set", "train.label_smoothing=0.1"], "this has `label_smoothing: 0.1`"),
+    (["--set", "classifier=[{linear: classes}]"], "it started with `- dropout: 0.2`"),
     (["--name", "other"], "a run that is resumed keeps its folder"),
     (["--weights", "w.pt"], "a run that is resumed keeps its folder"),
 ]
@@ -237,7 +238,7 @@ def test_a_schedule_over_the_whole_run_cannot_be_prolonged(tmp_path: Path, capsy
     assert code == 3
     assert "one_cycle_lr spreads over all 1 epochs" in err
     code, err = fails(["train", "--resume", str(run.path)], capsys)
-    assert (code, "is complete; begin a new run with its weights: --weights " in err) == (3, True), err
+    assert (code, "is complete; start a new run with its weights: --weights " in err) == (3, True), err
 
 
 def test_other_images_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,7 +252,7 @@ def test_other_images_are_refused(run: Path, capsys: pytest.CaptureFixture[str])
 
 def test_what_is_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, err = fails(["train", "--resume", str(tmp_path)], capsys)
-    assert (code, "it holds no spec.yaml and run.json" in err) == (3, True)
+    assert (code, "it has no spec.yaml and run.json" in err) == (3, True)
 
 
 def test_a_broken_checkpoint_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,7 +260,7 @@ def test_a_broken_checkpoint_is_named(run: Path, capsys: pytest.CaptureFixture[s
         (run / name).write_bytes(b"no checkpoint")
     code, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
     assert code == 3
-    assert "last.ckpt is no checkpoint, or damaged; begin a new run with the weights of the best epoch: " in err
+    assert "last.ckpt is not a checkpoint, or is damaged; start a new run with the weights of the best epoch: " in err
     assert err.endswith(f"--weights {run / 'best.safetensors'}\n")
 
 
@@ -270,7 +271,7 @@ def test_the_best_checkpoint_takes_the_place_of_a_broken_one(run: Path, capsys: 
     folder.last.write_bytes(best[: len(best) // 2])
     _, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
     epoch = folder.read_json("summary.json")["best_epoch"]
-    way_on = f"to go on behind the best epoch, which was epoch {epoch}: "
+    way_on = f"to resume after the best epoch, which was epoch {epoch}: "
     assert way_on in err
     command = err.strip().split(way_on)[1]
     subprocess.run(command.split(), check=True)
@@ -299,14 +300,14 @@ def test_images_are_found_from_another_folder(
     (tmp_path / "images").rename(tmp_path / "moved")
     code, err = fails(["eval", str(run)], capsys)
     assert code == 3
-    assert f"was trained on, folder:{tmp_path}/images, are not there; say where they are: --data SOURCE" in err
+    assert f"was trained on, folder:{tmp_path}/images, do not exist any more; say where they are: --data SOURCE" in err
     main(["eval", "run", "--data", "folder:moved"])
 
 
 def test_a_checkpoint_that_would_run_something_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"format": checkpoints.FORMAT, "model": Trap(run / "sprung")}, run / "last.ckpt")
     code, err = fails(["train", "--resume", str(run), "--set", "train.epochs=3"], capsys)
-    assert (code, "last.ckpt is no checkpoint" in err) == (3, True), err
+    assert (code, "last.ckpt is not a checkpoint" in err) == (3, True), err
     assert not (run / "sprung").exists()
 
 

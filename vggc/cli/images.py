@@ -1,4 +1,4 @@
-"""The commands about images: what a data set looks like, and what a trained network says of an image."""
+"""The commands about images: what a data set looks like, and how a trained network classifies an image."""
 
 import json
 import sys
@@ -13,9 +13,9 @@ from vggc.cli.options import SPEC, CompileOptions, data_source, overrides
 from vggc.cli.output import progress_bars
 
 if TYPE_CHECKING:
-    from vggc.data.dataset import Split
+    from vggc.data.dataset import SplitName
     from vggc.data.images.decoding import Pixels
-    from vggc.data.images.predict import Candidate
+    from vggc.data.images.predict import Prediction
 
 
 @click.command(short_help="Count images; print their mean and std.")
@@ -23,25 +23,24 @@ if TYPE_CHECKING:
 @data_source
 @overrides
 @click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True)
-def stats(spec: str | None, data: str, assignments: tuple[str, ...], split: "Split") -> None:
-    """Go over the images of a split: sizes, classes, mean and standard deviation per channel.
+def stats(spec: str | None, data: str, assignments: tuple[str, ...], split: "SplitName") -> None:
+    """Measure the images of a split: sizes, classes, mean and standard deviation per channel.
 
     With a SPEC the images are resized and cropped first, as its `preprocess` says.
     """
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
     network = CompileOptions(assignments).network(spec) if spec is not None else None
-    from vggc.data import open_source
-    from vggc.data.statistics import measure
-    from vggc.data.statistics_text import report
+    from vggc.data.formats import open_source
+    from vggc.data.statistics import measure, report
 
     source = open_source(data)
     with progress_bars() as progress:
-        found = measure(source, split, network, progress)
-    click.echo(report(source, split, network, found))
+        statistics = measure(source, split, network, progress)
+    click.echo(report(source, split, network, statistics))
 
 
-@click.command(short_help="Say what a trained ONNX file makes of images.")
+@click.command(short_help="Classify images by a trained ONNX file.")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.onnx")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes to name.")
@@ -49,32 +48,30 @@ def stats(spec: str | None, data: str, assignments: tuple[str, ...], split: "Spl
 def predict(file: Path, images: tuple[str, ...], top: int, as_json: bool) -> None:
     """Classify images by an ONNX file, with the preprocessing and the class names that are in it.
 
-    An IMAGE is a file, a folder, which stands for the images in it and below it, or - for an image on standard input.
+    An IMAGE is a file, a folder, which means the images in it and below it, or - for an image on standard input.
     Neither torch nor onnx is needed.
     """
-    from vggc.data.images.predict import Classifier
+    from vggc.data.images.predict import OnnxClassifier
 
-    classifier = Classifier(file)
-    if classifier.preprocess is None and not classifier.form.raw:
-        click.echo(f"{file} says nothing of preprocessing: values are scaled to [0, 1], and that is all", err=True)
+    classifier = OnnxClassifier(file)
+    if classifier.preprocess is None and not classifier.input.raw:
+        click.echo(f"{file} contains no preprocessing: values are scaled to [0, 1], and nothing else", err=True)
     places = _places(images)
-    found = []
     with progress_bars() as progress:
-        for place, candidates in classifier.predict(_decoded(places, progress), top):
-            found.append((place, candidates))
-    click.echo(_as_json(found) if as_json else _as_text(found))
+        predictions = list(classifier.predict(_decoded(places, progress), top))
+    click.echo(_as_json(predictions) if as_json else _as_text(predictions))
 
 
 def _places(images: Sequence[str]) -> list[str]:
-    """The files that are meant."""
+    """The files, with those in folders."""
     from vggc.data.images.decoding import image_files
 
     places: list[str] = []
     for image in images:
-        inside = [str(path) for path in image_files(Path(image))] if Path(image).is_dir() else [image]
-        if not inside:
+        files = [str(path) for path in image_files(Path(image))] if Path(image).is_dir() else [image]
+        if not files:
             raise click.UsageError(f"there are no images in {image}")
-        places += inside
+        places += files
     return places
 
 
@@ -87,21 +84,21 @@ def _decoded(places: Sequence[str], progress: Progress) -> "Iterator[tuple[str, 
     progress("classifying", len(places), len(places))
 
 
-def _as_json(found: "Sequence[tuple[str, list[Candidate]]]") -> str:
+def _as_json(predictions: "Sequence[tuple[str, list[Prediction]]]") -> str:
     rows = [
         {
             "image": place,
-            "top": [{"class": each.name, "index": each.index, "probability": each.probability} for each in candidates],
+            "top": [{"class": row.name, "index": row.index, "probability": row.probability} for row in top],
         }
-        for place, candidates in found
+        for place, top in predictions
     ]
     return json.dumps(rows, indent=1, ensure_ascii=False)
 
 
-def _as_text(found: "Sequence[tuple[str, list[Candidate]]]") -> str:
+def _as_text(predictions: "Sequence[tuple[str, list[Prediction]]]") -> str:
     """A block for each image: its name, and a line for each class."""
-    width = max(len(each.name) for _, candidates in found for each in candidates)
+    width = max(len(row.name) for _, top in predictions for row in top)
     return "\n".join(
-        "\n".join([place, *(f"  {each.name:{width}}  {100 * each.probability:6.2f} %" for each in candidates)])
-        for place, candidates in found
+        "\n".join([place, *(f"  {row.name:{width}}  {100 * row.probability:6.2f} %" for row in top)])
+        for place, top in predictions
     )

@@ -1,7 +1,7 @@
-"""The random changes of a recipe, for a whole batch at once and from numbers that were drawn before.
+"""The random changes of a recipe, for a whole batch at once.
 
-What happens to a sample in an epoch follows from the seed, the epoch and the sample alone: `numbers` draws for all
-samples of the data set, and each change has a stream of its own.
+What happens to a sample in an epoch follows from the seed, the epoch and the sample alone: each change has a stream of
+random numbers of its own, with numbers for all samples of the data set.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,6 +14,7 @@ from torch import nn
 
 from vggc.base.errors import ProductError
 from vggc.base.records import Named
+from vggc.base.words import compact
 from vggc.layers.layer import pair
 from vggc.recipe.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
 
@@ -24,7 +25,7 @@ ERASED_RATIO: Final = (0.3, 3.3)
 
 @dataclass(frozen=True)
 class Canvas:
-    """A batch in the making: `pixels` (B, C, H, W) in 0 to 255, and where it was erased, bool (B, 1, H, W)."""
+    """A batch that is being augmented: `pixels` (B, C, H, W) in 0 to 255, and where it is erased, bool (B, 1, H, W)."""
 
     pixels: torch.Tensor
     erased: torch.Tensor | None = None
@@ -34,40 +35,40 @@ class Canvas:
         return Canvas(change(self.pixels), None if self.erased is None else change(self.erased))
 
 
-def numbers(seed: int, epoch: int, stream: int, samples: int, columns: int) -> torch.Tensor:
+def random_numbers(seed: int, epoch: int, stream: int, samples: int, columns: int) -> torch.Tensor:
     """Uniform numbers in [0, 1), float64 (samples, columns), a function of the arguments alone.
 
-    `stream` tells draws apart: 0 is the order of the samples, n the n-th augmentation.
+    `stream` separates uses: 0 is the order of the samples, n the n-th augmentation.
     """
     return torch.from_numpy(np.random.default_rng((seed, epoch, stream)).random((samples, columns)))
 
 
-def _up_to(u: torch.Tensor, most: torch.Tensor | int) -> torch.Tensor:
-    """Whole numbers from 0 to `most`, each as likely."""
-    return (u * (most + 1)).floor().long()
+def _integers(u: torch.Tensor, largest: torch.Tensor | int) -> torch.Tensor:
+    """Whole numbers from 0 to `largest`, each as likely, from uniform numbers."""
+    return (u * (largest + 1)).floor().long()
 
 
 def random_crop(crop: RandomCrop, canvas: Canvas, u: torch.Tensor) -> Canvas:
     """A window at a random place of each image."""
     size = pair(crop.size)
-    room = [have + 2 * crop.padding - want for have, want in zip(canvas.pixels.shape[2:], size, strict=True)]
-    top, left = (_up_to(u[:, axis], room[axis]).to(canvas.pixels.device) for axis in (0, 1))
+    room = [side + 2 * crop.padding - cropped for side, cropped in zip(canvas.pixels.shape[2:], size, strict=True)]
+    top, left = (_integers(u[:, axis], room[axis]).to(canvas.pixels.device) for axis in (0, 1))
     return canvas.map(lambda images: _windows(nn.functional.pad(images, (crop.padding,) * 4), top, left, size))
 
 
 def _windows(images: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """The window of each image (B, C, H, W) that begins at its row `top` and column `left`, (B,): (B, C, *size).
 
-    In a view every element begins a window, and those wanted are picked from it: one copy, without Python's loop.
+    In a view every element begins a window, and one for each image is selected: one copy, without a loop in Python.
     """
     images = images.contiguous()
     samples, channels, height, width = images.shape
     extent = (channels - 1) * height * width + (size[0] - 1) * width + size[1]
-    every = images.as_strided(
+    windows = images.as_strided(
         (images.numel() - extent + 1, channels, *size), (1, height * width, width, 1), images.storage_offset()
     )
     sample = torch.arange(samples, device=images.device)
-    return every.index_select(0, (sample * channels * height + top) * width + left)
+    return windows.index_select(0, (sample * channels * height + top) * width + left)
 
 
 def random_horizontal_flip(flip: RandomHorizontalFlip, canvas: Canvas, u: torch.Tensor) -> Canvas:
@@ -91,7 +92,7 @@ def random_erasing(erasing: RandomErasing, canvas: Canvas, u: torch.Tensor) -> C
     erased = (u[:, 0] < erasing.p).view(-1, 1, 1, 1)
     for axis, side in enumerate(((area * ratio).sqrt(), (area / ratio).sqrt())):
         length = side.round().long().clamp(1, extent[axis])
-        start = _up_to(u[:, 3 + axis], extent[axis] - length)
+        start = _integers(u[:, 3 + axis], extent[axis] - length)
         place = torch.arange(extent[axis])
         inside = (place >= start[:, None]) & (place < (start + length)[:, None])
         erased = erased & inside[:, None].unsqueeze(3 - axis)
@@ -99,7 +100,7 @@ def random_erasing(erasing: RandomErasing, canvas: Canvas, u: torch.Tensor) -> C
     return Canvas(canvas.pixels, erased if canvas.erased is None else canvas.erased | erased)
 
 
-# How many numbers a change takes for each sample, and the change.
+# How many random numbers a change needs for each sample, and the change.
 _CHANGES: Final[Mapping[type[Named], tuple[int, Callable[[Any, Canvas, torch.Tensor], Canvas]]]] = {
     RandomCrop: (2, random_crop),
     RandomHorizontalFlip: (1, random_horizontal_flip),
@@ -114,20 +115,20 @@ class Augmentation:
         self._changes = changes
         self._seed = seed
         self._samples = samples
-        self._drawn: list[torch.Tensor] = []
+        self._numbers: list[torch.Tensor] = []
 
-    def draw(self, epoch: int) -> None:
-        """Draw the numbers of an epoch, for all samples."""
-        self._drawn = [
-            numbers(self._seed, epoch, place, self._samples, _CHANGES[type(change)][0])
-            for place, change in enumerate(self._changes, start=1)
+    def set_epoch(self, epoch: int) -> None:
+        """Generate the random numbers of an epoch, for all samples."""
+        self._numbers = [
+            random_numbers(self._seed, epoch, stream, self._samples, _CHANGES[type(change)][0])
+            for stream, change in enumerate(self._changes, start=1)
         ]
 
     def __call__(self, pixels: torch.Tensor, indices: torch.Tensor) -> Canvas:
         """Change a batch (B, C, H, W) of the samples with these indices (B,), which are on the CPU."""
         canvas = Canvas(pixels)
-        for change, drawn in zip(self._changes, self._drawn, strict=True):
-            canvas = _CHANGES[type(change)][1](change, canvas, drawn[indices])
+        for change, numbers in zip(self._changes, self._numbers, strict=True):
+            canvas = _CHANGES[type(change)][1](change, canvas, numbers[indices])
         return canvas
 
 
@@ -136,26 +137,25 @@ def has_random_crop(changes: tuple[Named, ...]) -> bool:
     return any(isinstance(change, RandomCrop) for change in changes)
 
 
-def check_sizes(changes: tuple[Named, ...], start: tuple[int, int], network: str, wanted: tuple[int, int]) -> None:
+def check_sizes(changes: tuple[Named, ...], start: tuple[int, int], network: str, expected: tuple[int, int]) -> None:
     """Follow height and width through the changes, before the first step.
 
     Raises:
-        ProductError: a crop is larger than what it is cut from, or the last one does not make the network's input.
+        ProductError: a crop is larger than the images, or the last one does not give the network's input.
     """
-    height, width = start
+    size = start
     for change in changes:
-        if not isinstance(change, RandomCrop):
-            continue
-        crop = pair(change.size)
-        room = height + 2 * change.padding, width + 2 * change.padding
-        if crop[0] > room[0] or crop[1] > room[1]:
-            raise ProductError(
-                f"random_crop: a crop of {crop[0]}x{crop[1]} does not fit into images of {height}x{width} with padding "
-                f"{change.padding}; add `padding`, or `preprocess: {{resize: ...}}`"
-            )
-        height, width = crop
-    if (height, width) != wanted:
+        if isinstance(change, RandomCrop):
+            crop = pair(change.size)
+            if any(cropped > side + 2 * change.padding for cropped, side in zip(crop, size, strict=True)):
+                raise ProductError(
+                    f"random_crop: a crop of {compact(crop)} does not fit into images of {compact(size)} with padding "
+                    f"{change.padding}; add `padding`, or `preprocess: {{resize: ...}}`"
+                )
+            size = crop
+    if size != expected:
+        option = expected[0] if expected[0] == expected[1] else list(expected)
         raise ProductError(
-            f"`augment` makes images of {height}x{width}, and the input of {network} is {wanted[0]}x{wanted[1]}; "
-            f"write `random_crop: {wanted[0] if wanted[0] == wanted[1] else list(wanted)}`"
+            f"`augment` gives images of {compact(size)}, and the input of {network} is {compact(expected)}; "
+            f"write `random_crop: {option}`"
         )

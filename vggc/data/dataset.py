@@ -1,22 +1,26 @@
 """A source of labelled images, and one split of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
 
-from vggc.data.images.decoding import Pixels
+from vggc.base.errors import ProductError
+from vggc.data.images.decoding import Pixels, colours, read_pixels, read_size
+from vggc.data.splitting import TEST_SEED, TEST_SHARE, split_indices
 
-__all__ = ["ArrayImages", "Images", "Pixels", "Source", "Split", "Subset"]
+__all__ = [
+    "ArrayImages", "EncodedImages", "ImageSource", "Images", "Pixels", "SplitName", "Subset", "held_out",
+    "held_out_note",
+]  # fmt: skip
 
-Split = Literal["train", "test"]
+SplitName = Literal["train", "test"]
 
 
 class Images(ABC):
-    """The images of a split: how many, their labels, and the pixels of each on demand.
-
-    `labels` is int64 (N,).
-    """
+    """The images of a split: their labels, int64 (N,), and the pixels of each on demand."""
 
     labels: torch.Tensor
 
@@ -36,25 +40,33 @@ class Images(ABC):
         """Height and width of one image, without decoding more than its header.
 
         Raises:
-            ProductError: it is no image.
+            ProductError: it is not an image.
         """
 
     @abstractmethod
     def place(self, index: int) -> str:
-        """Where an image comes from, in the words of an error: a path, or a file and the row in it."""
+        """Where an image comes from, as an error says it: a path, or a file and the row in it."""
+
+    def check_labels(self, classes: int) -> None:
+        """Check that the labels are those of so many classes; raises ProductError."""
+        wrong = torch.nonzero((self.labels < 0) | (self.labels >= classes)).flatten().tolist()
+        if wrong:
+            label = int(self.labels[wrong[0]])
+            raise ProductError(f"{self.place(wrong[0])} has the label {label}; labels are 0 to {classes - 1}")
 
 
-class Source(ABC):
+class ImageSource(ABC):
     """Labelled images in one format.
 
-    `words` is what the user wrote, `classes` holds the names in the order of the labels, `channels` is 1 for grey and
-    3 for RGB. `notes` are sentences that belong into the output of a run, such as which images were held out as the
-    test split where the source has none.
+    Attributes:
+        prefix: the name of the format, which is written before the colon.
+        words: what the user wrote, such as `folder:photos`.
+        classes: the names of the classes in the order of the labels.
+        channels: 1 for grey and 3 for RGB.
+        notes: sentences for the output of a run, such as which images are the test split if the source has none.
     """
 
     prefix: ClassVar[str]
-
-    words: str
     classes: tuple[str, ...]
     channels: int
     notes: tuple[str, ...] = ()
@@ -65,19 +77,27 @@ class Source(ABC):
 
         Args:
             words: as the user wrote them, for errors.
-            path: what stands behind the colon.
+            path: what is written after the colon.
 
         Raises:
-            ProductError: there is nothing of the kind at the path.
+            ProductError: there are no such images at the path.
         """
+        self.words = words
+        self._splits: dict[SplitName, Images] = {}
 
-    @abstractmethod
-    def images(self, split: Split) -> Images:
-        """The images of a split.
+    def images(self, split: SplitName) -> Images:
+        """The images of a split, which are read once.
 
         Raises:
             ProductError: they cannot be read.
         """
+        if split not in self._splits:
+            self._splits[split] = self.read(split)
+        return self._splits[split]
+
+    @abstractmethod
+    def read(self, split: SplitName) -> Images:
+        """Read the images of a split; raises ProductError if they cannot be read."""
 
 
 class ArrayImages(Images):
@@ -99,8 +119,42 @@ class ArrayImages(Images):
         return f"image {index} of {self._file}"
 
 
+class EncodedImages(Images):
+    """Images that Pillow decodes; all of them have the channels of the source's first one.
+
+    Args:
+        labels: int64 (N,).
+        channels: those of the first image.
+        file: the path of an image, or the bytes of its file, by the index.
+        place: where it comes from, by the index.
+    """
+
+    def __init__(
+        self, labels: torch.Tensor, channels: int, file: Callable[[int], Path | bytes], place: Callable[[int], str]
+    ) -> None:
+        self.labels = labels
+        self._channels = channels
+        self._file = file
+        self._place = place
+
+    def pixels(self, index: int) -> Pixels:
+        pixels = read_pixels(self._file(index), self.place(index))
+        if pixels.shape[2] != self._channels:
+            raise ProductError(
+                f"{self.place(index)} is {colours(pixels.shape[2])}, and the first image {colours(self._channels)}; "
+                "convert the images so that all are alike"
+            )
+        return pixels
+
+    def size(self, index: int) -> tuple[int, int]:
+        return read_size(self._file(index), self.place(index))
+
+    def place(self, index: int) -> str:
+        return self._place(index)
+
+
 class Subset(Images):
-    """Some images of others."""
+    """Some of other images."""
 
     def __init__(self, images: Images, indices: torch.Tensor) -> None:
         self.labels = images.labels[indices]
@@ -115,3 +169,15 @@ class Subset(Images):
 
     def place(self, index: int) -> str:
         return self._images.place(self._indices[index])
+
+
+def held_out(images: Images, split: SplitName) -> Images:
+    """A split of images that have no test split: a fixed, stratified share is the test split."""
+    train, test = split_indices(images.labels, TEST_SHARE, TEST_SEED)
+    return Subset(images, train if split == "train" else test)
+
+
+def held_out_note(words: str) -> str:
+    """The note about it."""
+    share = f"{round(100 * TEST_SHARE)} % of each class"
+    return f"{words} has no test split: {share} are held out for it, the same ones every time"

@@ -12,7 +12,7 @@ TEST_SEED: Final = 0
 
 
 def split_indices(labels: torch.Tensor, fraction: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw the images that are held out.
+    """Choose the images that are held out, at random.
 
     Every class gives its share, rounded so that the shares add up to `fraction` of all images (largest remainders
     first, then lower labels). The last image of a class is never held out; and one of each class that has two is, as
@@ -21,7 +21,7 @@ def split_indices(labels: torch.Tensor, fraction: float, seed: int) -> tuple[tor
     Args:
         labels: int64 (N,).
         fraction: the share that is held out, from 0 to below 1.
-        seed: of the draw, which depends on nothing else but the labels and the fraction.
+        seed: of the choice, which depends on nothing else but the labels and the fraction.
 
     Returns:
         the indices that stay and those that are held out: int64, sorted, disjoint.
@@ -31,11 +31,11 @@ def split_indices(labels: torch.Tensor, fraction: float, seed: int) -> tuple[tor
     """
     if not 0 <= fraction < 1:
         raise ProductError(f"validation: {fraction} of the training images cannot be held out; write a share below 1")
-    known = labels.numpy()
-    held_out = np.zeros(len(known), dtype=bool)
+    values = labels.numpy()
+    held_out = np.zeros(len(values), dtype=bool)
     # The images of a class in random order: sorted by label first, by random key second.
-    shuffled = np.lexsort((np.random.default_rng(seed).random(len(known)), known))
-    counts = np.bincount(known)
+    shuffled = np.lexsort((np.random.default_rng(seed).random(len(values)), values))
+    counts = np.bincount(values)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(counts) else counts
     for start, share in zip(starts, _shares(counts, fraction), strict=True):
         held_out[shuffled[start : start + share]] = True

@@ -1,111 +1,66 @@
-"""Where the stored images of a data set are held: decoded once into memory, or decoded anew by worker processes."""
+"""Where the decoded images of a data set come from: decoded once into memory, or decoded again in every epoch."""
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
-from vggc.base.errors import ProductError
 from vggc.base.progress import Progress
 from vggc.data import parallel
 from vggc.data.dataset import Images
-from vggc.data.preparation import Preparation
+from vggc.data.torch_preprocessing import PreprocessingPlan
 
-MAX_IN_MEMORY: Final = 2 * 2**30  # bytes of stored images
-_MAX_WORKERS: Final = 8
+MAX_IN_MEMORY: Final = 2 * 2**30  # bytes of decoded images
 
 
 class Store(Protocol):
-    """Hands out stored images."""
+    """Gives decoded images, as the plan stores them."""
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
-        """For each tensor of indices (B,), the stored images (B, C, H, W), on the device."""
+        """For each tensor of indices (B,), the images (B, C, H, W) on the device."""
 
 
 class InMemory:
-    """Decoded once, on all cores, and kept on the device."""
+    """Images that are decoded once, on all cores, and kept on the device."""
 
-    def __init__(
-        self, images: Images, indices: torch.Tensor, preparation: Preparation, device: torch.device, progress: Progress
-    ) -> None:
-        stored = _decoded(images, indices, preparation, progress)
-        self._stored = stored.to(device)
-        self._rows = torch.full((len(images),), -1)
+    def __init__(self, decoded: torch.Tensor, indices: torch.Tensor, total: int) -> None:
+        """Keep images.
+
+        Args:
+            decoded: (N, C, H, W), on the device.
+            indices: int64 (N,), their indices among the images of the split.
+            total: the number of those.
+        """
+        self._decoded = decoded
+        self._rows = torch.full((total,), -1)
         self._rows[indices] = torch.arange(len(indices))
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
         for indices in order:
-            yield self._stored.index_select(0, self._rows[indices].to(self._stored.device))
-
-
-def _decoded(images: Images, indices: torch.Tensor, preparation: Preparation, progress: Progress) -> torch.Tensor:
-    dtype = torch.uint8 if preparation.resize_image is None else torch.float32
-    stored = torch.empty((len(indices), preparation.channels, *preparation.stored), dtype=dtype)
-    decoded = parallel.each(partial(_decode, images, preparation), indices, "decoding images", progress)
-    for row, image in enumerate(decoded):
-        stored[row] = image
-    return stored
-
-
-def _decode(images: Images, preparation: Preparation, index: int) -> torch.Tensor:
-    return preparation.image(images.pixels(index), images.place(index))
+            yield self._decoded.index_select(0, self._rows[indices].to(self._decoded.device))
 
 
 class Streaming:
-    """Decoded anew in every epoch, by worker processes that run ahead of the training."""
+    """Images that are decoded again in every epoch, by threads that run ahead of the training."""
 
-    def __init__(self, images: Images, preparation: Preparation, device: torch.device, workers: int) -> None:
-        self._samples = _Samples(images, preparation)
+    def __init__(self, images: Images, plan: PreprocessingPlan, device: torch.device) -> None:
+        self._decode = partial(_decode, images, plan)
         self._device = device
-        self._workers = workers
 
     def batches(self, order: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
-        loader = DataLoader(
-            self._samples,
-            batch_sampler=[indices.tolist() for indices in order],
-            num_workers=self._workers,
-            collate_fn=_as_it_is,
-            pin_memory=self._device.type == "cuda",
-        )
-        try:
-            for stored in loader:
-                if isinstance(stored, str):
-                    raise ProductError(stored)
-                yield stored.to(self._device, non_blocking=True)
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
-                raise
-            reason = "a process that decodes images has ended, probably for want of memory"
-            raise ProductError(f"{reason}; take fewer workers: {str(error).splitlines()[0]}") from error
+        for decoded in parallel.map_chunks(self._decode, (indices.tolist() for indices in order)):
+            yield torch.stack(decoded).to(self._device)
 
 
-class _Samples(Dataset[torch.Tensor | str]):
-    """Whole batches by their indices.
-
-    What went wrong is handed over as its message: an exception that crosses processes arrives wrapped in a traceback.
-    """
-
-    def __init__(self, images: Images, preparation: Preparation) -> None:
-        self._images = images
-        self._preparation = preparation
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitems__(self, indices: list[int]) -> torch.Tensor | str:
-        try:
-            return torch.stack([_decode(self._images, self._preparation, index) for index in indices])
-        except ProductError as error:
-            return str(error)
+def decode(images: Images, indices: torch.Tensor, plan: PreprocessingPlan, progress: Progress) -> torch.Tensor:
+    """Decode images: (N, C, H, W), on the CPU."""
+    decoded = torch.empty((len(indices), plan.channels, *plan.stored), dtype=plan.stored_dtype)
+    work = partial(_decode, images, plan)
+    for row, image in enumerate(parallel.map_images(work, indices, "decoding images", progress)):
+        decoded[row] = image
+    return decoded
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def default_workers() -> int:
-    """One core is left to the training itself."""
-    return max(1, min(_MAX_WORKERS, (os.cpu_count() or 1) - 1))
+def _decode(images: Images, plan: PreprocessingPlan, index: int) -> torch.Tensor:
+    return plan.image(images.pixels(index), images.place(index))

@@ -1,7 +1,6 @@
-"""`evaluate`: how right a network is on a split of images, in torch or in onnxruntime."""
+"""`vggc eval`: how well a network classifies the images of a split, in torch or in onnxruntime."""
 
-import warnings as warnings_module
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
@@ -14,14 +13,14 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
-from vggc.data import Batches, Source, check_fits, open_source
-from vggc.data.dataset import Images, Split
-from vggc.data.fitting import names_differ
+from vggc.data.batches import Batches, BatchSettings
+from vggc.data.compatibility import check_fits, names_differ
+from vggc.data.dataset import Images, ImageSource, SplitName
+from vggc.data.formats import open_source
 from vggc.ir.network import Network
-from vggc.training.request import data_of, network_of
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
-from vggc.training.splits import absent
+from vggc.training.splits import missing_classes
 from vggc.weights.loading import load_weights
 
 BATCH_SIZE: Final = 256
@@ -33,7 +32,7 @@ Forward = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions of a split in its order, int64 (N,), and their scores; `data` are the words for the images."""
+    """Predictions for a split in its order, int64 (N,), and their scores; `data` names the source of the images."""
 
     scores: Scores
     labels: torch.Tensor
@@ -46,21 +45,17 @@ def evaluate(
     network: Network,
     forward: Forward,
     images: Images,
-    *,
-    batch_size: int = BATCH_SIZE,
     device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> Evaluation:
-    """Predict the class of every image, prepared as the network's spec says.
+    """Predict the class of every image, preprocessed as the network's spec says.
 
     Raises:
-        ProductError: there are no images, or one cannot be prepared.
+        ProductError: there are no images, or one cannot be preprocessed.
     """
     if not len(images):
         raise ProductError("there are no images to evaluate on")
-    batches = Batches(
-        images, torch.arange(len(images)), network, batch_size=batch_size, device=device, progress=progress
-    )
+    batches = Batches(images, torch.arange(len(images)), network, BatchSettings(BATCH_SIZE, device=device), progress)
     predicted, total_loss = [], 0.0
     for done, (inputs, labels, _) in enumerate(batches, start=1):
         logits = forward(inputs).float()
@@ -103,44 +98,45 @@ def evaluate_target(
     target: Path,
     network: Network | None,
     data: str | None,
-    split: Split,
+    split: SplitName,
     *,
     device: str = "cpu",
     progress: Progress = silent,
 ) -> Evaluation:
-    """Evaluate what lies at a path.
+    """Evaluate a run, a file of weights, or an ONNX file.
 
     Args:
         target: the folder of a run, an ONNX file, or a file of weights.
-        network: whose weights they are; a run and an ONNX file say it themselves.
-        data: words for the images; those of the run, otherwise the digits, if left out.
-        split: which of them.
+        network: the network of the weights; a run and an ONNX file have their own.
+        data: the source of the images; if left out, that of the run, otherwise the digits.
+        split: which images of the source.
         device: where torch computes.
-        progress: told the images done.
+        progress: is told the images done.
 
     Raises:
         ProductError: the target, the network and the images do not fit each other.
     """
-    if network is not None and (target.is_dir() or target.suffix == ".onnx"):
-        raise ProductError(f"{target} holds its own spec; leave {network.name} out")
-    if target.suffix == ".onnx":
+    is_onnx, is_run = target.suffix == ".onnx", target.is_dir()
+    if network is not None and (is_onnx or is_run):
+        raise ProductError(f"{target} contains its own spec; leave {network.name} out")
+    if is_onnx:
         if device != "cpu":
             raise ProductError(f"--device {device} is for torch, and {target} is run by onnxruntime; leave it out")
-        return evaluate_onnx(target, open_source(data or DEFAULT_DATA), split, progress)
+        return _evaluate_onnx(target, open_source(data or DEFAULT_DATA), split, progress)
     weights = target
-    if target.is_dir():
-        folder = RunFolder.open(target)
-        network, weights = network_of(folder), folder.weights
+    if is_run:
+        run = RunFolder.open(target)
+        network, weights = run.network(), run.weights
         if not weights.exists():
             raise ProductError(f"{target} has finished no epoch; go on with: vggc train --resume {target}")
-        data = data or data_of(folder)
+        data = data or run.data()
     if network is None:
         raise _without_spec(target)
     source = open_source(data or DEFAULT_DATA)
-    warnings = fitting_warnings(network, source)
+    warnings = check_fits(network, source)
     forward = module_forward(load_weights(network, weights, offered=())[0], torch_device(device))
-    found = evaluate(network, forward, source.images(split), device=device, progress=progress)
-    return replace(found, data=source.words, warnings=(*warnings, *_unseen(found, source, split)))
+    evaluation = evaluate(network, forward, source.images(split), device, progress)
+    return _with_warnings(evaluation, source, split, warnings)
 
 
 def _without_spec(target: Path) -> ProductError:
@@ -149,56 +145,47 @@ def _without_spec(target: Path) -> ProductError:
     return ProductError(f"there is no {target}: name the folder of a run, weights with their spec, or an ONNX file")
 
 
-def evaluate_onnx(path: Path, source: Source, split: Split, progress: Progress = silent) -> Evaluation:
-    """Evaluate an ONNX file in onnxruntime, from decoded images, with what the file itself says of preprocessing.
+def _evaluate_onnx(path: Path, source: ImageSource, split: SplitName, progress: Progress) -> Evaluation:
+    """Evaluate an ONNX file in onnxruntime, from decoded images, with the preprocessing that is in the file.
 
     Raises:
         ProductError: it cannot be run, or its classes are not the source's.
     """
-    from vggc.data.images.predict import Classifier
+    from vggc.data.images.predict import OnnxClassifier
 
-    classifier, images, count = Classifier(path), source.images(split), len(source.classes)
+    classifier, images, count = OnnxClassifier(path), source.images(split), len(source.classes)
     names = tuple(classifier.classes or source.classes)
     if len(names) != count:
         raise ProductError(f"{source.words} has {count} classes, and {path} has {len(names)}")
     labels = images.labels.tolist()
     decoded = ((images.place(index), images.pixels(index)) for index in range(len(images)))
     predicted, total_loss = [], 0.0
-    for done, (_, candidates) in enumerate(classifier.predict(decoded, count + 1)):
-        if len(candidates) != count:
-            raise ProductError(f"{source.words} has {count} classes, and {path} has {len(candidates)}")
-        probability = next(each.probability for each in candidates if each.index == labels[done])
-        predicted.append(candidates[0].index)
+    for done, (_, predictions) in enumerate(classifier.predict(decoded, count + 1)):
+        if len(predictions) != count:
+            raise ProductError(f"{source.words} has {count} classes, and {path} has {len(predictions)}")
+        probability = next(prediction.probability for prediction in predictions if prediction.index == labels[done])
+        predicted.append(predictions[0].index)
         total_loss -= log(max(probability, float_info.min))
         progress("evaluating", done + 1, len(images))
-    found = _evaluation(names, images.labels, torch.tensor(predicted), total_loss)
+    evaluation = _evaluation(names, images.labels, torch.tensor(predicted), total_loss)
     difference = names_differ(path.name, names, source, "the file")
-    warnings = (f"{difference}; the figures go by the numbers of the classes",) if difference else ()
-    return replace(found, data=source.words, warnings=(*warnings, *_unseen(found, source, split)))
+    warnings = (f"{difference}; classes are compared by their numbers",) if difference else ()
+    return _with_warnings(evaluation, source, split, warnings)
 
 
-def _unseen(found: Evaluation, source: Source, split: Split) -> Iterator[str]:
-    if names := absent(found.labels, source.classes):
-        yield f"no {split} image is of {names}, so the figures say nothing of how they are recognised"
-
-
-def fitting_warnings(network: Network, source: Source) -> tuple[str, ...]:
-    """See that images and network fit; what is worth a warning.
-
-    Raises:
-        ProductError: they do not fit.
-    """
-    with warnings_module.catch_warnings(record=True) as caught:
-        warnings_module.simplefilter("always")
-        check_fits(network, source)
-    return tuple(str(each.message) for each in caught)
+def _with_warnings(
+    evaluation: Evaluation, source: ImageSource, split: SplitName, warnings: tuple[str, ...]
+) -> Evaluation:
+    if names := missing_classes(evaluation.labels, source.classes):
+        warnings += (f"no {split} image is of {names}, so the figures do not measure how they are recognised",)
+    return replace(evaluation, data=source.words, warnings=warnings)
 
 
 def torch_device(name: str) -> torch.device:
     """The device of that name.
 
     Raises:
-        ProductError: torch has none of that name here.
+        ProductError: torch has no such device here.
     """
     try:
         device = torch.device(name)

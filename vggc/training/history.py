@@ -1,6 +1,7 @@
 """What a run has measured so far: plain values, which a checkpoint holds and from which every file is written."""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from io import StringIO
 from typing import Any
@@ -10,9 +11,9 @@ from vggc.training.scores import percent
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch, counted from 1. Losses are means, accuracies shares; the training ones were measured while it learned.
+    """An epoch, counted from 1. Losses are means, accuracies shares; the training ones are measured while it trains.
 
-    `rate` is the learning rate of its last step, `seconds` what training took and `speed` images a second of it;
+    `rate` is the learning rate of its last step, `seconds` the time of training and `speed` its images a second;
     `validation_seconds` comes on top. The validation figures are None where no images are held out.
     """
 
@@ -28,9 +29,8 @@ class Epoch:
 
     def line(self, epochs: int) -> str:
         """The epoch on a line, as one of so many."""
-        place = f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
         parts = [
-            f"{place}  lr {self.rate:<8.3g}",
+            f"epoch {self.epoch:{len(str(epochs))}}/{epochs}  lr {self.rate:<8.3g}",
             f"training: loss {self.train_loss:.4f}, {percent(self.train_accuracy):>7}",
         ]
         if self.validation_accuracy is not None:
@@ -40,7 +40,7 @@ class Epoch:
 
 @dataclass
 class History:
-    """The loss of every step and the figures of every epoch; `warnings` are what the watch has said."""
+    """The loss of every step, the figures of every epoch, and the warnings that were printed."""
 
     losses: list[float] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
@@ -49,47 +49,47 @@ class History:
     @property
     def best(self) -> Epoch | None:
         """The epoch with the best validation accuracy, the first of equals; the last where nothing was validated."""
-        validated = [each for each in self.epochs if each.validation_accuracy is not None]
+        validated = [epoch for epoch in self.epochs if epoch.validation_accuracy is not None]
         if not validated:
             return self.epochs[-1] if self.epochs else None
-        return max(validated, key=lambda each: each.validation_accuracy or 0.0)
+        return max(validated, key=lambda epoch: epoch.validation_accuracy or 0.0)
 
     @property
-    def waited(self) -> int:
+    def epochs_since_best(self) -> int:
         """How many epochs have passed since the best one."""
         return len(self.epochs) - self.best.epoch if self.best is not None else 0
 
     @property
     def seconds(self) -> float:
-        """What training and validating took so far, over all sittings."""
-        return sum(each.seconds + each.validation_seconds for each in self.epochs)
+        """The time of training and validation so far, over all sessions."""
+        return sum(epoch.seconds + epoch.validation_seconds for epoch in self.epochs)
+
+    @property
+    def speed(self) -> float:
+        """Training images a second, over all epochs."""
+        return sum(epoch.speed * epoch.seconds for epoch in self.epochs) / sum(epoch.seconds for epoch in self.epochs)
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values, from which `from_state` makes it again."""
-        return {
-            "losses": list(self.losses),
-            "epochs": [asdict(each) for each in self.epochs],
-            "warnings": list(self.warnings),
-        }
+        """Plain values, from which `from_state` builds it again."""
+        return asdict(self)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "History":
         """The history of a checkpoint."""
-        return cls(list(state["losses"]), [Epoch(**each) for each in state["epochs"]], list(state["warnings"]))
+        return cls(list(state["losses"]), [Epoch(**epoch) for epoch in state["epochs"]], list(state["warnings"]))
 
     def metrics_csv(self) -> str:
-        """A line an epoch."""
-        rows = [["" if value is None else value for value in asdict(each).values()] for each in self.epochs]
-        return _csv([each.name for each in fields(Epoch)], rows)
+        """A line for each epoch."""
+        return _csv([column.name for column in fields(Epoch)], (asdict(epoch).values() for epoch in self.epochs))
 
     def losses_csv(self) -> str:
-        """A line a step."""
-        return _csv(["step", "loss"], [[step, loss] for step, loss in enumerate(self.losses, start=1)])
+        """A line for each step."""
+        return _csv(["step", "loss"], enumerate(self.losses, start=1))
 
 
-def _csv(heading: list[str], rows: list[list[Any]]) -> str:
+def _csv(heading: list[str], rows: Iterable[Iterable[Any]]) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(heading)
-    writer.writerows(rows)
+    writer.writerows(rows)  # None becomes an empty cell
     return text.getvalue()

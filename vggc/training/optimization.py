@@ -14,18 +14,18 @@ from vggc.recipe.schedules import (
     ReduceLROnPlateau,
 )
 
-_WITHOUT_END: Final = 2**31  # epochs: also a run that is prolonged stays in them
+_NEVER: Final = 2**31  # epochs: also a run that gets more epochs does not reach it
 
 
-def make_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
+def build_optimizer(parameters: Iterable[torch.nn.Parameter], recipe: Optimizer) -> torch.optim.Optimizer:
     """The optimizer of `torch.optim` that a recipe names."""
     cls = getattr(torch.optim, type(recipe).__name__)
-    made: torch.optim.Optimizer = cls(parameters, **{"lr": recipe.lr, **recipe.changed()})
-    return made
+    optimizer: torch.optim.Optimizer = cls(parameters, **{"lr": recipe.lr, **recipe.changed()})
+    return optimizer
 
 
 class LearningRate:
-    """Sets the rate of an optimizer: by torch's scheduler, and below it during the warm-up.
+    """Sets the learning rate of an optimizer: by torch's scheduler, and below it during the warm-up.
 
     In the first `warmup` epochs the scheduler's rate is multiplied by a factor that rises to 1 in equal steps, one for
     each batch.
@@ -34,15 +34,15 @@ class LearningRate:
     def __init__(self, optimizer: torch.optim.Optimizer, recipe: Train, steps_per_epoch: int) -> None:
         self._optimizer = optimizer
         self._per_step = isinstance(recipe.schedule, OneCycleLR)
-        self._warm_steps = recipe.warmup * steps_per_epoch
+        self._needs_accuracy = isinstance(recipe.schedule, ReduceLROnPlateau)
+        self._warmup_steps = recipe.warmup * steps_per_epoch
         self._last_step = recipe.epochs * steps_per_epoch
         self._steps = 0
         self._scheduler: Any = None
         if recipe.schedule is not None:
             self._scheduler = _scheduler(optimizer, recipe.schedule, recipe.epochs, steps_per_epoch)
-        self._watches = isinstance(recipe.schedule, ReduceLROnPlateau)
         self._rates = self._current()
-        self._dampen()
+        self._apply_warmup()
 
     @property
     def rate(self) -> float:
@@ -50,35 +50,32 @@ class LearningRate:
         return self._current()[0]
 
     def after_step(self) -> None:
-        """Move on, behind a step of the optimizer."""
+        """Set the rate of the next step."""
         self._steps += 1
         if self._per_step:
             if self._steps < self._last_step:
                 self._scheduler.step()
-        elif self._steps <= self._warm_steps:
-            self._dampen()
+        elif self._steps <= self._warmup_steps:
+            self._apply_warmup()
 
     def after_epoch(self, accuracy: float | None) -> None:
-        """Move on, behind an epoch whose validation accuracy was measured."""
+        """Set the rate of the next epoch; `accuracy` is that of the validation, if there was one."""
         if self._scheduler is None or self._per_step:
             return
         self._set(self._rates)
-        if self._watches:
-            self._scheduler.step(accuracy)
-        else:
-            self._scheduler.step()
+        self._scheduler.step(*([accuracy] if self._needs_accuracy else []))
         self._rates = self._current()
-        self._dampen()
+        self._apply_warmup()
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values, from which `load_state_dict` goes on."""
+        """Plain values for `load_state_dict`."""
         scheduler = self._scheduler.state_dict() if self._scheduler is not None else None
         if scheduler is not None and "milestones" in scheduler:
             scheduler["milestones"] = dict(scheduler["milestones"])  # a Counter, which is no plain value
         return {"steps": self._steps, "rates": self._rates, "scheduler": scheduler}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there; the optimizer's own state is loaded before."""
+        """Restore a state; that of the optimizer itself is restored before."""
         self._steps, self._rates = state["steps"], list(state["rates"])
         if self._scheduler is not None:
             scheduler = dict(state["scheduler"])
@@ -86,7 +83,7 @@ class LearningRate:
                 scheduler["milestones"] = type(self._scheduler.milestones)(scheduler["milestones"])
             self._scheduler.load_state_dict(scheduler)
         if not self._per_step:
-            self._dampen()
+            self._apply_warmup()
 
     def _current(self) -> list[float]:
         return [float(group["lr"]) for group in self._optimizer.param_groups]
@@ -95,13 +92,14 @@ class LearningRate:
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 
-    def _dampen(self) -> None:
-        factor = min(1.0, (self._steps + 1) / self._warm_steps) if self._warm_steps else 1.0
+    def _apply_warmup(self) -> None:
+        factor = min(1.0, (self._steps + 1) / self._warmup_steps) if self._warmup_steps else 1.0
         self._set(rate * factor for rate in self._rates)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int, steps_per_epoch: int) -> Any:
-    """Torch's scheduler; what it wants to know of the length of the run is filled in."""
+    """Torch's scheduler, with the length of the run filled in."""
+    steps = epochs * steps_per_epoch
     arguments: dict[str, Any] = schedule.changed()
     match schedule:
         case ReduceLROnPlateau():
@@ -109,19 +107,17 @@ def _scheduler(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int
         case CosineAnnealingLR():
             arguments["T_max"] = epochs
         case ConstantLR():
-            arguments["total_iters"] = _WITHOUT_END
+            arguments["total_iters"] = _NEVER
         case PolynomialLR():
             arguments["total_iters"] = epochs
         case OneCycleLR():
-            arguments["total_steps"] = epochs * steps_per_epoch
-            arguments["pct_start"] = _rise(schedule.pct_start, epochs * steps_per_epoch)
+            arguments |= {"total_steps": steps, "pct_start": _rising_share(schedule.pct_start, steps)}
     return getattr(torch.optim.lr_scheduler, type(schedule).__name__)(optimizer, **arguments)
 
 
-def _rise(share: float, steps: int) -> float:
+def _rising_share(share: float, steps: int) -> float:
     """The share of the steps on which one cycle rises; torch takes no integer for it.
 
-    A rise that is over at the first step is made a trifle shorter, and so begins at its end: torch would divide by its
-    length, which is 0.
+    A rise that ends at the first step is made a trifle shorter, because torch would divide by its length, which is 0.
     """
     return share * (1 - 1e-9) if share * steps == 1 else float(share)

@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, and how it comes to be there."""
+"""The folder of a run: where each file is, and how it is written and read."""
 
 import json
 import shlex
@@ -8,12 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from vggc.base.diagnostics import Source
 from vggc.base.errors import ProductError
 from vggc.base.staging import write_text
+from vggc.data.formats import absolute, images_exist
 from vggc.ir.network import Network
+from vggc.pipeline import compile_source
 
 RUNS: Final = Path("runs")
-MAX_RUNS: Final = 1000  # that are begun in one second
+MAX_RUNS: Final = 1000  # that start in one second
 
 
 @dataclass(frozen=True)
@@ -27,22 +30,22 @@ class RunFolder:
         """A new folder: `path`, or `runs/NAME/STAMP`, where the name is the network's unless another is given.
 
         Raises:
-            ProductError: there is something at the path already, or it cannot be made.
+            ProductError: there is something at the path already, or the folder cannot be created.
         """
         cls.check_free(path)
         if path is not None:
-            return cls(_made(path))
+            return cls(_created(path))
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        parent = _made(RUNS / (name or network.stem))
+        parent = _created(RUNS / (name or network.stem))
         for suffix in ("", *(f"-{n}" for n in range(2, MAX_RUNS))):
-            with suppress(FileExistsError):  # begun in the same second
+            with suppress(FileExistsError):  # another run started in the same second
                 (parent / f"{stamp}{suffix}").mkdir()
                 return cls(parent / f"{stamp}{suffix}")
-        raise ProductError(f"{parent} holds {MAX_RUNS} runs of this second")
+        raise ProductError(f"{parent} contains {MAX_RUNS} runs that started in this second")
 
     @classmethod
     def check_free(cls, path: Path | None) -> None:
-        """See that a new folder can lie there; before anything else is done for it.
+        """Check that a new folder can be created at a path, before anything else is done for it.
 
         Raises:
             ProductError: there is something at the path already.
@@ -50,28 +53,26 @@ class RunFolder:
         if path is None or not path.exists():
             return
         if not path.is_dir():
-            raise ProductError(f"{path} is a file, and a run is a folder of its own; name another place")
+            raise ProductError(f"{path} is a file, and a run needs a folder of its own; name another place")
         if cls(path).is_run():
-            raise ProductError(
-                f"{path} is there already; name another folder, or go on with: --resume {shlex.quote(str(path))}"
-            )
+            raise ProductError(f"{path} exists already; name another folder, or resume it with: --resume {_word(path)}")
         if any(path.iterdir()):
-            raise ProductError(f"{path} is there already, and is no run; name another folder, or one in it")
+            raise ProductError(f"{path} exists already and is not a run; name another folder, or one in it")
 
     def is_run(self) -> bool:
-        """Whether it is the folder of a run that was begun."""
+        """Whether this is the folder of a run that has started."""
         return self.spec.is_file() and self.settings.is_file()
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """The folder of a run that was begun.
+        """The folder of a run that has started.
 
         Raises:
-            ProductError: it is no such folder.
+            ProductError: it is not such a folder.
         """
         folder = cls(path)
         if not folder.is_run():
-            raise ProductError(f"{path} is no folder of a run: it holds no spec.yaml and run.json")
+            raise ProductError(f"{path} is not the folder of a run: it has no spec.yaml and run.json")
         return folder
 
     @property
@@ -101,18 +102,44 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """Everything on one page."""
+        """The whole run on one page."""
         return self.path / "report.html"
 
-    def summary(self) -> dict[str, Any]:
-        """What `summary.json` holds; nothing where there is none yet."""
-        found: dict[str, Any] = self.read_json("summary.json") if (self.path / "summary.json").is_file() else {}
-        return found
+    @property
+    def shell_word(self) -> str:
+        """The path, quoted for a shell."""
+        return _word(self.path)
 
-    def is_complete(self, epochs: int) -> bool:
-        """Whether the run was finished, with so many epochs or an early stop."""
-        summary = self.summary()
-        return summary.get("status") in ("complete", "stopped early") and summary["planned_epochs"] >= epochs
+    def network(self) -> Network:
+        """The network of the run.
+
+        Raises:
+            SpecError: its spec.yaml was changed, and is wrong now.
+        """
+        return compile_source(Source(str(self.spec), self.spec.read_text(encoding="utf-8"), path=self.spec))
+
+    def data(self) -> str:
+        """The source of the run's images: as it was typed, if that means the same from the current folder.
+
+        Raises:
+            ProductError: the images have been moved.
+        """
+        settings = self.read_json("run.json")
+        typed: str = settings["data"]
+        from_here = absolute(typed)
+        when_started: str = settings.get("data_at", from_here)
+        source = next(filter(images_exist, (when_started, from_here)), None)
+        if source is None:
+            raise ProductError(
+                f"the images that {self.path} was trained on, {when_started}, do not exist any more; "
+                "say where they are: --data SOURCE"
+            )
+        return typed if source == from_here else source
+
+    def summary(self) -> dict[str, Any]:
+        """The contents of `summary.json`; empty before it is written."""
+        summary: dict[str, Any] = self.read_json("summary.json") if (self.path / "summary.json").is_file() else {}
+        return summary
 
     def write(self, name: str, text: str) -> None:
         """Write a text file."""
@@ -126,32 +153,35 @@ class RunFolder:
         """Read a JSON file.
 
         Raises:
-            ProductError: it is missing or no JSON.
+            ProductError: it is missing or not JSON.
         """
+        path = self.path / name
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            return json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ProductError(
-                f"{self.path / name} cannot be read: {(error.strerror or str(error)).lower()}"
-            ) from error
+            raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
         except ValueError as error:
-            raise ProductError(f"{self.path / name} is no JSON: {error}") from error
+            raise ProductError(f"{path} is not JSON: {error}") from error
 
 
-def _made(path: Path) -> Path:
+def _created(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ProductError(f"{path} cannot be made: {(error.strerror or str(error)).lower()}") from error
+        raise ProductError(f"{path} cannot be created: {(error.strerror or str(error)).lower()}") from error
     return path
 
 
+def _word(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
 def _json(value: object, indent: str = "") -> str:
-    """JSON with a key a line, and every list of plain values on one."""
+    """JSON with a key on each line, and every list of plain values on one."""
     deeper = indent + "  "
     if isinstance(value, dict) and value:
-        lines = (f"{deeper}{json.dumps(str(key))}: {_json(each, deeper)}" for key, each in value.items())
+        lines = (f"{deeper}{json.dumps(str(key))}: {_json(item, deeper)}" for key, item in value.items())
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
-        return "[\n" + ",\n".join(deeper + _json(each, deeper) for each in value) + f"\n{indent}]"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        return "[\n" + ",\n".join(deeper + _json(item, deeper) for item in value) + f"\n{indent}]"
     return json.dumps(value, ensure_ascii=False)

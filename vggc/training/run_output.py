@@ -1,4 +1,4 @@
-"""What a run says while it happens: lines for people, lines for its log, and how far it is."""
+"""What a run prints while it trains: lines for the user, lines for its log file, and its progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,35 +8,39 @@ from typing import TextIO
 from vggc.base.progress import Progress, silent
 
 
-def _nothing(line: str) -> None:
-    """Nobody listens."""
+def _ignore(line: str) -> None:
+    """Print nothing, as all processes but the first do."""
 
 
 @dataclass
-class Talk:
-    """`say` shows a line to people; both it and `log` write to the run's log once that is open."""
+class RunOutput:
+    """`say` and `warn` show a line to the user by `show`; they and `log` write to the log file once that is open."""
 
-    show: Callable[[str], None] = _nothing
+    show: Callable[[str], None] = _ignore
     progress: Progress = silent
     _log: TextIO | None = None
 
     def open_log(self, path: Path) -> None:
-        """Write to a log from here on, behind what it holds."""
+        """Append to a log file from now on."""
         self._log = path.open("a", encoding="utf-8")
 
     def say(self, line: str) -> None:
-        """Tell people, and the log."""
+        """Show a line and log it."""
         self.show(line)
         self.log(line)
 
+    def warn(self, warning: str) -> None:
+        """Show a warning and log it."""
+        self.say(f"warning: {warning}")
+
     def log(self, line: str) -> None:
-        """Tell the log alone."""
+        """Write a line to the log file alone."""
         if self._log is not None:
             self._log.write(line + "\n")
             self._log.flush()
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log file."""
         if self._log is not None:
             self._log.close()
             self._log = None

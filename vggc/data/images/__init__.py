@@ -1,4 +1,4 @@
-"""Single images, by Pillow and numpy alone: what a trained network needs where no torch is.
+"""Single images, by Pillow and numpy alone, because a trained network is used without torch.
 
 decoding        an image file -> pixels
 preprocessing   `preprocess` of a spec, for one image

@@ -1,8 +1,8 @@
 """Image files -> pixels, by Pillow: uint8 (H, W, C), grey with one channel or RGB with three.
 
-Nothing is converted that would lose or invent something. A palette becomes RGB and a bitmap grey; an image that says
-how it was held (EXIF orientation) is turned upright; of an animation the first frame is taken. An alpha channel that is
-opaque everywhere is dropped. Transparent pixels, more than 8 bits a channel, and other colour spaces are errors.
+Nothing is converted that would lose or invent something. A palette becomes RGB and a bitmap grey; an image with an EXIF
+orientation is turned upright; of an animation the first frame is taken. An alpha channel that is opaque everywhere is
+dropped. Transparent pixels, more than 8 bits a channel, and other colour spaces are errors.
 """
 
 import os
@@ -29,7 +29,7 @@ SUFFIXES: Final = frozenset(
 )
 _COLOURS: Final = {1: "grey", 3: "RGB"}
 _ORIENTATION: Final = 0x0112
-_TURNED: Final = range(5, 9)  # orientations that swap height and width
+_SWAPPED: Final = range(5, 9)  # orientations that swap height and width
 
 
 def read_pixels(file: Path | bytes, place: str) -> Pixels:
@@ -40,12 +40,12 @@ def read_pixels(file: Path | bytes, place: str) -> Pixels:
         place: how an error names it.
 
     Raises:
-        ProductError: it is unreadable, corrupt, or nothing that can be taken as it is.
+        ProductError: it is unreadable or damaged, or would have to be converted.
     """
     with _opened(file, place) as image:
         _check_depth(image, place)
-        _turn_upright(image)
-        pixels = np.array(_plain(image, place))
+        _exif_transpose(image)
+        pixels = np.array(_grey_or_rgb(image, place))
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
 
 
@@ -53,11 +53,11 @@ def read_size(file: Path | bytes, place: str) -> tuple[int, int]:
     """Height and width of an image, upright, from its header.
 
     Raises:
-        ProductError: it is unreadable or no image.
+        ProductError: it is unreadable or not an image.
     """
     with _opened(file, place) as image:
         width, height = image.size
-        turned = "exif" in image.info and image.getexif().get(_ORIENTATION) in _TURNED
+        turned = "exif" in image.info and image.getexif().get(_ORIENTATION) in _SWAPPED
     return (width, height) if turned else (height, width)
 
 
@@ -71,7 +71,7 @@ def _opened(file: Path | bytes, place: str) -> "Iterator[Image]":
     except FileNotFoundError:
         raise ProductError(f"there is no image {place}") from None
     except pillow.UnidentifiedImageError:
-        raise ProductError(f"{place} is no image") from None
+        raise ProductError(f"{place} is not an image") from None
     except pillow.DecompressionBombError as error:
         raise ProductError(f"{place} is too large: {error}") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
@@ -80,19 +80,18 @@ def _opened(file: Path | bytes, place: str) -> "Iterator[Image]":
 
 
 def _check_depth(image: "Image", place: str) -> None:
-    """Refuse more than 8 bits a channel; of colours Pillow would keep the upper 8, and tell nobody."""
-    stored = [str(tile) for tile in getattr(image, "tile", ())]
-    if image.mode[:1] in ("I", "F") or any(";16" in each for each in stored):
+    """Refuse more than 8 bits a channel; of colours Pillow would silently keep the upper 8."""
+    if image.mode[:1] in ("I", "F") or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
         raise ProductError(f"{place} has more than 8 bits a channel; convert it to 8 bits")
 
 
-def _turn_upright(image: "Image") -> None:
+def _exif_transpose(image: "Image") -> None:
     from PIL import ImageOps
 
     ImageOps.exif_transpose(image, in_place=True)
 
 
-def _plain(image: "Image", place: str) -> "Image":
+def _grey_or_rgb(image: "Image", place: str) -> "Image":
     """The image in mode L or RGB."""
     if image.mode.endswith(("A", "a")) or "transparency" in image.info:
         image = _opaque(image, place)
@@ -104,7 +103,7 @@ def _plain(image: "Image", place: str) -> "Image":
 
 
 def _opaque(image: "Image", place: str) -> "Image":
-    """The image without its alpha channel, which says nothing."""
+    """The image without its alpha channel; raises ProductError if that is not opaque everywhere."""
     grey = image.mode in ("1", "L", "LA", "La")
     image = image.convert("LA" if grey else "RGBA")
     if image.getchannel("A").getextrema() != (255, 255):
@@ -112,7 +111,7 @@ def _opaque(image: "Image", place: str) -> "Image":
     return image.convert("L" if grey else "RGB")
 
 
-def coloured(channels: int) -> str:
+def colours(channels: int) -> str:
     """A number of channels, in words: `grey (1 channel)`."""
     count = plural(channels, "channel")
     return f"{_COLOURS[channels]} ({count})" if channels in _COLOURS else f"of {count}"
@@ -121,7 +120,7 @@ def coloured(channels: int) -> str:
 def image_files(folder: Path) -> list[Path]:
     """The files in a folder and below it that are images by their suffix, in the order of their names.
 
-    Hidden files and folders are passed over. Links are followed, but not into a folder that they lie in.
+    Hidden files and folders are left out. Links are followed, but not into a folder that they are in.
 
     Raises:
         ProductError: a folder cannot be read.
@@ -140,12 +139,12 @@ def _files(folder: Path, above: frozenset[str]) -> Iterator[Path]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in a folder and not hidden, sorted by name.
+    """The entries of a folder that are not hidden, sorted by name.
 
     Raises:
         ProductError: it cannot be read.
     """
     try:
-        return sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise ProductError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error

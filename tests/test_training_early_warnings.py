@@ -12,10 +12,10 @@ import torch
 from tests.training_runs import PLAIN, fails, train, write_spec
 from vggc.base.errors import ProductError
 from vggc.model import Network
+from vggc.training.early_warnings import STUCK_STEPS, EarlyWarnings, dead_units
 from vggc.training.history import Epoch, History
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores
-from vggc.training.watch import STUCK_STEPS, Watch, dead_units
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,11 +84,13 @@ def network(text: str = PLAIN, **train: object) -> Network:
     return compile_source(Source("spec", text), [overrides])
 
 
-def watch(text: str = PLAIN, labels: torch.Tensor | None = None, warm_steps: int = 0, **train: object) -> Watch:
+def watch(
+    text: str = PLAIN, labels: torch.Tensor | None = None, warmup_steps: int = 0, **train: object
+) -> EarlyWarnings:
     found = network(text, **train)
     assert found.header.train is not None
     even = torch.arange(1000) % 10
-    return Watch(found, found.header.train, labels if labels is not None else even, warm_steps)
+    return EarlyWarnings(found, found.header.train, labels if labels is not None else even, warmup_steps)
 
 
 def test_chance_is_the_entropy_of_the_labels() -> None:
@@ -126,7 +128,7 @@ def test_uneven_classes_whose_shares_are_not_learned_yet_are_no_divergence() -> 
 
 
 @pytest.mark.parametrize(
-    ("losses", "warm_steps", "hopeless"),
+    ("losses", "warmup_steps", "hopeless"),
     [
         ([2.303] * STUCK_STEPS, 0, True),
         ([2.303] * (STUCK_STEPS - 1), 0, False),  # too early to tell
@@ -136,8 +138,8 @@ def test_uneven_classes_whose_shares_are_not_learned_yet_are_no_divergence() -> 
         ([9.0] * STUCK_STEPS, 0, True),  # it diverges
     ],
 )
-def test_when_a_loss_is_hopeless(losses: list[float], warm_steps: int, hopeless: bool) -> None:
-    watched, history = watch(warm_steps=warm_steps), History(losses)
+def test_when_a_loss_is_hopeless(losses: list[float], warmup_steps: int, hopeless: bool) -> None:
+    watched, history = watch(warmup_steps=warmup_steps), History(losses)
     assert watched.is_hopeless(history) is hopeless
     assert not watched.is_hopeless(history), "said once"
 
@@ -170,7 +172,7 @@ def test_causes_are_told_apart() -> None:
 def test_the_step_of_a_loss_that_is_no_number_is_named(loss: float) -> None:
     history = History([2.0] * 30 + [loss, 1.0])
     with pytest.raises(ProductError, match=r"at step 31, in epoch 4,.*--precision bf16-mixed"):
-        watch(precision="16-mixed").losses(history, 28, steps_per_epoch=10)
+        watch(precision="16-mixed").check_losses(history, 28, steps_per_epoch=10)
 
 
 def test_dead_units_are_found_where_they_are() -> None:
@@ -202,9 +204,9 @@ THREE: Final = PLAIN.replace("classes: 10", "classes: 3")
 EVEN: Final = torch.arange(300) % 3
 
 
-def said(watched: Watch, scores: Sequence[Scores | None], accuracies: Sequence[float] = ()) -> list[list[str]]:
+def said(watched: EarlyWarnings, scores: Sequence[Scores | None], accuracies: Sequence[float] = ()) -> list[list[str]]:
     """What is said behind each epoch."""
-    return [list(watched.epoch(epochs(i, accuracies), each)) for i, each in enumerate(scores, start=1)]
+    return [list(watched.after_epoch(epochs(i, accuracies), each)) for i, each in enumerate(scores, start=1)]
 
 
 def test_a_class_that_nothing_is_recognised_of() -> None:
@@ -212,7 +214,7 @@ def test_a_class_that_nothing_is_recognised_of() -> None:
     assert before == [[], []], "too early"
     (warning,) = warnings
     assert warning.startswith("after 3 epochs not one of the 10 validation images of bee is recognised.")
-    assert "Images of bee are called cow most often" in warning
+    assert "Images of bee are classified as cow most often" in warning
     assert after == [], "said once"
     assert said(watch(THREE, EVEN), [None] * 5) == [[]] * 5
 
@@ -232,20 +234,20 @@ def test_nothing_is_said_while_accuracy_still_rises_fast() -> None:
 
 
 def test_nothing_is_said_while_the_rate_warms_up() -> None:
-    found = said(watch(THREE, EVEN, warm_steps=400, epochs=20), [blind()] * 5)
+    found = said(watch(THREE, EVEN, warmup_steps=400, epochs=20), [blind()] * 5)
     assert [len(each) for each in found] == [0, 0, 0, 0, 1]
 
 
 def test_nothing_is_said_after_a_few_steps() -> None:
     watched = watch(THREE, EVEN, epochs=20)
-    found = [list(watched.epoch(epochs(i, steps=15), blind())) for i in range(1, 8)]
+    found = [list(watched.after_epoch(epochs(i, steps=15), blind())) for i in range(1, 8)]
     assert [len(each) for each in found] == [0, 0, 0, 0, 0, 0, 1], "105 steps"
 
 
 def test_a_single_image_is_called_so() -> None:
     lonely = Scores(("ant", "bee", "cow"), ((9, 1, 0), (0, 0, 1), (0, 0, 10)), 0.5)
-    (warning,) = watch(THREE, EVEN).test(lonely)
-    assert warning.startswith("the only test image of bee is not recognised. Images of bee are called cow")
+    (warning,) = watch(THREE, EVEN).after_test(lonely)
+    assert warning.startswith("the only test image of bee is not recognised. Images of bee are classified as cow")
 
 
 def test_behind_the_last_epoch_it_is_said_in_any_case() -> None:
@@ -256,9 +258,9 @@ def test_what_was_seen_of_the_classes_is_not_forgotten_between_sittings() -> Non
     first, second = watch(THREE, EVEN), watch(THREE, EVEN)
     assert said(first, [blind()] * 2) == [[], []]
     second.load_state_dict(first.state_dict())
-    assert len(list(second.epoch(epochs(3), blind()))) == 1
+    assert len(list(second.after_epoch(epochs(3), blind()))) == 1
     first.load_state_dict(second.state_dict())
-    assert list(first.epoch(epochs(4), blind())) == []
+    assert list(first.after_epoch(epochs(4), blind())) == []
 
 
 def test_validation_that_lags_behind_training_says_nothing_yet() -> None:
@@ -280,13 +282,13 @@ def test_a_network_at_chance_is_told_the_cause_of_that() -> None:
 
 
 def test_the_test_is_looked_at_too() -> None:
-    (warning,) = watch(THREE, EVEN).test(blind())
-    assert warning.startswith("not one of the 10 test images of bee is recognised. Images of bee are called cow")
-    assert list(watch(THREE, EVEN).test(FINE)) == []
+    (warning,) = watch(THREE, EVEN).after_test(blind())
+    assert warning.startswith("not one of the 10 test images of bee is recognised. Images of bee are classified as cow")
+    assert list(watch(THREE, EVEN).after_test(FINE)) == []
     hopeless = watch(THREE, EVEN)
     assert hopeless.is_hopeless(History([log(3)] * STUCK_STEPS))
-    assert list(hopeless.test(blind(loss=log(3)))) == [], "that it has learned nothing was said"
-    assert len(list(hopeless.test(blind()))) == 1, "it has recovered"
+    assert list(hopeless.after_test(blind(loss=log(3)))) == [], "that it has learned nothing was said"
+    assert len(list(hopeless.after_test(blind()))) == 1, "it has recovered"
 
 
 def test_all_is_well_without_warnings() -> None:

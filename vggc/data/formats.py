@@ -7,30 +7,38 @@ from typing import Final
 from vggc.base.diagnostics import nearest
 from vggc.base.errors import ProductError
 from vggc.data.cifar10 import Cifar10
-from vggc.data.dataset import Source
+from vggc.data.dataset import ImageSource
 from vggc.data.digits import Digits
 from vggc.data.folder import Folder
 from vggc.data.parquet import Parquet
 
-SOURCES: Final[dict[str, type[Source]]] = {each.prefix: each for each in (Digits, Cifar10, Parquet, Folder)}
+SOURCES: Final[dict[str, type[ImageSource]]] = {
+    source.prefix: source for source in (Digits, Cifar10, Parquet, Folder)
+}  # fmt: skip
 
 
-def open_source(words: str) -> Source:
+def open_source(words: str) -> ImageSource:
     """The source that words such as `digits` or `folder:photos` name; labels and headers are read, no image is decoded.
 
     Raises:
-        ProductError: there is no such format, or nothing of the kind at the path.
+        ProductError: there is no such format, or no such images at the path.
     """
     prefix, _, path = words.partition(":")
     if prefix not in SOURCES:
         raise ProductError(f"{words}: there is no source of images called {prefix!r}; {_hint(words, prefix)}")
-    return SOURCES[prefix](words, os.path.expanduser(path))  # behind a colon a shell leaves ~ as it is
+    return SOURCES[prefix](words, os.path.expanduser(path))  # after a colon a shell does not expand ~
 
 
 def absolute(words: str) -> str:
-    """The same words with the whole path, which mean the same images from whatever folder they are read."""
+    """The same words with an absolute path, which mean the same images from every folder."""
     prefix, colon, path = words.partition(":")
     return f"{prefix}:{os.path.abspath(os.path.expanduser(path))}" if path else prefix + colon
+
+
+def images_exist(words: str) -> bool:
+    """Whether there is anything at the path of a source."""
+    path = words.partition(":")[2]
+    return not path or Path(path).exists()
 
 
 def _hint(words: str, prefix: str) -> str:
