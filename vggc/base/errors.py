@@ -10,6 +10,11 @@ class ProductError(RuntimeError):
     """A product could not be computed or written; the message says why and what to do."""
 
 
+def could_not_read(path: object, error: OSError) -> ProductError:
+    """What to raise when a file or folder cannot be read."""
+    return ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}")
+
+
 class VerificationError(ProductError):
     """A product differs from its network, or the comparison is inconclusive; `report` has the measurements."""
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from vggc.base.errors import ProductError
+from vggc.base.errors import ProductError, could_not_read
 from vggc.data.dataset import ArrayImages, Images, ImageSource, Pixels, SplitName
 
 ROWS: Final = 10_000  # images in a batch file
@@ -81,7 +81,7 @@ def _archive_or_folder(path: Path, words: str) -> Path:
         with path.open("rb") as file:
             md5 = hashlib.file_digest(file, "md5").hexdigest()
     except OSError as error:
-        raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise could_not_read(path, error) from error
     if md5 != MD5[ARCHIVE]:
         raise ProductError(
             f"{path} has the md5 {md5}, and is not {ARCHIVE} as published: download it again, and take the python "
@@ -95,7 +95,7 @@ def _from_folder(folder: Path, names: Sequence[str]) -> Iterator[tuple[str, byte
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise ProductError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise could_not_read(file, error) from error
         yield str(file), _verified(content, file.name, str(file))
 
 

@@ -4,14 +4,13 @@ The best is in place before the last: a run that is killed between the two goes 
 same best again.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vggc.base.errors import ProductError
+from vggc.base.errors import ProductError, could_not_read
 from vggc.base.staging import move_into_place
 from vggc.training.run_folder import RunFolder
 from vggc.weights.loading import save_state
@@ -25,26 +24,15 @@ FORMAT = 2
 def save(fabric: "Fabric", folder: RunFolder, state: dict[str, Any], *, best: bool) -> None:
     """Write the last checkpoint, and the best as well if this is the best; to be called by every process."""
     part = folder.last.with_suffix(".part")
-    if fabric.is_global_zero:
-        part.unlink(missing_ok=True)  # of a run that was killed; it may be the best checkpoint under a second name
     fabric.save(part, {"format": FORMAT, **state})
     if not fabric.is_global_zero:
         return
     if best:
-        _link(part, folder.best)
+        copy = folder.best.with_suffix(".part")
+        shutil.copyfile(part, copy)
+        move_into_place(copy, folder.best)
         save_state(network_state(folder.best), folder.weights)
     move_into_place(part, folder.last)
-
-
-def _link(part: Path, target: Path) -> None:
-    """Give the file a second name; copy it where the file system has no hard links."""
-    second = target.with_suffix(".part.best")
-    second.unlink(missing_ok=True)
-    try:
-        os.link(part, second)
-    except OSError:
-        shutil.copyfile(part, second)
-    move_into_place(second, target)
 
 
 def network_state(path: Path) -> dict[str, torch.Tensor]:
@@ -64,7 +52,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except OSError as error:
-        raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise could_not_read(path, error) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise ProductError(f"{path} is not a checkpoint, or is damaged") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:

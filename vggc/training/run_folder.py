@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vggc.base.diagnostics import Source
-from vggc.base.errors import ProductError
+from vggc.base.errors import ProductError, could_not_read
 from vggc.base.staging import write_text
 from vggc.data.formats import absolute, images_exist
 from vggc.ir.network import Network
@@ -159,7 +159,7 @@ class RunFolder:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ProductError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+            raise could_not_read(path, error) from error
         except ValueError as error:
             raise ProductError(f"{path} is not JSON: {error}") from error
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from vggc.base.errors import ProductError
+from vggc.base.errors import ProductError, could_not_read
 from vggc.base.extras import require
 from vggc.base.words import plural
 
@@ -147,4 +147,4 @@ def entries(folder: Path) -> list[Path]:
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
-        raise ProductError(f"{folder} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise could_not_read(folder, error) from error
