@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from vggc.base.errors import ProductError, could_not_read
-from vggc.data.dataset import ArrayImages, Images, ImageSource, Pixels, SplitName
+from vggc.data.dataset import ArrayImages, Images, ImageSource, SplitName
+from vggc.data.images.decoding import Pixels
 
 ROWS: Final = 10_000  # images in a batch file
 SHAPE: Final = (3, 32, 32)

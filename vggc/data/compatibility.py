@@ -10,12 +10,10 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.base.words import dimensions
 from vggc.data import parallel
-from vggc.data.dataset import Images, ImageSource, SplitName
+from vggc.data.dataset import ImageSource, SplitName
 from vggc.data.images.decoding import colours
-from vggc.data.torch_preprocessing import plan_preprocessing, wrong_size
+from vggc.data.torch_preprocessing import plan_preprocessing
 from vggc.ir.network import Network
-from vggc.layers.layer import pair
-from vggc.recipe.recipe import Preprocess
 
 _MAX_NAMES: Final = 100  # in a message
 
@@ -32,7 +30,9 @@ def check_fits(network: Network, source: ImageSource) -> tuple[str, ...]:
     check_channels(network, source)
     warning = _check_classes(network, source)
     for split in get_args(SplitName):
-        _check_size(network, source.images(split))
+        images = source.images(split)
+        if len(images):
+            plan_preprocessing(network, images, torch.tensor([0])).image(images.pixels(0), images.place(0))
     return () if warning is None else (warning,)
 
 
@@ -122,16 +122,3 @@ def names_differ(network: str, names: tuple[str, ...], source: ImageSource, wher
         f"{network} names the classes {how}: class {label} is {source.classes[label]!r} in {source.words} and "
         f"{names[label]!r} in {where}"
     )
-
-
-def _check_size(network: Network, images: Images) -> None:
-    """Check the first image; every other one is checked when it is decoded."""
-    steps = network.header.preprocess or Preprocess()
-    if steps.resize is not None or not len(images):
-        return
-    expected = network.input[1], network.input[2]
-    height, width = images.size(0)
-    crop = pair(steps.crop) if steps.crop is not None else None
-    fits = (height, width) == expected if crop is None else height >= crop[0] and width >= crop[1]
-    if not fits:
-        raise wrong_size(images.place(0), (height, width), network.name, expected)

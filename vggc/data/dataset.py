@@ -11,11 +11,6 @@ from vggc.base.errors import ProductError
 from vggc.data.images.decoding import Pixels, colours, read_pixels, read_size
 from vggc.data.splitting import TEST_SEED, TEST_SHARE, split_indices
 
-__all__ = [
-    "ArrayImages", "EncodedImages", "ImageSource", "Images", "Pixels", "SplitName", "Subset", "held_out",
-    "held_out_note",
-]  # fmt: skip
-
 SplitName = Literal["train", "test"]
 
 

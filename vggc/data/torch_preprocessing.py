@@ -12,7 +12,8 @@ from torch import nn
 
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
-from vggc.data.dataset import Images, Pixels
+from vggc.data.dataset import Images
+from vggc.data.images.decoding import Pixels
 from vggc.data.images.preprocessing import Extent, size_mismatch
 from vggc.ir.network import Network
 from vggc.layers.layer import pair
@@ -64,7 +65,10 @@ class PreprocessingPlan:
         if not self.in_batch:
             image = self._resized_and_cropped(image[None])[0]
         if image.shape[1:] != self.stored:
-            raise wrong_size(place, (pixels.shape[0], pixels.shape[1]), self.network, self.stored)
+            size, (height, width) = (pixels.shape[0], pixels.shape[1]), self.stored
+            value = height if height == width else f"[{height},{width}]"
+            advice = f"--set preprocess.resize={value}, or `preprocess: {{resize: {value}}}` in the spec"
+            raise ProductError(f"{size_mismatch(place, size, self.network, self.stored)}: {advice}")
         return image
 
     def batch(self, stored: torch.Tensor) -> torch.Tensor:
@@ -134,13 +138,6 @@ def _common_size(images: Images, indices: torch.Tensor, progress: Progress) -> E
             progress("reading sizes", done, len(indices))
     progress("reading sizes", len(indices), len(indices))
     return first
-
-
-def wrong_size(place: str, size: Extent, network: str, expected: Extent) -> ProductError:
-    """The error about an image whose size is wrong."""
-    value = expected[0] if expected[0] == expected[1] else f"[{expected[0]},{expected[1]}]"
-    advice = f"--set preprocess.resize={value}, or `preprocess: {{resize: {value}}}` in the spec"
-    return ProductError(f"{size_mismatch(place, size, network, expected)}: {advice}")
 
 
 def resized(images: torch.Tensor, size: Extent) -> torch.Tensor:

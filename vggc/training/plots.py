@@ -14,7 +14,8 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
 
 from vggc.base.staging import move_into_place, staging
-from vggc.data.dataset import Images, Pixels
+from vggc.data.dataset import Images
+from vggc.data.images.decoding import Pixels
 from vggc.training.evaluation import Evaluation
 from vggc.training.history import History
 from vggc.training.run_folder import RunFolder
