@@ -1,7 +1,6 @@
 """Warnings: what compiles and is probably not meant. Each has a code and a name, by which a spec switches it off."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 from typing import Final
 
 from vggc.base.codes import CODES
@@ -40,7 +39,10 @@ def _deep_without_norm(network: Network) -> Iterator[Diagnostic]:
 
 
 def _neighbours(network: Network) -> Iterator[tuple[ShapedLayer, ShapedLayer]]:
-    yield from pairwise(network.layers)
+    """Every layer after each layer whose value it takes."""
+    layers = {layer.value: layer for layer in network.layers}
+    for layer in network.layers:
+        yield from ((layers[name], layer) for name in layer.inputs if name in layers)
 
 
 def _dropout_before_norm(network: Network) -> Iterator[Diagnostic]:
