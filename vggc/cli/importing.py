@@ -1,4 +1,4 @@
-"""The command that goes the way back: an ONNX file or a torch model becomes a spec."""
+"""`vggc import`: an ONNX file or a torch model becomes a spec."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ class _Image(click.ParamType[tuple[int, ...]]):
             return value
         if not re.fullmatch(r"\[?\s*[1-9]\d*\s*(,\s*[1-9]\d*\s*){2}\]?", str(value)):
             self.fail(f"{value!r} is no size of an image; write for example 3,224,224", param, ctx)
-        return tuple(int(each) for each in re.findall(r"\d+", str(value)))
+        return tuple(int(size) for size in re.findall(r"\d+", str(value)))
 
 
 @click.command("import", short_help="Recover a spec from an ONNX file or a torch model.")
@@ -48,7 +48,7 @@ def import_(
 ) -> None:
     """Recover the spec of a sequential network from an ONNX file, whoever made it, or from a torch model.
 
-    The spec is compiled, loaded with the recovered weights, and held against the original before it is written.
+    The spec is compiled, loaded with the recovered weights, and compared with the original before it is written.
     """
     if (model is None) == (attribute is None):
         raise click.UsageError("name an ONNX file, or a torch model with --torch MODULE:ATTRIBUTE")

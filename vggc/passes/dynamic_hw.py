@@ -30,7 +30,7 @@ class DynamicHw(Pass):
 def with_open_ports(program: Program) -> Program:
     """The program with its input's height and width called so, and its output's `rows` and `columns` if they vary.
 
-    Behind a pool over the whole map they do not.
+    After a pool over the whole map they do not.
     """
     channels, height, width = program.network.input
     input = Port(program.input.name, (BATCH, channels, "height", "width"))

@@ -1,6 +1,6 @@
 """The nodes of a graph -> steps: what does not depend on the input is computed, every other node gets its shapes.
 
-Exporters compute shapes with nodes (Shape, Gather, Concat) and keep weights behind nodes (Constant, Transpose, Cast).
+Exporters compute shapes with nodes (Shape, Gather, Concat) and compute weights with nodes (Constant, Transpose, Cast).
 With the input's shape known, all of that is a constant. Only the operators of `FOLDED` are ever computed, by onnx's
 reference implementation, and only up to a size.
 """
