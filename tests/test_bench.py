@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime
 import pytest
@@ -17,19 +15,17 @@ from onnx import TensorProto, helper
 import vggc
 from tests.networks import HEADLESS, PLAIN, SMALL, network
 from vggc import cli
-from vggc.base.progress import silent
-from vggc.benching import engines, machine
-from vggc.benching.bench import BenchPlan, BenchResult, bench, needed_memory
-from vggc.benching.measurement import ENGINES, BenchSetting, EngineRatio, Spread, Timing, engine_ratios
-from vggc.benching.rounds import FEWEST, PAUSE, measure
-from vggc.benching.subject import BenchSubject, of_file, of_network
-from vggc.benching.tables import three_digits, to_json, to_markdown, to_text
+from vggc.benching import machine, rounds, subject
+from vggc.benching.rounds import FEWEST, PAUSE, BenchResult, Spread, Timing, bench, measure, settings, three_digits
+from vggc.benching.subject import BenchSetting, BenchSubject, of_file, of_network
+from vggc.benching.tables import to_json, to_markdown, to_text
 from vggc.cli.exits import Exit
+from vggc.verify.report import Precision
+from vggc.verify.sessions import open_session
 
 ORT = BenchSetting("onnxruntime", 1, 1)
 TORCH = BenchSetting("torch", 1, 1)
 BIG = BenchSetting("torch", 8, 1)
-QUICK = BenchPlan(rounds=2, seconds=0.002)
 HE = SMALL.replace("normal: 0.05", "kaiming_normal: {}")  # so that an int8 file is conclusive
 
 
@@ -37,7 +33,11 @@ HE = SMALL.replace("normal: 0.05", "kaiming_normal: {}")  # so that an int8 file
 
 
 def quick(subject: BenchSubject, **options: Any) -> BenchResult:
-    return bench(subject, replace(QUICK, **options))
+    return bench(subject, settings(subject, **options), seconds=0.002)
+
+
+def spec(folder: Path, text: str) -> BenchSubject:
+    return of_network(network(text), folder)
 
 
 class FakeTime:
@@ -98,28 +98,23 @@ def test_slow_runs_get_fewer_rounds(run: float, rounds: int, time: FakeTime) -> 
 
 def test_latency_and_throughput() -> None:
     timing = Timing(BenchSetting("torch", 8, 2), (0.2, 0.1, 0.4), 3)
-    assert timing.latency == Spread(200.0, (pytest.approx(150.0), pytest.approx(300.0)), 100.0, 400.0)
+    assert timing.latency == Spread(200.0, 100.0, 400.0)
     assert (timing.throughput.median, timing.throughput.least, timing.throughput.most) == pytest.approx((40, 20, 80))
 
 
-def test_a_spread_of_few_values() -> None:
-    assert Spread.of([2.0]) == Spread(2.0, (2.0, 2.0), 2.0, 2.0)
-    assert Spread.of([3.0, 1.0]) == Spread(2.0, (1.0, 3.0), 1.0, 3.0)
+def test_a_spread() -> None:
+    assert Spread.of([2.0]) == Spread(2.0, 2.0, 2.0)
+    assert Spread.of([3.0, 1.0]) == Spread(2.0, 1.0, 3.0)
+    assert str(Spread.of([3.0, 1.0])) == "2.00 (1.00 to 3.00)"
 
 
-def test_the_spread_is_numpys() -> None:
-    values = np.random.default_rng(0).random(11)
-    spread = Spread.of(values.tolist())
-    assert spread.median == pytest.approx(np.median(values))
-    assert spread.quartiles == pytest.approx(tuple(np.quantile(values, [0.25, 0.75])))
-
-
-def test_ratios_are_paired_by_round() -> None:
+def test_ratios_are_paired_by_round(tmp_path: Path) -> None:
     """The second round was slow for both: the ratio does not see it. The last round had only one of them."""
     fast = Timing(ORT, (1.0, 10.0, 1.0, 1.0), 4)
     slow = Timing(TORCH, (2.0, 20.0, 3.0), 3)
     alone = Timing(BIG, (1.0,), 1)
-    assert engine_ratios([fast, slow, alone]) == [EngineRatio(1, 1, (2.0, 2.0, 3.0))]
+    result = BenchResult(spec(tmp_path, SMALL), 1.0, machine.this_machine([]), [fast, slow, alone], [])
+    assert result.ratios == {TORCH: [2.0, 2.0, 3.0]}
 
 
 # --- real runs ---
@@ -133,22 +128,22 @@ def torch_threads() -> Iterator[None]:
     assert torch.get_num_threads() == before
 
 
-def test_a_spec_in_both_engines() -> None:
-    result = quick(of_network(network(SMALL)), batches=(1, 3), threads=(1, 2))
+def test_a_spec_in_both_engines(tmp_path: Path) -> None:
+    result = quick(spec(tmp_path, SMALL), batches=(1, 3), threads=(1, 2))
     sizes = [(1, 1), (1, 2), (3, 1), (3, 2)]
     assert [timing.setting for timing in result.timings] == [
         BenchSetting(engine, batch, threads) for batch, threads in sizes for engine in ("onnxruntime", "torch")
     ]
     assert all(seconds > 0 for timing in result.timings for seconds in timing.seconds)
-    assert [(ratio.batch, ratio.threads) for ratio in result.ratios] == sizes
+    assert [(setting.batch, setting.threads) for setting in result.ratios] == sizes
     assert any(note.startswith("the engines' outputs agree (relative L2 ") for note in result.notes)
     assert any("not verified" in note for note in result.notes)
     assert result.subject.macs == network(SMALL).macs
 
 
-def test_torch_runs_with_the_threads_asked_for_in_eval_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torch_runs_with_the_threads_asked_for_in_eval_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[int, int, bool, bool]] = set()
-    original = engines.torch_run
+    original = subject.torch_run
 
     def watched(module: torch.nn.Module, *arguments: Any) -> Callable[[], Any]:
         def look(module: torch.nn.Module, arguments: tuple[torch.Tensor]) -> None:
@@ -158,47 +153,54 @@ def test_torch_runs_with_the_threads_asked_for_in_eval_mode(monkeypatch: pytest.
         module.register_forward_pre_hook(look)
         return original(module, *arguments)
 
-    monkeypatch.setattr("vggc.benching.bench.torch_run", watched)
-    quick(of_network(network(SMALL)), batches=(1, 2), threads=(1, 3))
+    monkeypatch.setattr("vggc.benching.subject.torch_run", watched)
+    quick(spec(tmp_path, SMALL), batches=(1, 2), threads=(1, 3))
     assert seen == {(batch, threads, False, True) for batch in (1, 2) for threads in (1, 3)}
 
 
 def test_onnxruntime_runs_with_the_threads_asked_for(tmp_path: Path) -> None:
     path = vggc.export_onnx(network(SMALL), tmp_path / "x.onnx").path
     tasks = Path("/proc/self/task")
-    engine = engines.OnnxruntimeEngine(path)
     for threads in (1, 3):
         before = len(list(tasks.iterdir())) if tasks.is_dir() else None
-        options = engine.session(threads).get_session_options()
+        session = open_session(str(path), threads=threads)
+        options = session.get_session_options()
         assert (options.intra_op_num_threads, options.inter_op_num_threads) == (threads, 1)
         if before is not None:  # the calling thread is one of them
             assert len(list(tasks.iterdir())) - before == threads - 1
 
 
-def test_threads_are_restored_when_a_run_fails() -> None:
+def test_threads_are_restored_when_a_run_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = torch.get_num_threads()
 
-    def fail() -> None:
-        with engines.threads_restored():
-            torch.set_num_threads(threads + 1)
-            raise ZeroDivisionError
+    def fail(*_: Any, **__: Any) -> None:
+        torch.set_num_threads(threads + 1)
+        raise ZeroDivisionError
 
+    monkeypatch.setattr(rounds, "measure", fail)
     with pytest.raises(ZeroDivisionError):
-        fail()
+        quick(spec(tmp_path, SMALL), batches=(1,), threads=(1,))
     assert torch.get_num_threads() == threads
 
 
-def test_the_file_of_a_spec_has_both_engines_and_its_own_weights(tmp_path: Path) -> None:
+def test_the_file_of_a_spec_has_both_engines_and_its_own_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = vggc.export_onnx(network(HEADLESS), tmp_path / "x.onnx", seed=5, external_data=True).path
-    subject = of_file(path)
-    result = quick(subject, batches=(2,), threads=(1,))
+    weights: list[dict[str, torch.Tensor]] = []
+    original = subject.torch_run
+
+    def watched(module: torch.nn.Module, *arguments: Any) -> Callable[[], Any]:
+        weights.append(module.state_dict())
+        return original(module, *arguments)
+
+    monkeypatch.setattr(subject, "torch_run", watched)
+    result = quick(of_file(path), batches=(2,), threads=(1,))
     assert [timing.setting.engine for timing in result.timings] == ["onnxruntime", "torch"]
     (agreement,) = [note for note in result.notes if "relative L2" in note]
     assert float(agreement.rpartition(" ")[2].rstrip(")")) < 1e-5
-    _, module = subject.open(tmp_path, True, silent)
-    assert module is not None
     expected = network(HEADLESS).module(seed=5).state_dict()
-    assert all(torch.equal(module.state_dict()[name], tensor) for name, tensor in expected.items())
+    assert all(torch.equal(weights[0][name], tensor) for name, tensor in expected.items())
 
 
 def test_a_file_whose_weights_are_not_those_of_its_spec(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_a_file_whose_weights_are_not_those_of_its_spec(tmp_path: Path) -> None:
     onnx.save(model, str(path))
     with pytest.raises(vggc.ProductError, match="torch cannot run the file; --engines onnxruntime leaves it out"):
         quick(of_file(path))
-    assert engines_of(of_file(path), engines=["onnxruntime"], batches=(1,)) == [("onnxruntime", 1)]
+    assert engines_of(of_file(path), engine="onnxruntime", batches=(1,)) == [("onnxruntime", 1)]
 
 
 # --- files of others ---
@@ -239,64 +241,57 @@ def engines_of(subject: BenchSubject, **options: Any) -> list[tuple[str, int]]:
     "elem_type", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.INT64, TensorProto.BOOL]
 )
 def test_a_foreign_file_of_any_type(elem_type: int, tmp_path: Path) -> None:
-    subject = of_file(foreign(tmp_path / "f.onnx", dims=["N", 3, 4, 4], elem_type=elem_type))
-    assert subject.engines == ("onnxruntime",)
-    assert subject.macs is None
-    assert "no spec of vggc, so torch is left out" in subject.notes[0]
-    assert engines_of(subject, batches=(1, 2)) == [("onnxruntime", 1), ("onnxruntime", 2)]
+    file = of_file(foreign(tmp_path / "f.onnx", dims=["N", 3, 4, 4], elem_type=elem_type))
+    assert file.macs is None
+    assert "no spec of vggc, so torch is left out" in file.notes[0]
+    assert engines_of(file, batches=(1, 2)) == [("onnxruntime", 1), ("onnxruntime", 2)]
 
 
 def test_a_foreign_file_with_two_inputs(tmp_path: Path) -> None:
-    subject = of_file(foreign(tmp_path / "f.onnx", dims=["N", 3, 4, 4], inputs=2))
-    assert [value.name for value in subject.inputs] == ["x0", "x1"]
-    assert engines_of(subject, batches=(2,)) == [("onnxruntime", 2)]
+    file = of_file(foreign(tmp_path / "f.onnx", dims=["N", 3, 4, 4], inputs=2))
+    assert [value.name for value in file.inputs] == ["x0", "x1"]
+    assert engines_of(file, batches=(2,)) == [("onnxruntime", 2)]
 
 
 def test_a_frozen_batch(tmp_path: Path) -> None:
-    subject = of_file(foreign(tmp_path / "f.onnx", dims=[4, 3, 4, 4]))
-    result = quick(subject, batches=(1, 8), threads=(1,))
+    file = of_file(foreign(tmp_path / "f.onnx", dims=[4, 3, 4, 4]))
+    result = quick(file, batches=(1, 8), threads=(1,))
     assert [timing.setting.batch for timing in result.timings] == [4]
     assert "the batch of the file is frozen at 4: nothing else is measured" in result.notes
 
 
-def test_open_sizes_have_to_be_named(tmp_path: Path) -> None:
+def test_open_sizes_are_refused(tmp_path: Path) -> None:
     path = foreign(tmp_path / "f.onnx", dims=["N", 3, "H", "W"])
-    with pytest.raises(vggc.ProductError, match=r"leaves the size of x0 open \(\[3, H, W\]\); set it with --input 3,2"):
+    with pytest.raises(vggc.ProductError, match=r"leaves the size of x0 open \(\[3, H, W\]\); set it with python -m"):
         of_file(path)
-    with pytest.raises(vggc.ProductError, match=r"takes \[3, H, W\] after the batch axis, not \[1, 5, 6\]"):
-        of_file(path, (1, 5, 6))
-    subject = of_file(path, (3, 5, 6))
-    assert subject.inputs[0].shape == (3, 5, 6)
-    assert engines_of(subject, batches=(2,)) == [("onnxruntime", 2)]
 
 
 def test_open_sizes_are_the_spec_s_where_vggc_made_the_file(tmp_path: Path) -> None:
     dense = tmp_path / "dense.onnx"
     vggc.export_onnx(network(HE), dense, passes=("fc_to_conv",))
     assert of_file(dense).inputs[0].shape == network(HE).input
-    assert of_file(dense).same_input
-    assert of_file(dense, (3, 40, 48)).inputs[0].shape == (3, 40, 48)
+    assert of_file(dense).obstacle is None
     image = tmp_path / "image.onnx"
     scaled = network(HE)
     vggc.export_onnx(scaled, image, passes=("embed_preprocess",), opset=18)
     channels, height, width = scaled.input
     assert of_file(image).inputs[0].shape == (height, width, channels)
+    assert of_file(image).notes == ("the file takes another input than the network in torch, so torch is left out",)
 
 
 def test_torch_cannot_run_a_foreign_file(tmp_path: Path) -> None:
     with pytest.raises(vggc.ProductError, match=r"f\.onnx cannot be run in torch: the file contains no spec of vggc"):
-        quick(of_file(foreign(tmp_path / "f.onnx", dims=["N", 2])), engines=("torch",))
+        quick(of_file(foreign(tmp_path / "f.onnx", dims=["N", 2])), engine="torch")
 
 
-def test_torch_is_left_out_where_the_weights_are_quantised(tmp_path: Path) -> None:
-    vggc.export_onnx(network(HE), tmp_path / "x.onnx", precision="int8")
-    subject = of_file(tmp_path / "x.onnx")
-    assert (subject.engines, subject.notes) == (
-        ("onnxruntime",), ("the file's weights are quantised, so torch is left out",)
-    )  # fmt: skip
-    assert {timing.setting.engine for timing in quick(subject, batches=[1], threads=[1]).timings} == {"onnxruntime"}
-    with pytest.raises(vggc.ProductError, match=r"x\.onnx cannot be run in torch: the file's weights are quantised"):
-        quick(subject, engines=["torch"])
+@pytest.mark.parametrize("precision", ["int8", "float16"])
+def test_torch_is_left_out_where_the_file_computes_in_less(precision: Precision, tmp_path: Path) -> None:
+    vggc.export_onnx(network(HE), tmp_path / "x.onnx", precision=precision)
+    file = of_file(tmp_path / "x.onnx")
+    assert file.notes == (f"the file computes in {precision}, so torch is left out",)
+    assert {timing.setting.engine for timing in quick(file, batches=[1], threads=[1]).timings} == {"onnxruntime"}
+    with pytest.raises(vggc.ProductError, match=rf"x\.onnx cannot be run in torch: the file computes in {precision}"):
+        quick(file, engine="torch")
 
 
 def test_an_input_that_is_no_tensor_of_numbers(tmp_path: Path) -> None:
@@ -317,20 +312,9 @@ def test_a_file_that_onnxruntime_cannot_run(tmp_path: Path) -> None:
 # --- cautions ---
 
 
-def test_memory_is_checked_before_anything_is_initialised(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled = network(PLAIN)
-    sample = 4 * 12 * 20 + compiled.peak_activation_bytes
-    settings = [BenchSetting(engine, 8, threads) for threads in (1, 2) for engine in ENGINES]
-    assert needed_memory(of_network(compiled), settings) == 3 * (compiled.weight_bytes + 8 * sample)
-    monkeypatch.setattr("vggc.benching.bench.available_memory", lambda: 1000)
-    monkeypatch.setattr("vggc.backends.torch.torch_module.materialize", lambda *_: pytest.fail("initialised"))
-    with pytest.raises(vggc.ProductError, match=r"plain needs about .* KiB of memory, and 1,?000 B are free; take a"):
-        quick(of_network(compiled))
-
-
-def test_more_threads_than_cores_are_a_caution(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_threads_than_cores_are_a_caution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 1)
-    result = quick(of_network(network(PLAIN)), batches=(1,), threads=(2,))
+    result = quick(spec(tmp_path, PLAIN), batches=(1,), threads=(2,))
     assert "2 threads on 1 core wait for each other" in result.notes
 
 
@@ -353,19 +337,17 @@ def test_the_machine() -> None:
     assert this.versions["onnxruntime"] == onnxruntime.__version__
     assert this.cores == machine.cores()
     assert this.processor
-    available = machine.available_memory()
-    assert available is None or 2**20 < available < 2**50
 
 
 # --- what is printed ---
 
 
 def test_json(tmp_path: Path) -> None:
-    result = quick(of_network(network(SMALL)), batches=(2,), threads=(1,))
+    result = quick(spec(tmp_path, SMALL), batches=(2,), threads=(1,))
     record = json.loads(to_json(result))
     assert set(record) == {"subject", "machine", "plan", "measurements", "ratios", "notes"}
     assert record["subject"]["inputs"] == [{"name": "input", "type": "float32", "shape": [3, 16, 16]}]
-    assert record["plan"] == {"rounds": 2, "seconds": 0.002}
+    assert record["plan"] == {"rounds": 10, "seconds": 0.002}
     for timing in record["measurements"]:
         assert set(timing) == {
             "engine", "batch", "threads", "rounds", "runs", "seconds", "latency_ms", "images_per_second",
@@ -375,11 +357,11 @@ def test_json(tmp_path: Path) -> None:
         assert timing["latency_ms"]["least"] <= timing["latency_ms"]["median"] <= timing["latency_ms"]["most"]
         assert timing["macs_per_second"] == pytest.approx(timing["images_per_second"]["median"] * network(SMALL).macs)
     first, second = (timing["seconds"] for timing in record["measurements"])
-    assert record["ratios"][0]["values"] == pytest.approx([b / a for a, b in zip(first, second, strict=True)])
+    assert record["ratios"][0]["values"] == pytest.approx([b / a for a, b in zip(first, second, strict=False)])
 
 
 def test_text_and_markdown(tmp_path: Path) -> None:
-    result = quick(of_network(network(SMALL)), batches=(1, 2), threads=(1,))
+    result = quick(spec(tmp_path, SMALL), batches=(1, 2), threads=(1,))
     text = to_text(result)
     assert "batch  threads  engine" in text
     assert str(result.machine) in text
@@ -390,7 +372,7 @@ def test_text_and_markdown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1266.4, "1,266"), (100.0, "100"), (99.94, "99.9"), (9.994, "9.99"), (0.956, "0.96"), (0.01234, "0.0123")],
+    [(1266.4, "1,266"), (100.0, "100"), (99.94, "99.9"), (9.994, "9.99"), (0.956, "0.956"), (0.01234, "0.0123")],
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert three_digits(value) == text
@@ -411,26 +393,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-FAST = ("--rounds", "2", "--seconds", "0.002", "--threads", "1", "--batch", "1")
+FAST = ("--seconds", "0.002", "--threads", "1", "--batch", "1")
 
 
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("small.yaml", *FAST, "--set", "name=mine", "--until", "pool1") == Exit.FINE
     assert capsys.readouterr().out.startswith("mine: input float32[batch, 3, 16, 16]")
-    assert run("small.yaml", *FAST, "--format", "json", "-o", "out/x.json", "--engines", "torch") == Exit.FINE
-    assert capsys.readouterr().out == "wrote out/x.json\n"
-    assert len(json.loads(Path("out/x.json").read_text())["measurements"]) == 1
+    assert run("small.yaml", *FAST, "--format", "json", "--engines", "torch") == Exit.FINE
+    assert len(json.loads(capsys.readouterr().out)["measurements"]) == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--engines", "tensorrt"], "there is no engine 'tensorrt'; there are onnxruntime and torch"),
+        (["--engines", "tensorrt"], "'tensorrt' is not one of 'onnxruntime', 'torch'"),
         (["--batch", "0"], "'0': write positive integers with commas between them"),
         (["--batch", "1,x"], "write positive integers with commas between them"),
         (["--threads", "-1"], "write positive integers with commas between them"),
-        (["--rounds", "0"], "x>=1"),
-        (["--input", "3,8,8"], "--input is for ONNX files; a spec takes --set input=[3,64,64]"),
     ],
 )
 def test_wrong_usage(arguments: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -439,17 +418,8 @@ def test_wrong_usage(arguments: list[str], message: str, folder: Path, capsys: p
 
 
 def test_what_a_file_does_not_take(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for option in (["--weights", "w.pt"], ["--set", "classes=2"], ["--until", "pool1"]):
+    for option in (["--set", "classes=2"], ["--until", "pool1"]):
         assert run("x.onnx", *option) == Exit.USAGE
-        assert f"{option[0]} is for specs" in capsys.readouterr().err
+        assert "--set and --until are for specs" in capsys.readouterr().err
     assert run("x.onnx") == Exit.FAILED
     assert "x.onnx cannot be read: no such file" in capsys.readouterr().err
-
-
-def test_a_file_that_cannot_be_written_fails_before_anything_is_measured(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vggc.benching.bench.measure", lambda *_: pytest.fail("measured"))
-    (folder / "out").mkdir()
-    assert run("small.yaml", "-o", "out") == Exit.FAILED
-    assert "out is a folder; name a file" in capsys.readouterr().err

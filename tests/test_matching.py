@@ -407,7 +407,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("command", "refused"),
     [
         ("export grey.yaml --onnx --weights {}", ()),
-        ("bench grey.yaml --weights {}", ()),
         ("verify grey.onnx --weights {}", ("--allow-missing",)),
         ("eval {} grey.yaml", OPTIONS),
     ],
@@ -421,10 +420,3 @@ def test_no_command_advises_what_it_refuses(
     assert "the weights are not" not in advice
     assert not [option for option in refused if option in advice]
     assert any(option in advice for option in OPTIONS) or advice == "name a file with the weights of grey"
-
-
-def test_what_is_measured_may_have_weights_under_other_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fast = ("--rounds", "1", "--seconds", "0.001", "--threads", "1", "--batch", "1")
-    assert run("bench", "grey.yaml", "--weights", "module.pt", "--key-map", "map.yaml", *fast) == Exit.FINE
-    assert "the engines' outputs agree" in capsys.readouterr().out
-    assert run("bench", "grey.onnx", "--key-map", "map.yaml") == Exit.USAGE

@@ -16,7 +16,6 @@ from vggc.weights.loading import save_weights
 
 CHILD = "vggc: 1\nname: child\nextends: middle.yaml\nwidth: 0.5\n"
 MIDDLE = "vggc: 1\nname: middle\nextends: small.yaml\nwidth: 1.0\n"  # the child leaves nothing of it
-MEASURE = ("--rounds", "1", "--seconds", "0.001", "--threads", "1", "--batch", "1")
 
 
 @pytest.fixture
@@ -74,13 +73,6 @@ def nothing() -> None:
         (link("tiny.onnx", "s.yaml"), "import tiny.onnx -o s.yaml", "s.yaml would replace the model tiny.onnx"),
         (link("two.bin", "s.yaml"), "import two.onnx -o s.yaml", "s.yaml would replace the model two.bin"),
         (rename("tiny.onnx", "m.pt"), "import m.pt --weights-out m.pt", "write elsewhere with --weights-out"),
-        (nothing, "bench tiny.onnx -o tiny.onnx", "tiny.onnx would replace the model tiny.onnx, which is read"),
-        (nothing, "bench two.onnx -o two.bin", "two.bin would replace the model two.bin, which is read"),
-        (nothing, "bench tiny.yaml -o tiny.yaml", "tiny.yaml would replace the spec tiny.yaml, which is read"),
-        (nothing, "bench tiny.yaml -o ./tiny.yaml", "tiny.yaml would replace the spec tiny.yaml"),
-        (nothing, "bench child.yaml -o small.yaml", "small.yaml would replace the spec small.yaml"),
-        (nothing, "bench child.yaml -o middle.yaml", "middle.yaml would replace the spec middle.yaml"),
-        (nothing, "bench tiny.yaml --weights tiny.pt -o tiny.pt", "would replace the weights tiny.pt"),
         (link("tiny.yaml", "t.svg"), "draw tiny.yaml -o t.svg", "t.svg would replace the spec tiny.yaml"),
         (link("tiny.yaml", "tiny.svg"), "draw tiny.yaml", "tiny.svg would replace the spec tiny.yaml"),
         (rename("tiny.yaml", "s.onnx"), "export s.onnx --onnx -o s.onnx", "would replace the spec s.onnx"),
@@ -149,11 +141,9 @@ def test_a_recovered_spec_has_the_name_of_one(name: str, folder: Path, capsys: p
 
 
 def test_what_is_not_read_may_be_replaced(folder: Path) -> None:
-    for name in ("old.yaml", "old.json"):
-        Path(name).write_text("old")
+    Path("old.yaml").write_text("old")
     assert run("import", "two.onnx", "-o", "old.yaml", "--weights-out", "tiny.pt") == Exit.FINE
     assert Path("old.yaml").read_text().startswith("#")
-    assert run("bench", "tiny.yaml", *MEASURE, "--format", "json", "-o", "old.json") == Exit.FINE
     assert run("build", "tiny.yaml", "small.yaml") == Exit.FINE
     assert run("build", "tiny.yaml", "small.yaml") == Exit.FINE
     assert run("export", "tiny.yaml", "--onnx", "--weights", "tiny.pt", "-o", "tiny.onnx") == Exit.FINE

@@ -66,7 +66,11 @@ def _runs(opset: int) -> bool:
 
 
 def open_session(
-    model: str | bytes, initializers: Mapping[str, Array] | None = None, *, folder: Path | None = None
+    model: str | bytes,
+    initializers: Mapping[str, Array] | None = None,
+    *,
+    folder: Path | None = None,
+    threads: int = 0,
 ) -> onnxruntime.InferenceSession:
     """A session on the CPU.
 
@@ -74,9 +78,12 @@ def open_session(
         model: the path of a file, or a serialized model.
         initializers: values that replace the model's own; onnxruntime's optimisations, which fold those, are then off.
         folder: where the external data of a serialized model is.
+        threads: how many work on an operator; onnxruntime chooses if it is 0.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
     if folder is not None:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     kept = []
