@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper
 
 import vggc
-from tests.networks import HEADLESS, PLAIN, SMALL, network
+from tests.networks import HEADLESS, SMALL, network
 from vggc import cli
 from vggc.benching import machine, rounds, subject
 from vggc.benching.rounds import FEWEST, PAUSE, BenchResult, Spread, Timing, bench, measure, settings, three_digits
@@ -310,12 +310,6 @@ def test_a_file_that_onnxruntime_cannot_run(tmp_path: Path) -> None:
 
 
 # --- cautions ---
-
-
-def test_more_threads_than_cores_are_a_caution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "cores", lambda: 1)
-    result = quick(spec(tmp_path, PLAIN), batches=(1,), threads=(2,))
-    assert "2 threads on 1 core wait for each other" in result.notes
 
 
 def test_engines_that_disagree_are_a_caution(tmp_path: Path) -> None:

@@ -18,12 +18,11 @@ from tests.regenerate_cases import DRAWINGS, drawings
 from vggc import compile
 from vggc.base.errors import ProductError
 from vggc.cli import main
-from vggc.drawing import converted, draw, graphviz_dot, mermaid_diagram
+from vggc.drawing import draw, graphviz_dot, mermaid_diagram
 from vggc.drawing.draw import FORMATS
 from vggc.drawing.flowchart import FlowFrame, flowchart
-from vggc.drawing.layer_units import in_words, units
+from vggc.drawing.layer_units import in_words, repeats, units
 from vggc.drawing.svg_theme import COLOURS, Theme, text_on
-from vggc.drawing.unit_repeats import repeats
 from vggc.ir.network import ShapedLayer
 from vggc.model import Network
 
@@ -315,9 +314,9 @@ def test_a_png_is_the_picture(theme: Theme, corner: tuple[int, int, int]) -> Non
     from PIL import Image
 
     network = compile("vgg11")
-    with Image.open(io.BytesIO(converted.png(network, theme))) as image:
+    with Image.open(io.BytesIO(draw.render(network, Path("x.png"), theme))) as image:
         width = float(ElementTree.fromstring(render(network, ".svg")).attrib["width"])
-        assert image.width == round(converted.SCALE * width)
+        assert image.width == round(draw.SCALE * width)
         pixels = image.convert("RGB")
         assert pixels.getpixel((0, 0)) == corner
         colours = {colour for _, colour in pixels.getcolors(2**24) or ()}
@@ -326,7 +325,7 @@ def test_a_png_is_the_picture(theme: Theme, corner: tuple[int, int, int]) -> Non
 
 def test_a_pdf_has_the_size_of_the_picture() -> None:
     pytest.importorskip("vl_convert")
-    content = converted.pdf(small(), "auto")
+    content = draw.render(small(), Path("x.pdf"))
     assert content.startswith(b"%PDF-")
     size = re.search(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ", content)
     assert size is not None

@@ -4,13 +4,13 @@ What disturbs a machine for a second disturbs all settings alike, and a setting 
 before or after it. A mean would hide what disturbed it, so there are medians and spreads.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import floor, log10
 from statistics import median
 from time import perf_counter, sleep
-from typing import Any, Final
+from typing import Final
 
 import torch
 
@@ -19,15 +19,13 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.base.words import plural
 from vggc.benching.machine import MachineInfo, cores, this_machine
-from vggc.benching.subject import ENGINES, BenchSetting, BenchSubject, Engine, OutputOf
+from vggc.benching.subject import ENGINES, BenchSetting, BenchSubject, Engine, Run
 from vggc.verify.outputs import relative_l2
 
 ROUNDS: Final = 10
 FEWEST: Final = 5  # rounds, also of runs that take longer than their share of the time
 PAUSE: Final = 0.01  # seconds before a turn, in which the threads of the engine before it stop waiting for more work
 DISAGREEMENT: Final = 1e-2  # relative L2, above which the engines surely do not compute the same
-
-Run = Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +173,16 @@ def _cautions(subject: BenchSubject, settings: Iterable[BenchSetting], machine: 
     """What makes the figures other than they seem."""
     if subject.frozen_batch:
         yield f"the batch of the file is frozen at {subject.frozen_batch}: nothing else is measured"
-    most = max(setting.threads for setting in settings)
-    if most > machine.cores:
-        yield f"{plural(most, 'thread')} on {plural(machine.cores, 'core')} wait for each other"
     if machine.load is not None and machine.load > machine.cores / 2:
         load = f"load {machine.load:.1f} on {plural(machine.cores, 'core')}"
         yield f"the machine was busy when this began ({load}): on an idle one the figures are better"
 
 
-def _agreement(runs: Mapping[BenchSetting, OutputOf]) -> Iterator[str]:
+def _agreement(runs: Mapping[BenchSetting, Run]) -> Iterator[str]:
     """Whether both engines compute the same, in the first setting: otherwise their times could not be compared."""
     by_engine = {setting.engine: runs[setting] for setting in reversed(list(runs))}
     if len(by_engine) == len(ENGINES):
-        error = relative_l2(by_engine["onnxruntime"](), by_engine["torch"]())
+        error = relative_l2(by_engine["onnxruntime"]()[0], by_engine["torch"]()[0])
         if error > DISAGREEMENT:
             yield f"the engines disagree (relative L2 {error:.1e}); vggc verify finds out where"
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import onnx
@@ -25,7 +25,7 @@ from vggc.verify.structure import inputs as inputs_of
 
 Engine = Literal["onnxruntime", "torch"]
 ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
-OutputOf = Callable[[], Array]
+Run = Callable[[], Any]  # one batch, in one engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +91,20 @@ class BenchSubject:
             return f"the file computes in {self.origin.precision}"
         return "the file takes another input than the network in torch" if self.macs is None else None
 
-    def runs(self, settings: Sequence[BenchSetting]) -> dict[BenchSetting, OutputOf]:
-        """A run for each setting, which gives the first output.
+    def runs(self, settings: Sequence[BenchSetting]) -> dict[BenchSetting, Run]:
+        """A run for each setting, which gives the outputs.
 
         Raises:
             ProductError: onnxruntime cannot run the file, or the file's weights are not those of its spec.
         """
         session, module = cache(self._session), cache(self._module)
-        runs: dict[BenchSetting, OutputOf] = {}
+        runs: dict[BenchSetting, Run] = {}
         for setting in settings:
             feed = {value.name: value.values(setting.batch) for value in self.inputs}
             if setting.engine == "torch":
                 runs[setting] = torch_run(module(), feed[self.inputs[0].name], setting.threads)
             else:
-                runs[setting] = partial(_first_output, session(setting.threads), feed)
+                runs[setting] = partial(session(setting.threads).run, None, feed)
                 with runnable(str(self.path)):  # once, so that what is measured is the bare run
                     runs[setting]()
         return runs
@@ -121,22 +121,16 @@ class BenchSubject:
             raise ProductError(f"{error}\ntorch cannot run the file; --engines onnxruntime leaves it out") from error
 
 
-def _first_output(session: onnxruntime.InferenceSession, feed: dict[str, Array]) -> Array:
-    output: Array = session.run(None, feed)[0]
-    return output
-
-
-def torch_run(module: nn.Module, x: Array, threads: int) -> OutputOf:
+def torch_run(module: nn.Module, x: Array, threads: int) -> Run:
     """A run of a module in eval mode for `x` of shape (batch, C, H, W); the whole process has the number of threads."""
     module.eval()
     tensor = torch.from_numpy(x)
 
-    def run() -> Array:
+    def run() -> list[Array]:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         with torch.inference_mode():
-            output: Array = module(tensor).numpy()
-        return output
+            return [module(tensor).numpy()]
 
     return run
 

@@ -1,6 +1,6 @@
 """`vggc draw`: a network as a picture, in the format that the name of the file says.
 
-A format is a file of this package and a line of `FORMATS`.
+A format is a line of `FORMATS`; PNG and PDF are converted from the SVG without a browser.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,12 @@ from typing import Final
 from vggc.base.errors import ProductError
 from vggc.base.extras import require
 from vggc.base.staging import write_bytes
-from vggc.drawing import converted, graphviz_dot, html_page, mermaid_diagram, svg_diagram
+from vggc.drawing import graphviz_dot, html_page, mermaid_diagram, svg_diagram
 from vggc.drawing.svg_theme import Theme
 from vggc.ir.network import Network
+
+SCALE: Final = 2.0  # pixels of a PNG to a unit of the SVG
+LONGEST: Final = 16_000  # pixels of a PNG's longer side
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,28 @@ class PictureFormat:
     needs: str | None = None
 
 
+def _png(network: Network, theme: Theme) -> bytes:
+    import vl_convert
+
+    svg = _still(network, theme)
+    longer = max(float(svg.split(f' {side}="')[1].split('"')[0]) for side in ("width", "height"))
+    return bytes(vl_convert.svg_to_png(svg, scale=min(SCALE, LONGEST / longer)))
+
+
+def _pdf(network: Network, theme: Theme) -> bytes:
+    import vl_convert
+
+    return bytes(vl_convert.svg_to_pdf(_still(network, theme)))
+
+
+def _still(network: Network, theme: Theme) -> str:
+    return svg_diagram.emit(network, "light" if theme == "auto" else theme)
+
+
 FORMATS: Final = {
     ".svg": PictureFormat(svg_diagram.emit),
-    ".png": PictureFormat(converted.png, needs="vl_convert"),
-    ".pdf": PictureFormat(converted.pdf, needs="vl_convert"),
+    ".png": PictureFormat(_png, needs="vl_convert"),
+    ".pdf": PictureFormat(_pdf, needs="vl_convert"),
     ".html": PictureFormat(html_page.emit),
     ".mmd": PictureFormat(lambda network, _: mermaid_diagram.emit(network), has_theme=False),
     ".dot": PictureFormat(lambda network, _: graphviz_dot.emit(network), has_theme=False),

@@ -1,13 +1,12 @@
 """A network -> the boxes, frames and arrows of a flowchart, which Mermaid and Graphviz lay out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
 from vggc.base.words import TIMES, typeset
-from vggc.drawing.layer_units import elided, in_words, units
-from vggc.drawing.unit_repeats import UnitRepeat, left_out, repeats
+from vggc.drawing.layer_units import UnitRepeat, elided, in_words, left_out, repeats, units
 from vggc.ir.graph import INPUT
 from vggc.ir.network import Network
 
@@ -39,11 +38,6 @@ class Flowchart:
     content: tuple[FlowBox | FlowFrame, ...]
     paths: tuple[tuple[str, ...], ...]
 
-    @property
-    def groups(self) -> set[str]:
-        """The groups of all boxes."""
-        return {box.group for box in _boxes(self.content)}
-
 
 def flowchart(network: Network) -> Flowchart:
     """The flowchart of a network; units that repeat are one box, or one frame, with the number of times."""
@@ -53,11 +47,6 @@ def flowchart(network: Network) -> Flowchart:
         boxes = tuple(_content(repeat, f"n{position}") for position, repeat in group)
         content += [FlowFrame(section, section, boxes)] if section in ("features", "classifier") else boxes
     return Flowchart(tuple(content), tuple(map(tuple, _paths(_arrows(parts)))))
-
-
-def _boxes(content: Iterable[FlowBox | FlowFrame]) -> Iterator[FlowBox]:
-    for item in content:
-        yield from [item] if isinstance(item, FlowBox) else _boxes(item.content)
 
 
 def _content(repeat: UnitRepeat, name: str) -> FlowBox | FlowFrame:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from vggc.drawing.flowchart import FlowBox, Flowchart, FlowFrame, flowchart
+from vggc.drawing.flowchart import FlowBox, FlowFrame, flowchart
 from vggc.drawing.svg_theme import COLOURS, text_on
 from vggc.ir.network import Network
 
@@ -20,7 +20,10 @@ def emit(network: Network) -> str:
     lines = ["---", f"title: {json.dumps(title, ensure_ascii=False)}", *CONFIG, "---", "flowchart TD"]
     lines += [line for item in chart.content for line in _lines(item, "  ")]
     lines += [f"  {' --> '.join(path)}" for path in chart.paths]
-    return "\n".join([*lines, *_classes(chart)]) + "\n"
+    for group, colour in COLOURS.items():
+        if any(line.endswith(f":::{group}") for line in lines):
+            lines.append(f"  classDef {group} fill:{colour},stroke:#59636e,color:{text_on(colour)}")
+    return "\n".join(lines) + "\n"
 
 
 def _lines(item: FlowBox | FlowFrame, indent: str) -> Iterator[str]:
@@ -37,10 +40,3 @@ def _lines(item: FlowBox | FlowFrame, indent: str) -> Iterator[str]:
 def escaped(text: str) -> str:
     """A text inside a label, on one line."""
     return " ".join(text.split()).translate(ENTITIES)
-
-
-def _classes(chart: Flowchart) -> Iterator[str]:
-    """The colours of the groups that occur."""
-    for group, colour in COLOURS.items():
-        if group in chart.groups:
-            yield f"  classDef {group} fill:{colour},stroke:#59636e,color:{text_on(colour)}"

@@ -4,13 +4,14 @@ One self-contained piece without scripts, and without ids, so that it may stand 
 the picture take the colours of the page around them, whatever the system prefers. Whatever a spec may say is escaped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 from vggc.backends.text import text_summary
 from vggc.drawing import svg_diagram
+from vggc.drawing.layer_units import elided
 from vggc.ir.network import Network
 
 MOST: Final = 200  # layers that are shown; of more, the first and the last
@@ -54,7 +55,12 @@ def piece(network: Network, picture: str, table: Iterable[str]) -> str:
         f'<div class="vggc-layers"><table><thead>{row("th", text_summary.HEADER)}</thead>',
         *table,
         "</table></div>",
-        *_totals(network),
+        "<table><tbody>",
+        *(
+            f"<tr><th>{escape(label)}</th><td>{escape(words)}</td></tr>"
+            for label, words in text_summary.totals(network)
+        ),
+        "</tbody></table>",
         "</div>",
     ]
     return "\n".join(lines) + "\n"
@@ -67,20 +73,9 @@ def row(tag: str, cells: Sequence[str], look: str = "") -> str:
     return f"<tr{f' class={chr(34)}{look}{chr(34)}' if look else ''}>{inner}</tr>"
 
 
-def _rows(network: Network) -> Iterator[str]:
+def _rows(network: Network) -> list[str]:
     """A row a layer; of too many, the middle is left out."""
-    _, *rows = text_summary.rows(network)
-    left_out = len(rows) - MOST
-    for position, (layer, cells) in enumerate(zip(network.layers, rows, strict=True)):
-        if left_out <= 0 or not MOST // 2 <= position < MOST // 2 + left_out:
-            yield row("td", cells, "vggc-pooled" if layer.layer.ends_stage else "")
-        elif position == MOST // 2:
-            yield f'<tr><td colspan="{len(cells)}">{left_out:,} more layers</td></tr>'
-
-
-def _totals(network: Network) -> Iterator[str]:
-    """The totals of the text, a line a row: what is counted, and how much."""
-    yield "<table><tbody>"
-    for label, words in text_summary.totals(network):
-        yield f"<tr><th>{escape(label)}</th><td>{escape(words)}</td></tr>"
-    yield "</tbody></table>"
+    rows = zip(network.layers, text_summary.rows(network)[1:], strict=True)
+    lines = [row("td", cells, "vggc-pooled" if layer.layer.ends_stage else "") for layer, cells in rows]
+    columns = len(text_summary.HEADER)
+    return elided(lines, MOST + 1, lambda rest: f'<tr><td colspan="{columns}">{len(rest):,} more layers</td></tr>')

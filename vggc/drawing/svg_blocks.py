@@ -10,8 +10,8 @@ from itertools import groupby
 from math import prod
 from typing import Final
 
-from vggc.base.words import typeset
-from vggc.drawing.layer_units import LayerUnit, elided, units
+from vggc.base.words import TIMES, typeset
+from vggc.drawing.layer_units import elided, units
 from vggc.ir.network import Network
 from vggc.layers.layer import Shape
 
@@ -47,11 +47,12 @@ class Block:
         return not self.groups
 
     @property
-    def size(self) -> str:
-        """The text under the block: channels or features, or how many layers an ellipsis represents."""
+    def sizes(self) -> list[str]:
+        """The lines under the block: channels, features or the layers of an ellipsis, and how many times."""
         if self.is_ellipsis:
-            return f"{self.layers} layers"
-        return str(self.shape[0]) if is_map(self.shape) else typeset(self.shape)
+            return [f"{self.layers} layers"]
+        size = str(self.shape[0]) if is_map(self.shape) else typeset(self.shape)
+        return [size] if self.times == 1 else [size, f"{TIMES}{self.times}"]
 
 
 def is_map(shape: Shape) -> bool:
@@ -64,17 +65,16 @@ def blocks(network: Network) -> tuple[Block, ...]:
 
     Too many are made fewer by merging equal neighbours, and then by leaving out the middle.
     """
-    parts = [_block(unit) for unit in units(network, across_sections=True)]
+    parts = [
+        Block((unit.base.alias,), unit.groups, unit.output, _caption(unit.output), len(unit.layers))
+        for unit in units(network, across_sections=True)
+    ]
     classes = network.header.classes
     if classes is not None and parts[-1].shape == (classes.count,):
         parts[-1] = replace(parts[-1], caption="classes")
     if len(parts) > MAX_BLOCKS:
-        parts = elided(_merged(parts), MAX_BLOCKS, _left_out)
+        parts = elided(_merged(parts), MAX_BLOCKS, lambda middle: replace(_joined(middle), groups=(), caption=""))
     return Block(("input",), ("input",), network.input, _caption(network.input)), *parts
-
-
-def _block(unit: LayerUnit) -> Block:
-    return Block((unit.base.alias,), unit.groups, unit.output, _caption(unit.output), len(unit.layers))
 
 
 def _caption(shape: Shape) -> str:
@@ -85,10 +85,6 @@ def _merged(parts: Iterable[Block]) -> list[Block]:
     """One block in place of each run of equal ones."""
     runs = [list(run) for _, run in groupby(parts, key=lambda block: (block.groups, block.shape, block.caption))]
     return [run[0] if len(run) == 1 else replace(_joined(run), times=len(run)) for run in runs]
-
-
-def _left_out(middle: Sequence[Block]) -> Block:
-    return replace(_joined(middle), groups=(), caption="")
 
 
 def _joined(run: Sequence[Block]) -> Block:

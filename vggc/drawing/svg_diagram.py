@@ -12,7 +12,7 @@ from vggc.base.words import typeset
 from vggc.drawing.svg_blocks import BAND, Block, blocks
 from vggc.drawing.svg_layout import Diagram, lay_out
 from vggc.drawing.svg_marks import FONT, SWATCH, Arrow, Label, Mark, Solid, Swatch, TextStyle
-from vggc.drawing.svg_theme import COLOURS, Paper, attribute, escaped, head, mixed, number, pale
+from vggc.drawing.svg_theme import COLOURS, LINES, Paper, attribute, escaped, head, mixed, number
 from vggc.ir.network import Network
 
 Point = tuple[float, float]
@@ -43,7 +43,7 @@ def emit(network: Network, theme: Paper = "auto", *, links: bool = False) -> str
     """
     diagram = lay_out(network)
     size = diagram.width, diagram.height
-    lines = [*head(network.name, network.name, _described(network), size, theme), *_body(diagram, theme, links)]
+    lines = [*head(network.name, _described(network), size, theme), *_body(diagram, theme, links)]
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -66,7 +66,7 @@ def _described(network: Network) -> str:
 
 def _words(block: Block) -> str:
     if block.is_ellipsis:
-        return f"{block.name}: {block.size}"
+        return f"{block.name}: {block.sizes[0]}"
     bands = "".join(f" + {group}" for group in block.groups[1:])
     times = f", {block.times} times" if block.times > 1 else ""
     return f"{block.name}{bands} {typeset(block.shape)}{times}"
@@ -103,7 +103,7 @@ def _text(label: Label) -> str:
 
 def _arrow(arrow: Arrow, theme: Paper) -> Iterator[str]:
     start, end, y = number(arrow.start), number(arrow.end - 1), number(arrow.y)
-    yield f'<path class="vggc-arrow" stroke="{pale(theme)}" {ARROW} d="M{start} {y}H{end}m-5 -4l5 4l-5 4"/>'
+    yield f'<path class="vggc-arrow" stroke="{LINES[theme]}" {ARROW} d="M{start} {y}H{end}m-5 -4l5 4l-5 4"/>'
 
 
 def _solid(solid: Solid) -> Iterator[str]:

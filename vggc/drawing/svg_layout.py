@@ -9,7 +9,6 @@ from itertools import groupby, pairwise
 from math import ceil
 from typing import Final
 
-from vggc.base.words import TIMES
 from vggc.drawing.svg_blocks import Block, BlockScale, BlockSize, blocks, is_map
 from vggc.drawing.svg_marks import FONT, LINE, MARGIN, SWATCH, Arrow, Label, Mark, Solid, Swatch, text_width
 from vggc.ir.network import Network
@@ -88,7 +87,7 @@ class Stage:
     @property
     def columns(self) -> list[float]:
         """The width of every block with its labels."""
-        texts = (max(text_width(text, "size") for text in _sizes(block)) for block in self.blocks)
+        texts = (max(text_width(text, "size") for text in block.sizes) for block in self.blocks)
         return [max(size.width, text, FONT["name"]) for size, text in zip(self.sizes, texts, strict=True)]
 
     @property
@@ -113,16 +112,12 @@ class Stage:
             x += column + SLIT
 
 
-def _sizes(block: Block) -> list[str]:
-    return [block.size] if block.times == 1 else [block.size, f"{TIMES}{block.times}"]
-
-
 def _below(block: Block, x: float, y: float) -> Iterator[Label]:
     """The labels under a block."""
-    sizes = _sizes(block)
-    for line, text in enumerate(sizes):
-        yield Label(text, "size", x, y + line * LINE * FONT["size"])
-    yield Label(block.name, "name", x, y + len(sizes) * LINE * FONT["size"], "upright")
+    for text in block.sizes:
+        yield Label(text, "size", x, y)
+        y += LINE * FONT["size"]
+    yield Label(block.name, "name", x, y, "upright")
 
 
 @dataclass(frozen=True, slots=True)

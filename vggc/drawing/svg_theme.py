@@ -29,12 +29,17 @@ _PAGE: Final = f"""\
 .vggc-page .vggc-pale{{fill:{_PALE}}}
 .vggc-page .vggc-arrow{{stroke:{_PALE}}}"""
 
+# One paper, the one that the reader prefers, or the page's.
+STYLES: Final[dict[Paper, str]] = {
+    "page": f"\n{_PAGE}\n",
+    "auto": f"\n{_LIGHT}\n@media (prefers-color-scheme:dark){{\n{_DARK}\n}}\n",
+    "light": f"\n{_LIGHT}\n",
+    "dark": f"\n{_DARK}\n",
+}
+
 # These, and the fill of the paper, repeat the style sheet for viewers that ignore it: theirs would be a black page.
 _TEXTS: Final[dict[Paper, str]] = {"dark": ' fill="#f0f6fc"', "page": ' fill="currentColor" class="vggc-page"'}
-_LINES: Final[dict[Paper, str]] = {"dark": "#9198a1", "page": "currentColor"}
-
-NARROW: Final = frozenset(" ,.:;'|!()[]·fijlrt")
-WIDE: Final = frozenset("mwMW%@…\N{MULTIPLICATION SIGN}")
+LINES: Final[dict[Paper, str]] = {"auto": "#59636e", "light": "#59636e", "dark": "#9198a1", "page": "currentColor"}
 
 
 def escaped(text: str) -> str:
@@ -47,51 +52,28 @@ def attribute(text: str) -> str:
     return '"' + escaped(text).replace('"', "&quot;") + '"'
 
 
-def style(theme: Paper) -> str:
-    """The style sheet of a picture: one paper, the one that the reader prefers, or the page's."""
-    if theme == "page":
-        return f"\n{_PAGE}\n"
-    if theme == "auto":
-        return f"\n{_LIGHT}\n@media (prefers-color-scheme:dark){{\n{_DARK}\n}}\n"
-    return f"\n{_LIGHT if theme == 'light' else _DARK}\n"
-
-
-def head(ids: str, title: str, description: str, size: tuple[float, float], theme: Paper) -> Iterator[str]:
+def head(title: str, description: str, size: tuple[float, float], theme: Paper) -> Iterator[str]:
     """The beginning of an SVG file, up to its paper.
 
     Args:
-        ids: what the ids in it begin with; a page may hold several pictures, and an id may occur only once. One that
-            takes its colours from a page has none, because the same may stand there twice.
-        title: of the picture.
+        title: of the picture; the ids begin with it, because a page may hold several pictures. A picture that takes its
+            colours from a page has no ids, because the same may be there twice.
         description: the picture in words, for those who do not see it.
         size: width and height.
         theme: of paper and texts.
     """
     width, height = map(number, size)
     within = theme == "page"
-    title_id, desc_id = "", ""
-    if not within:
-        title_id, desc_id = (f" id={attribute(f'{ids}-{part}')}" for part in ("title", "desc"))
+    ids = ("", "") if within else tuple(f" id={attribute(f'{title}-{part}')}" for part in ("title", "desc"))
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     yield f' style="max-width:100%;height:auto" font-family="system-ui, sans-serif"{_TEXTS.get(theme, "")}'
-    yield ' role="img">' if within else f' role="img" aria-labelledby={attribute(f"{ids}-title {ids}-desc")}>'
-    yield f"<title{title_id}>{escaped(title)}</title>"
-    yield f"<desc{desc_id}>{escaped(description)}</desc>"
-    yield f"<style>{style(theme)}</style>"
+    yield ' role="img">' if within else f' role="img" aria-labelledby={attribute(f"{title}-title {title}-desc")}>'
+    yield f"<title{ids[0]}>{escaped(title)}</title>"
+    yield f"<desc{ids[1]}>{escaped(description)}</desc>"
+    yield f"<style>{STYLES[theme]}</style>"
     if not within:
         fill = "#0d1117" if theme == "dark" else "#fff"
         yield f'<rect class="vggc-paper" fill="{fill}" width="100%" height="100%"/>'
-
-
-def pale(theme: Paper) -> str:
-    """The colour of lines, for viewers that ignore the style sheet."""
-    return _LINES.get(theme, "#59636e")
-
-
-def text_length(text: str, size: float, bold: bool = False) -> float:
-    """How wide a text is at most in any usual sans-serif font; the widest of them set these widths of a character."""
-    ems = sum(0.44 if char in NARROW else 1.0 if char in WIDE else 0.64 for char in text)
-    return round(ems * size * (1.1 if bold else 1), 1)
 
 
 def mixed(colour: str, other: int, part: float) -> str:
@@ -102,13 +84,9 @@ def mixed(colour: str, other: int, part: float) -> str:
 
 def text_on(colour: str) -> str:
     """The colour of a text that is easily read on another: WCAG's luminance decides."""
-    red, green, blue = (_linear(channel / 255) for channel in bytes.fromhex(colour.removeprefix("#")))
+    channels = [channel / 255 for channel in bytes.fromhex(colour.removeprefix("#"))]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return "#ffffff" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.2 else DARK_TEXT
-
-
-def _linear(channel: float) -> float:
-    linear: float = channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
-    return linear
 
 
 def number(value: float) -> str:
