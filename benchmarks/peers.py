@@ -54,7 +54,7 @@ def twice_initialised(network: "Network") -> "nn.Sequential":
     from torch import nn
 
     from vggc.backends.torch.torch_module import construct
-    from vggc.layers.layer import TorchCall
+    from vggc.layers.answers import TorchCall
 
     torch.manual_seed(0)
     calls = (layer.layer.torch(layer.input) for layer in network.layers)

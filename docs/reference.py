@@ -19,7 +19,7 @@ from vggc.frontend.schema import definitions, json_schema
 from vggc.frontend.schema.from_fields import Schema, field_schema
 from vggc.frontend.schema.units import UNITS
 from vggc.layers import KINDS
-from vggc.layers.layer import MAX_DIMENSION
+from vggc.layers.option_types import MAX_DIMENSION
 from vggc.recipe import recipe
 from vggc.recipe.initializers import INITIALIZERS
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from vggc.base.records import Limits
 from vggc.layers import KINDS
+from vggc.layers.answers import Shape, ShapeError
 from vggc.layers.conv import Conv2d
-from vggc.layers.layer import Layer, Shape, ShapeError, pair
+from vggc.layers.layer import Layer
+from vggc.layers.option_types import pair
 
 Fields = dict[str, Any]
 

@@ -22,8 +22,9 @@ from vggc.ir.header import Header
 from vggc.ir.network import Network
 from vggc.ir.walk import is_chain, last_uses, without
 from vggc.layers.activation import ReLU
+from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchFunction
 from vggc.layers.conv import Conv2d
-from vggc.layers.layer import Layer, OnnxNode, Shape, ShapeError, TorchFunction
+from vggc.layers.layer import Layer
 from vggc.layers.linear import Linear
 from vggc.layers.norm import BatchNorm
 from vggc.layers.reshape import Flatten

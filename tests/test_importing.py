@@ -27,7 +27,8 @@ from vggc.importing.reading.graph_values import original
 from vggc.importing.recognition.matching import RecoveredLayer
 from vggc.importing.recognition.recovery import recover
 from vggc.layers import KINDS
-from vggc.layers.layer import Layer, Shape
+from vggc.layers.answers import Shape
+from vggc.layers.layer import Layer
 from vggc.model import Network
 from vggc.pipeline import read_graph
 from vggc.verify.outputs import relative_l2

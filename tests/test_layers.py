@@ -37,7 +37,8 @@ from tests.strategies import (
 )
 from vggc.base.diagnostics import Source
 from vggc.layers import BUILT_IN, KINDS, all_kinds
-from vggc.layers.layer import Layer, OnnxNode, Shape, TorchCall
+from vggc.layers.answers import OnnxNode, Shape, TorchCall
+from vggc.layers.layer import Layer
 from vggc.pipeline import read_graph
 
 TOLERANCE: Final = 1e-5

@@ -17,7 +17,8 @@ from vggc.backends.text import yaml_spec
 from vggc.backends.torch.torch_module import without_hints
 from vggc.base.errors import ProductError
 from vggc.layers import KINDS
-from vggc.layers.layer import Layer, Shape, ShapeError
+from vggc.layers.answers import Shape, ShapeError
+from vggc.layers.layer import Layer
 from vggc.model import Network
 from vggc.passes import prepare
 from vggc.verify.module_check import check_module

@@ -11,7 +11,8 @@ from tests.networks import compile_source
 from vggc.base.diagnostics import Diagnostic, Source, SpecError
 from vggc.frontend.schema.definitions import MAX_ITEMS, MAX_REPEAT, MAX_WIDTH
 from vggc.frontend.spec.unroll import MAX_LAYERS
-from vggc.layers.layer import MAX_DIMENSION, Layer
+from vggc.layers.layer import Layer
+from vggc.layers.option_types import MAX_DIMENSION
 from vggc.model import Network
 
 HEAD: Final = "vggc: 1\nname: test\n"

@@ -18,7 +18,7 @@ from vggc.frontend.schema.json_schema import published_text
 from vggc.frontend.text.sources import read_source, stock_names
 from vggc.ir.geometry import smallest_input
 from vggc.ir.walk import without
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 from vggc.model import Network
 
 TARGET = Path("mine.yaml")

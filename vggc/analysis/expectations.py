@@ -7,7 +7,7 @@ from vggc.base.words import dimensions
 from vggc.ir.geometry import flatten_formula
 from vggc.ir.header import Expectation
 from vggc.ir.network import Network
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 
 def broken(network: Network) -> list[Expectation]:

@@ -7,7 +7,7 @@ from vggc.base.diagnostics import Note, Span
 from vggc.base.words import compact, dimensions
 from vggc.ir.graph import Graph, Node
 from vggc.ir.network import ShapedLayer
-from vggc.layers.layer import Shape, ShapeError
+from vggc.layers.answers import Shape, ShapeError
 
 MAX_TRACE: Final = 9  # sizes; the middle of a longer trace is left out
 

@@ -11,8 +11,9 @@ from vggc.ir.geometry import Extents, extents, smallest_input
 from vggc.ir.graph import INPUT, Graph, Node
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import walk
+from vggc.layers.answers import Shape, ShapeError
 from vggc.layers.extent import Extent
-from vggc.layers.layer import MAX_DIMENSION, Shape, ShapeError
+from vggc.layers.option_types import MAX_DIMENSION
 
 MAX_MEMORY: Final = 8 * 2**30
 

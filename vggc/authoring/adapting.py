@@ -14,7 +14,8 @@ from vggc.frontend.text.document import Table, plain
 from vggc.ir.graph import Graph, Node
 from vggc.ir.network import Network
 from vggc.ir.walk import without
-from vggc.layers.layer import Shape, ShapeError, pair
+from vggc.layers.answers import Shape, ShapeError
+from vggc.layers.option_types import pair
 from vggc.pipeline import read_graph
 from vggc.recipe import recipe
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from vggc.ir.graph import INPUT, Node
 from vggc.ir.network import FLOAT32_BYTES
 from vggc.ir.walk import last_uses
-from vggc.layers.layer import Layer, Shape, ShapeError
+from vggc.layers.answers import Shape, ShapeError
+from vggc.layers.layer import Layer
 
 
 class Counts(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from vggc.frontend.spec.items import LayerItem
 from vggc.layers import find
-from vggc.layers.layer import pair
+from vggc.layers.option_types import pair
 
 MAX_ITEMS: Final = 500  # of a list that is varied
 

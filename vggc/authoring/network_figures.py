@@ -7,7 +7,7 @@ from typing import Any, Final
 from vggc.base.words import compact, dimensions, in_bytes
 from vggc.ir import geometry
 from vggc.ir.network import Network
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 MAX_GROWTH: Final = 20  # times; larger growth is given as a factor instead of in percent
 

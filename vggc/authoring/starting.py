@@ -21,7 +21,7 @@ from vggc.frontend.text.document import plain
 from vggc.frontend.text.sources import stock_folder
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 from vggc.pipeline import compile_source, read_graph
 
 SCHEMA: Final = "vggc.schema.json"

@@ -15,7 +15,7 @@ from torch import nn
 from vggc.base.errors import ProductError
 from vggc.base.records import Named
 from vggc.base.words import compact
-from vggc.layers.layer import pair
+from vggc.layers.option_types import pair
 from vggc.recipe.recipe import RandomCrop, RandomErasing, RandomHorizontalFlip
 
 # Share of the image and height over width of an erased rectangle: Zhong et al., arXiv:1708.04896, and torchvision.

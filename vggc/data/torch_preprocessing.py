@@ -16,7 +16,7 @@ from vggc.data.dataset import Images
 from vggc.data.images.decoding import Pixels
 from vggc.data.images.preprocessing import Extent, size_mismatch
 from vggc.ir.network import Network
-from vggc.layers.layer import pair
+from vggc.layers.option_types import pair
 from vggc.recipe.recipe import Preprocess
 
 _FLOAT_BYTES: Final = 4

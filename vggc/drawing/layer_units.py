@@ -12,7 +12,8 @@ from typing import Final, TypeVar
 from vggc.backends.text.yaml_spec import value_text
 from vggc.ir.graph import INPUT
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.layer import Layer, Shape
+from vggc.layers.answers import Shape
+from vggc.layers.layer import Layer
 
 MAX_PERIOD: Final = 24  # units of a repeat
 FOLLOWERS: Final = ("norm", "activation", "dropout")  # the groups that join the layer before them

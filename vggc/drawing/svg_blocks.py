@@ -13,7 +13,7 @@ from typing import Final
 from vggc.base.words import TIMES, typeset
 from vggc.drawing.layer_units import elided, units
 from vggc.ir.network import Network
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 MAX_BLOCKS: Final = 60
 MAX_COPIES: Final = 3  # of a merged block, which show that it is one

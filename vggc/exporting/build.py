@@ -11,7 +11,7 @@ from vggc.backends.torch import python_source
 from vggc.base.staging import write_text
 from vggc.drawing import svg_diagram
 from vggc.ir.network import Network
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 EXPORTS: Final = Path("exports")
 

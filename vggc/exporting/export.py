@@ -16,7 +16,7 @@ from vggc.exporting.build import EXPORTS
 from vggc.exporting.plan import Exporter, ExportOptions, ExportPlan, plan_export
 from vggc.ir.network import Network
 from vggc.ir.program import Array
-from vggc.layers.layer import LoweringError
+from vggc.layers.answers import LoweringError
 from vggc.pipeline import compile
 from vggc.verify.claim import Claim, Strictness
 from vggc.verify.model_file import opset_of

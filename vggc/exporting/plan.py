@@ -10,7 +10,7 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network
 from vggc.ir.program import Array, Program
-from vggc.layers.layer import LoweringError
+from vggc.layers.answers import LoweringError
 from vggc.passes import prepare
 from vggc.verify.report import Precision
 from vggc.verify.sessions import newest_opset

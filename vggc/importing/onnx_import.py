@@ -29,7 +29,7 @@ from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
 from vggc.ir.program import PassNote
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 from vggc.layers.reshape import Identity
 from vggc.verify.model_file import opset_of, read_model, sha256_of
 from vggc.verify.reference import SEEDS_AND_BATCHES

@@ -20,7 +20,7 @@ from vggc.importing.result import Imported, compiled, loaded, passed
 from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.network import Network
 from vggc.ir.program import PassNote, program
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 from vggc.layers.reshape import Identity
 from vggc.verify.report import Measurement
 from vggc.verify.sessions import Array, Run, State

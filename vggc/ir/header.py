@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vggc.base.diagnostics import Span
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 if TYPE_CHECKING:
     from vggc.recipe.initializers import Initializer

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from vggc.ir.graph import Graph, Node
 from vggc.ir.header import Header
 from vggc.ir.walk import peak
-from vggc.layers.layer import Layer, Shape, TorchCall
+from vggc.layers.answers import Shape, TorchCall
+from vggc.layers.layer import Layer
 
 if TYPE_CHECKING:
     from vggc.recipe.initializers import Initializer

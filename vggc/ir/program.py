@@ -13,7 +13,8 @@ import numpy as np
 from vggc.ir.graph import Node, Origin
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import without
-from vggc.layers.layer import Layer, OnnxNode, Shape
+from vggc.layers.answers import OnnxNode, Shape
+from vggc.layers.layer import Layer
 
 if TYPE_CHECKING:
     import torch

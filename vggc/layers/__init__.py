@@ -9,29 +9,12 @@ from functools import cache
 from typing import Final
 
 from vggc.layers import activation, adaptive_pool, conv, conv_transpose, dropout, linear, norm, padding, pool, reshape
+from vggc.layers.answers import LoweringError, OnnxNode, Shape, ShapeError, TorchCall, UnsupportedModuleError, constant
+from vggc.layers.checks import image, require, slide
 from vggc.layers.extent import SAME, AffineFloor, Axis, window_axis
-from vggc.layers.layer import (
-    Count,
-    Layer,
-    LoweringError,
-    NonNegative,
-    OnnxNode,
-    Padding,
-    Positive,
-    PositiveNumber,
-    Probability,
-    Shape,
-    ShapeError,
-    Size,
-    TorchCall,
-    UnsupportedModuleError,
-    constant,
-    image,
-    pair,
-    require,
-    slide,
-)
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead
+from vggc.layers.option_types import Count, NonNegative, Padding, Positive, PositiveNumber, Probability, Size, pair
 
 __all__ = [
     "BUILT_IN",

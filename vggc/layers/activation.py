@@ -5,18 +5,11 @@ from collections.abc import Iterator
 from math import pi, prod, sqrt
 from typing import Annotated, Any, Literal, final
 
-from vggc.layers.layer import (
-    Layer,
-    OnnxNode,
-    Positive,
-    PositiveNumber,
-    Shape,
-    ShapeError,
-    TorchCall,
-    constant,
-    require,
-)
+from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchCall, constant
+from vggc.layers.checks import require
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, decimal
+from vggc.layers.option_types import Positive, PositiveNumber
 
 Inplace = Annotated[bool, "whether the input is overwritten, which saves memory in training"]
 

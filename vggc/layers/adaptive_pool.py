@@ -4,20 +4,12 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Self, final
 
+from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchCall, constant
+from vggc.layers.checks import image, require
 from vggc.layers.extent import AffineFloor, Axis
-from vggc.layers.layer import (
-    Layer,
-    OnnxNode,
-    Shape,
-    ShapeError,
-    Size,
-    TorchCall,
-    constant,
-    image,
-    pair,
-    require,
-)
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
+from vggc.layers.option_types import Size, pair
 from vggc.layers.pool import AvgPool2d, MaxPool2d
 
 OutputSize = Annotated[Size, "height and width of the output"]

@@ -2,33 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, final
+from typing import Annotated, Any, Final, Literal, final
 
 from vggc.base.words import plural
+from vggc.layers.answers import Array, OnnxNode, Shape, ShapeError, TorchCall
+from vggc.layers.checks import by_size, image, require_size, slide, written
 from vggc.layers.extent import Axis, window_axis
-from vggc.layers.layer import (
-    Count,
-    InChannels,
-    Layer,
-    OnnxNode,
-    Padding,
-    Positive,
-    Shape,
-    ShapeError,
-    Size,
-    TorchCall,
-    by_size,
-    image,
-    pair,
-    require_size,
-    slide,
-    written,
-)
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, Operation, border, collapsed
+from vggc.layers.option_types import Count, InChannels, Padding, Positive, Size, pair
 from vggc.layers.padding import ONNX_PAD_MODES, Borders, ZeroPad2d, pad_nodes
-
-if TYPE_CHECKING:
-    from vggc.layers.layer import Array
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -152,7 +135,7 @@ class Conv2d(Layer):
         padded = pad_nodes(self.borders(), ONNX_PAD_MODES[self.padding_mode], x, opset, output="padded")
         return (*padded, convolution)
 
-    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+    def scaled_weight(self, weight: Array, factors: Array) -> Array:
         scaled: Array = weight * factors.reshape(-1, 1, 1, 1)
         return scaled
 

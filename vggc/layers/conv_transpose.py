@@ -2,31 +2,16 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
+from vggc.layers.answers import Array, OnnxNode, OnnxValue, Shape, TorchCall
+from vggc.layers.checks import image, require_size, slide
 from vggc.layers.conv import checked_channels, convolution_options
 from vggc.layers.extent import Axis, transposed_axis
-from vggc.layers.layer import (
-    Count,
-    InChannels,
-    Layer,
-    OnnxNode,
-    OnnxValue,
-    Padding,
-    Positive,
-    Shape,
-    Size,
-    TorchCall,
-    image,
-    pair,
-    require_size,
-    slide,
-)
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
+from vggc.layers.option_types import Count, InChannels, Padding, Positive, Size, pair
 from vggc.layers.padding import pad_nodes
-
-if TYPE_CHECKING:
-    from vggc.layers.layer import Array
 
 
 @final
@@ -114,7 +99,7 @@ class ConvTranspose2d(Layer):
         padded = pad_nodes((0, rows, 0, columns), "constant", x, opset, output="padded")
         return (*padded, OnnxNode("ConvTranspose", ("padded", *self.tensors(x)), attributes))
 
-    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+    def scaled_weight(self, weight: Array, factors: Array) -> Array:
         """The weight is (in_channels, out_channels / groups, height, width), and its rows are split into the groups."""
         by_group = weight.reshape(self.groups, -1, *weight.shape[1:])
         scaled: Array = by_group * factors.reshape(self.groups, 1, -1, 1, 1)

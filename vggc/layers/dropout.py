@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Annotated, final
 
-from vggc.layers.layer import Layer, OnnxNode, Probability, Shape, TorchCall, constant, image
+from vggc.layers.answers import OnnxNode, Shape, TorchCall, constant
+from vggc.layers.checks import image
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, decimal
+from vggc.layers.option_types import Probability
 
 Chance = Annotated[Probability, "the probability with which a value is dropped in training"]
 Inplace = Annotated[bool, "whether the input is overwritten"]

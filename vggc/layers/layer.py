@@ -1,4 +1,4 @@
-"""What a layer kind is, and the plain records in which it answers.
+"""What a layer kind is.
 
 A kind is a frozen record whose fields are its schema. It knows nothing of torch or onnx: it *describes* the one torch
 call and the few ONNX nodes that compute it, and backends carry the descriptions out. Shapes never hold the batch
@@ -7,109 +7,13 @@ axis; an image is (C, H, W), a vector (F,).
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
-from vggc.base.records import Limits, Named
+from vggc.base.records import Named
+from vggc.layers.answers import Array, OnnxNode, Shape, TorchCall, TorchFunction, WeightForm
 from vggc.layers.extent import SAME, Axis
 from vggc.layers.operation import Lookahead, collapsed
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
-
-Shape = tuple[int, ...]
-WeightForm = Literal["kernel", "matrix", "factors"]
-OnnxValue = int | float | str | tuple[int, ...] | tuple[float, ...]
-
-MAX_DIMENSION = 2**31 - 1
-
-Positive = Annotated[int, Limits(minimum=1, maximum=MAX_DIMENSION)]
-NonNegative = Annotated[int, Limits(minimum=0, maximum=MAX_DIMENSION)]
-Probability = Annotated[float, Limits(minimum=0, maximum=1)]
-PositiveNumber = Annotated[float, Limits(exclusive_minimum=0)]
-Size = Positive | tuple[Positive, Positive]
-Padding = NonNegative | tuple[NonNegative, NonNegative]
-# A number of channels or features; the word stands for the spec's number of classes, and is gone after parsing.
-Count = Annotated[int, Limits(minimum=1, maximum=MAX_DIMENSION, classes=True)]
-InChannels = Annotated[
-    Positive | None, "never needed: inferred from the input; where it is written, it is checked against that"
-]
-
-
-class ShapeError(ValueError):
-    """A layer cannot take its input.
-
-    `option` names the option at fault, where one is. `spatial` says that height or width is the cause, so that
-    inference can go on with a legal one. `recovered` is the output to go on with otherwise. `claim` is what the user
-    wrote of the input and need not have written, where that is wrong: the message goes on with what the input is.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        option: str | None = None,
-        spatial: bool = False,
-        recovered: Shape | None = None,
-        help: str | None = None,
-        claim: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.option = option
-        self.spatial = spatial
-        self.recovered = recovered
-        self.help = help
-        self.claim = claim
-
-
-class UnsupportedModuleError(ValueError):
-    """A torch module has options that its kind cannot express; the message says which."""
-
-
-class LoweringError(ValueError):
-    """A layer has no form in that ONNX opset; the message says which has."""
-
-
-@dataclass(frozen=True, slots=True)
-class TorchCall:
-    """The constructor of a class in `torch.nn`: its name, positional and keyword arguments."""
-
-    name: str
-    args: tuple[object, ...] = ()
-    kwargs: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TorchFunction:
-    """A function of `torch` that takes the values of a layer's inputs one by one: a layer without a module."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxNode:
-    """One node.
-
-    `x` is the layer's input, `y` its output, tensor names are the layer's own, others are local. The further inputs of
-    a layer that takes several are `x1`, `x2` and so on.
-    """
-
-    op: str
-    inputs: tuple[str, ...] = ("x",)
-    attributes: Mapping[str, OnnxValue] = field(default_factory=dict)
-    output: str = "y"
-
-
-def constant(output: str, value: OnnxValue) -> OnnxNode:
-    """A Constant node: a list of integers or floats, or one number."""
-    values = value if isinstance(value, tuple) else (value,)
-    typed = "int" if all(isinstance(number, int) for number in values) else "float"
-    return OnnxNode("Constant", (), {f"value_{typed}{'s' if isinstance(value, tuple) else ''}": value}, output)
 
 
 class Layer(Named):
@@ -272,7 +176,7 @@ class Layer(Named):
 
     # --- folding ---
 
-    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+    def scaled_weight(self, weight: Array, factors: Array) -> Array:
         """The weight under which each channel or feature of the output is multiplied by its factor.
 
         Args:
@@ -284,7 +188,7 @@ class Layer(Named):
         """
         raise NotImplementedError(self.kind)
 
-    def inference_factors(self, tensors: "Mapping[str, Array]") -> "Array":
+    def inference_factors(self, tensors: Mapping[str, Array]) -> Array:
         """What each channel is multiplied by at inference, (C,), with these tensors of the state dict.
 
         Raises:
@@ -292,7 +196,7 @@ class Layer(Named):
         """
         raise NotImplementedError(self.kind)
 
-    def at_inference(self, values: "Array | float", tensors: "Mapping[str, Array]") -> "Array":
+    def at_inference(self, values: Array | float, tensors: Mapping[str, Array]) -> Array:
         """What it makes at inference of one value for each channel, (C,).
 
         Raises:
@@ -300,7 +204,7 @@ class Layer(Named):
         """
         raise NotImplementedError(self.kind)
 
-    def tensors_that_add(self, values: "Array") -> "dict[str, Array]":
+    def tensors_that_add(self, values: Array) -> dict[str, Array]:
         """The tensors under which it adds a value to each channel at inference, (C,), and does nothing else.
 
         Raises:
@@ -366,84 +270,3 @@ def _option(name: str, value: Any) -> Any:
     if name == "bias":
         return value is not None
     return collapsed(value) if isinstance(value, tuple) else value
-
-
-def require(condition: bool, why: str) -> None:
-    """Check an option of a torch module.
-
-    Raises:
-        UnsupportedModuleError: the condition does not hold.
-    """
-    if not condition:
-        raise UnsupportedModuleError(why)
-
-
-def require_size(size: int, actual: int, what: str) -> None:
-    """Check the channels or features that a torch module takes.
-
-    Raises:
-        ShapeError: E202, the input has another number of them.
-    """
-    if size != actual:
-        raise ShapeError("E202", f"it takes {size} {what}, and its input has {actual}")
-
-
-def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """A size given once for height and width, or as [height, width]."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
-
-
-def image(x: Shape, kind: str, recovered: Shape | None = None) -> tuple[int, int, int]:
-    """`x` as (C, H, W).
-
-    Raises:
-        ShapeError: E201, `x` is a vector.
-    """
-    if len(x) != 3:
-        raise ShapeError(
-            "E201",
-            f"{kind} works on an image (C, H, W), and its input is a vector of {x[0]}",
-            recovered=recovered or x,
-            help="move it before the flatten",
-        )
-    return x[0], x[1], x[2]
-
-
-def written(kind: str, option: str, wrote: int | None, actual: int, derivation: str, recovered: Shape) -> None:
-    """Check a size that the author need not have written.
-
-    Raises:
-        ShapeError: E202, the input has another size.
-    """
-    if wrote is not None and wrote != actual:
-        claim = f"{kind}: you wrote {option} {wrote}"
-        raise ShapeError(
-            "E202",
-            f"{claim}; {derivation}",
-            option=option,
-            recovered=recovered,
-            help=f"remove {option}: it is inferred",
-            claim=claim,
-        )
-
-
-def slide(layer: Layer, x: Shape, channels: int, axes: tuple[Axis, Axis]) -> Shape:
-    """The output (channels, H', W') of a layer whose windows move over the image `x`.
-
-    Raises:
-        ShapeError: E203, the window does not fit the map.
-    """
-    _, height, width = x
-    if height < axes[0].minimum or width < axes[1].minimum:
-        raise ShapeError("E203", f"{layer.kind}: {layer.misfit(x)}", spatial=True)
-    return channels, axes[0].map(height), axes[1].map(width)
-
-
-def by_size(size: tuple[int, int], what: str, padding: tuple[int, int, int, int] | None = None) -> str:
-    """A window in words: `a 2x2 window`, `a 7x7 kernel, padded by 1`."""
-    text = f"a {size[0]}x{size[1]} {what}"
-    if padding and any(padding):
-        top, bottom, left, right = padding
-        same = top == bottom == left == right
-        text += f" with padding {top}" if same else f" with padding {top}, {bottom}, {left}, {right}"
-    return text

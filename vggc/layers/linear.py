@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import Annotated, Any, final
 
+from vggc.layers.answers import Array, OnnxNode, Shape, ShapeError, TorchCall
+from vggc.layers.checks import require_size, written
 from vggc.layers.conv import Conv2d
-from vggc.layers.layer import Count, Layer, OnnxNode, Positive, Shape, ShapeError, TorchCall, require_size, written
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead
-
-if TYPE_CHECKING:
-    from vggc.layers.layer import Array
+from vggc.layers.option_types import Count, Positive
 
 
 @final
@@ -66,7 +66,7 @@ class Linear(Layer):
         _, height, width = x
         return Conv2d(out_channels=self.out_features, kernel_size=(height, width), bias=self.bias)
 
-    def scaled_weight(self, weight: "Array", factors: "Array") -> "Array":
+    def scaled_weight(self, weight: Array, factors: Array) -> Array:
         scaled: Array = weight * factors.reshape(-1, 1)
         return scaled
 

@@ -3,28 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import Annotated, Any, final
 
 from vggc.layers.adaptive_pool import reduce_nodes
-from vggc.layers.layer import (
-    Layer,
-    OnnxNode,
-    OnnxValue,
-    Positive,
-    PositiveNumber,
-    Probability,
-    Shape,
-    ShapeError,
-    TorchCall,
-    constant,
-    image,
-    require,
-    require_size,
-)
+from vggc.layers.answers import Array, OnnxNode, OnnxValue, Shape, ShapeError, TorchCall, constant
+from vggc.layers.checks import image, require, require_size
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, Operation, decimal
-
-if TYPE_CHECKING:
-    from vggc.layers.layer import Array
+from vggc.layers.option_types import Positive, PositiveNumber, Probability
 
 Epsilon = Annotated[PositiveNumber, "added to the variance"]
 Affine = Annotated[bool, "whether a scale and a bias are learned"]
@@ -83,16 +69,16 @@ class BatchNorm(Normalization):
         inputs = ("x", *scale, "running_mean", "running_var")
         return (*constants, OnnxNode("BatchNormalization", inputs, {"epsilon": float(self.eps)}))
 
-    def inference_factors(self, tensors: "Mapping[str, Array]") -> "Array":
+    def inference_factors(self, tensors: Mapping[str, Array]) -> Array:
         factors: Array = tensors.get("weight", 1.0) / (tensors["running_var"] + self.eps) ** 0.5
         return factors
 
-    def at_inference(self, values: "Array | float", tensors: "Mapping[str, Array]") -> "Array":
+    def at_inference(self, values: Array | float, tensors: Mapping[str, Array]) -> Array:
         centred = values - tensors["running_mean"]
         shifted: Array = centred * self.inference_factors(tensors) + tensors.get("bias", 0.0)
         return shifted
 
-    def tensors_that_add(self, values: "Array") -> "dict[str, Array]":
+    def tensors_that_add(self, values: Array) -> dict[str, Array]:
         zeros = values - values
         ones = zeros + 1
         state = {"running_mean": -values, "running_var": ones - self.eps}

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, final
 
+from vggc.layers.answers import OnnxNode, Shape, TorchCall, constant
+from vggc.layers.checks import image, require, slide
 from vggc.layers.extent import AffineFloor, Axis
-from vggc.layers.layer import Layer, NonNegative, OnnxNode, Shape, TorchCall, constant, image, require, slide
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, border
+from vggc.layers.option_types import NonNegative
 
 Borders = tuple[int, int, int, int]  # top, bottom, left, right
 

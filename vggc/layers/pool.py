@@ -4,23 +4,12 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Annotated, Any, final
 
+from vggc.layers.answers import OnnxNode, OnnxValue, Shape, TorchCall, constant
+from vggc.layers.checks import by_size, image, require, slide
 from vggc.layers.extent import Axis, window_axis
-from vggc.layers.layer import (
-    Layer,
-    OnnxNode,
-    OnnxValue,
-    Padding,
-    Shape,
-    Size,
-    TorchCall,
-    by_size,
-    constant,
-    image,
-    pair,
-    require,
-    slide,
-)
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
+from vggc.layers.option_types import Padding, Size, pair
 
 Window = Annotated[Size, "height and width of the window"]
 Stride = Annotated[Size | None, "distance between two windows; the size of the window if left out"]

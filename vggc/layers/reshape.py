@@ -4,23 +4,12 @@ from collections.abc import Iterator
 from math import prod
 from typing import Annotated, Any, Literal, final
 
+from vggc.layers.answers import OnnxNode, OnnxValue, Shape, ShapeError, TorchCall, constant
+from vggc.layers.checks import image, require, slide
 from vggc.layers.extent import AffineFloor, Axis
-from vggc.layers.layer import (
-    Layer,
-    OnnxNode,
-    OnnxValue,
-    Positive,
-    Shape,
-    ShapeError,
-    Size,
-    TorchCall,
-    constant,
-    image,
-    pair,
-    require,
-    slide,
-)
+from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
+from vggc.layers.option_types import Positive, Size, pair
 
 
 @final

@@ -6,7 +6,7 @@ from typing import Final, final
 
 from vggc.ir.program import BATCH, PassNote, Port, Program, Step, relayered
 from vggc.ir.walk import walk
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 from vggc.passes.pass_definition import Pass
 
 _MUCH: Final = 2**16  # by which an image grows where every map that can grow shall

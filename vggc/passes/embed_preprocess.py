@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, final
 
 from vggc.base.errors import ProductError
 from vggc.ir.program import BATCH, PassNote, Port, Program
-from vggc.layers.layer import LoweringError, OnnxNode, OnnxValue, Shape, constant, pair
+from vggc.layers.answers import LoweringError, OnnxNode, OnnxValue, Shape, constant
+from vggc.layers.option_types import pair
 from vggc.passes.pass_definition import Pass
 from vggc.recipe.recipe import Preprocess
 

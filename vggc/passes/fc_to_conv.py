@@ -9,7 +9,8 @@ from vggc.base.words import plural
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.program import PassNote, Program, Step, relayered, reshaped
 from vggc.ir.walk import walk
-from vggc.layers.layer import Layer, Shape, ShapeError
+from vggc.layers.answers import Shape, ShapeError
+from vggc.layers.layer import Layer
 from vggc.passes.dynamic_hw import with_open_ports, with_open_sizes
 from vggc.passes.pass_definition import Computation, Pass
 

@@ -3,7 +3,8 @@
 from typing import Annotated, ClassVar, Final, Literal
 
 from vggc.base.records import Named
-from vggc.layers.layer import Positive, PositiveNumber, Probability, WeightForm
+from vggc.layers.answers import WeightForm
+from vggc.layers.option_types import Positive, PositiveNumber, Probability
 
 FanMode = Annotated[Literal["fan_in", "fan_out"], "whose variance is kept: the output's (fan_in) or the gradient's"]
 Nonlinearity = Annotated[

@@ -7,7 +7,7 @@ times a step, Muon accepts only matrices. So are arguments that choose an implem
 from typing import Annotated, Final
 
 from vggc.base.records import Limits, Named
-from vggc.layers.layer import PositiveNumber
+from vggc.layers.option_types import PositiveNumber
 
 LearningRate = Annotated[PositiveNumber, "learning rate"]
 NonNegativeNumber = Annotated[float, Limits(minimum=0)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from vggc.base.records import Limits, Named, OneOf, Record
-from vggc.layers.layer import NonNegative, Positive, PositiveNumber, Probability, Size
+from vggc.layers.option_types import NonNegative, Positive, PositiveNumber, Probability, Size
 from vggc.recipe.optimizers import OPTIMIZERS, Optimizer
 from vggc.recipe.schedules import SCHEDULES, Schedule
 

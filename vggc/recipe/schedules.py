@@ -7,7 +7,7 @@ is never written. A schedule is asked once an epoch, `OneCycleLR` at every step.
 from typing import Annotated, ClassVar, Final, Literal
 
 from vggc.base.records import Limits, Named
-from vggc.layers.layer import NonNegative, Positive, PositiveNumber
+from vggc.layers.option_types import NonNegative, Positive, PositiveNumber
 
 NonNegativeNumber = Annotated[float, Limits(minimum=0)]
 Gamma = Annotated[PositiveNumber, "what the learning rate is multiplied by"]

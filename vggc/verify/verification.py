@@ -14,7 +14,7 @@ from torch import nn
 from vggc.backends.onnx import onnx_model
 from vggc.base.errors import ProductError, VerificationError
 from vggc.base.progress import Progress, silent
-from vggc.layers.layer import LoweringError
+from vggc.layers.answers import LoweringError
 from vggc.verify.bisection import culprit, first_difference, first_structural_difference, layer_of
 from vggc.verify.claim import Claim, Strictness
 from vggc.verify.int8_tensors import quantized_span

@@ -11,7 +11,7 @@ from vggc.base.errors import ProductError
 from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network
 from vggc.ir.program import Program
-from vggc.layers.layer import LoweringError
+from vggc.layers.answers import LoweringError
 from vggc.passes import prepare
 from vggc.pipeline import compile
 from vggc.verify.claim import Claim, Strictness

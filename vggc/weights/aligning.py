@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Final
 
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 Shapes = Mapping[str, Shape]  # by key, in order
 Pairs = dict[str, str]  # the file's key for one of the network

@@ -13,7 +13,7 @@ from vggc.base.errors import ProductError
 from vggc.frontend.text.document import Leaf
 from vggc.frontend.text.parser import parse
 from vggc.frontend.text.sources import read_source
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 from vggc.weights.aligning import Pairs, Shapes, by_layer, in_order
 
 Match = Literal["name", "shape"]

@@ -20,7 +20,7 @@ from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.program import Array, Derived, Port, Program, State, Step
 from vggc.ir.program import program as as_program
 from vggc.ir.walk import is_chain, walk
-from vggc.layers.layer import LoweringError, OnnxNode
+from vggc.layers.answers import LoweringError, OnnxNode
 
 OLDEST_OPSET: Final = 13
 DEFAULT_OPSET: Final = 17  # onnxruntime 1.12 (2022) and all later ones run it

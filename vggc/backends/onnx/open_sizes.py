@@ -7,7 +7,8 @@ from vggc.base.errors import ProductError
 from vggc.base.words import compact
 from vggc.ir.program import Program, Step
 from vggc.ir.walk import walk
-from vggc.layers.layer import Layer, LoweringError, Shape, ShapeError
+from vggc.layers.answers import LoweringError, Shape, ShapeError
+from vggc.layers.layer import Layer
 
 _PROBED: Final = 64  # sizes in a row that are tried: more than the total stride of any network of this kind
 

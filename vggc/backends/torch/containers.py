@@ -15,7 +15,7 @@ from vggc.base.errors import ProductError
 from vggc.ir.graph import INPUT
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import is_chain
-from vggc.layers.layer import TorchFunction
+from vggc.layers.answers import TorchFunction
 
 
 def nest(network: Network, modules: Mapping[str, nn.Module]) -> nn.Module:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from vggc.base.errors import ProductError
 from vggc.base.words import dimensions
 from vggc.ir.network import Network, ShapedLayer
-from vggc.layers.layer import TorchCall, TorchFunction
+from vggc.layers.answers import TorchCall, TorchFunction
 from vggc.recipe.initializers import Initializer
 
 _TAKEN = {"torch", "nn", "OrderedDict", "initialize", "model", "output"}

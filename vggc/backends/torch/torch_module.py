@@ -12,7 +12,7 @@ from vggc.backends.torch.containers import function_of, nest
 from vggc.base.progress import Progress, silent
 from vggc.ir.network import Network, ShapedLayer
 from vggc.ir.walk import walk
-from vggc.layers.layer import TorchCall
+from vggc.layers.answers import TorchCall
 
 
 def build(network: Network) -> nn.Sequential:

@@ -11,7 +11,7 @@ from vggc.base.errors import ProductError
 from vggc.base.extras import require
 from vggc.base.words import compact
 from vggc.data.images.decoding import Pixels
-from vggc.layers.layer import pair
+from vggc.layers.option_types import pair
 
 if TYPE_CHECKING:
     from vggc.recipe.recipe import Preprocess

@@ -15,7 +15,8 @@ from vggc.frontend.schema.from_fields import (
 )
 from vggc.frontend.schema.units import FOLLOWERS, NESTED, UNITS, Unit
 from vggc.layers import KINDS, find, of_group, plugged_in
-from vggc.layers.layer import MAX_DIMENSION, Layer
+from vggc.layers.layer import Layer
+from vggc.layers.option_types import MAX_DIMENSION
 from vggc.recipe.initializers import INITIALIZERS
 
 MAX_ITEMS: Final = 10_000  # of a list of layers

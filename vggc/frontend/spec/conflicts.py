@@ -7,7 +7,7 @@ from vggc.base.words import compact, plural
 from vggc.frontend.spec.records_from_values import single_entry
 from vggc.frontend.text.document import Entry, Items, Table, Value
 from vggc.ir.header import Header
-from vggc.layers.layer import pair
+from vggc.layers.option_types import pair
 from vggc.recipe.recipe import Preprocess, RandomCrop, Train
 from vggc.recipe.schedules import OneCycleLR, ReduceLROnPlateau
 

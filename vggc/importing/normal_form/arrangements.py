@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vggc.importing.reading.graph_values import Constant
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from vggc.importing.reading.graph_values import (
     UnknownShapeError,
     UnreadableError,
 )
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 REFUSED = ""  # the operator of a step that no rule can read: no kind knows it
 

@@ -19,7 +19,7 @@ from vggc.importing.normal_form.rules import normalize
 from vggc.importing.normal_form.windows import Pads, reached
 from vggc.importing.reading.constant_folding import fold
 from vggc.importing.reading.graph_values import Array, Constant, Operation, original
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from vggc.importing.normal_form.arrangements import Arrangement, in_order, resha
 from vggc.importing.normal_form.builder import Builder
 from vggc.importing.reading.graph_values import Constant, Operand, Operation
 from vggc.importing.reading.interface import CHANNELS_LAST
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 # What works on every number alone, or on pairs of them.
 _POINTWISE: Final = frozenset((

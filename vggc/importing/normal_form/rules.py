@@ -19,7 +19,7 @@ from vggc.importing.normal_form.builder import (
 )
 from vggc.importing.reading.graph_values import Constant, Operand, Operation, Step, UnreadableError
 from vggc.layers import all_kinds
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 _INNER: Final = ("Erf", "Sqrt")  # no kind begins with them, and some have them in the middle
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from vggc.importing.normal_form.builder import Builder, Rule, constant, input_or_attribute, integers, scalar
 from vggc.importing.reading.graph_values import Constant, Operand, Step, UnreadableError
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 Pads = tuple[tuple[int, int], ...]  # before and after, axis by axis
 

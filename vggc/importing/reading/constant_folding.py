@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from vggc.importing.reading.graph_values import Array, Constant, Step
 from vggc.importing.reading.preparing import attributes_of
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 FOLDED: Final = frozenset((
     "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Flatten", "Floor",

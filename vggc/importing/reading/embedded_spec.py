@@ -14,7 +14,7 @@ from vggc.importing.reading.interface import Interface
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
 from vggc.ir.program import Program
-from vggc.layers.layer import LoweringError, Shape
+from vggc.layers.answers import LoweringError, Shape
 from vggc.passes import prepare
 from vggc.pipeline import compile_source
 from vggc.verify.file_origin import FileOrigin

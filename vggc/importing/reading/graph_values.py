@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from vggc.layers.layer import Shape
+from vggc.layers.answers import Shape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

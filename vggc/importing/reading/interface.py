@@ -8,7 +8,8 @@ from onnx import TensorProto, numpy_helper
 
 from vggc.base.errors import ProductError
 from vggc.importing.reading.graph_values import OPEN_BATCH
-from vggc.layers.layer import MAX_DIMENSION, Shape
+from vggc.layers.answers import Shape
+from vggc.layers.option_types import MAX_DIMENSION
 
 OLDEST_OPSET: Final = 7
 CHANNELS_LAST: Final = (0, 2, 3, 1)  # the axes of a batch of maps, in the order that has the channels last

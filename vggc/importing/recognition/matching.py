@@ -18,7 +18,8 @@ from vggc.importing.reading.graph_values import Constant, Operand, Operation, or
 from vggc.ir.graph import Node, Origin
 from vggc.ir.naming import Placed, named
 from vggc.ir.walk import walk
-from vggc.layers.layer import Layer, LoweringError, OnnxNode, Shape, ShapeError
+from vggc.layers.answers import LoweringError, OnnxNode, Shape, ShapeError
+from vggc.layers.layer import Layer
 
 _VARIANTS_OPSET: Final = 21  # the opset in which a kind writes its `onnx_variants`
 

@@ -8,7 +8,8 @@ from typing import Final
 from torch import nn
 
 from vggc.layers import all_kinds
-from vggc.layers.layer import Layer, Shape, ShapeError, UnsupportedModuleError
+from vggc.layers.answers import Shape, ShapeError, UnsupportedModuleError
+from vggc.layers.layer import Layer
 from vggc.layers.reshape import Flatten
 
 MORE: Final = (

@@ -9,7 +9,8 @@ from vggc.ir.graph import Graph, Origin, Section
 from vggc.ir.header import Classes, Header
 from vggc.ir.naming import Placed, named
 from vggc.layers import all_kinds
-from vggc.layers.layer import Layer, Shape
+from vggc.layers.answers import Shape
+from vggc.layers.layer import Layer
 
 _NAMELESS: Final = ("", "main", "graph", "main_graph", "torch_jit", "torch-jit-export", "tf2onnx")
 _MAX_NAME: Final = 100
