@@ -243,7 +243,7 @@ def engines_of(subject: BenchSubject, **options: Any) -> list[tuple[str, int]]:
 def test_a_foreign_file_of_any_type(elem_type: int, tmp_path: Path) -> None:
     file = of_file(foreign(tmp_path / "f.onnx", dims=["N", 3, 4, 4], elem_type=elem_type))
     assert file.macs is None
-    assert "no spec of vggc, so torch is left out" in file.notes[0]
+    assert file.obstacle == "the file contains no spec of vggc"
     assert engines_of(file, batches=(1, 2)) == [("onnxruntime", 1), ("onnxruntime", 2)]
 
 
@@ -276,7 +276,7 @@ def test_open_sizes_are_the_spec_s_where_vggc_made_the_file(tmp_path: Path) -> N
     vggc.export_onnx(scaled, image, passes=("embed_preprocess",), opset=18)
     channels, height, width = scaled.input
     assert of_file(image).inputs[0].shape == (height, width, channels)
-    assert of_file(image).notes == ("the file takes another input than the network in torch, so torch is left out",)
+    assert of_file(image).obstacle == "the file takes another input than the network in torch"
 
 
 def test_torch_cannot_run_a_foreign_file(tmp_path: Path) -> None:
@@ -288,8 +288,9 @@ def test_torch_cannot_run_a_foreign_file(tmp_path: Path) -> None:
 def test_torch_is_left_out_where_the_file_computes_in_less(precision: Precision, tmp_path: Path) -> None:
     vggc.export_onnx(network(HE), tmp_path / "x.onnx", precision=precision)
     file = of_file(tmp_path / "x.onnx")
-    assert file.notes == (f"the file computes in {precision}, so torch is left out",)
-    assert {timing.setting.engine for timing in quick(file, batches=[1], threads=[1]).timings} == {"onnxruntime"}
+    result = quick(file, batches=[1], threads=[1])
+    assert f"the file computes in {precision}, so torch is left out" in result.notes
+    assert {timing.setting.engine for timing in result.timings} == {"onnxruntime"}
     with pytest.raises(vggc.ProductError, match=rf"x\.onnx cannot be run in torch: the file computes in {precision}"):
         quick(file, engine="torch")
 

@@ -2,5 +2,6 @@
 
 subject  what is measured: a spec or an ONNX file, as runs in both engines
 rounds   the runs in turn, their medians and spreads, and what to know about them
-tables   the result as text, JSON and Markdown, with the machine that was measured
+machine  the machine that was measured
+tables   the result as text, JSON and Markdown
 """

@@ -120,7 +120,7 @@ def bench(
     try:
         with without_hints():
             runs = subject.runs(settings)
-            notes = [*subject.notes, *_cautions(subject, settings, machine), *_agreement(runs)]
+            notes = [*subject.notes, *_cautions(subject, machine), *_agreement(runs)]
             return BenchResult(subject, seconds, machine, measure(runs, seconds, progress=progress), notes)
     finally:
         torch.set_num_threads(threads)
@@ -169,8 +169,10 @@ def _timed(run: Run) -> float:
     return perf_counter() - start
 
 
-def _cautions(subject: BenchSubject, settings: Iterable[BenchSetting], machine: MachineInfo) -> Iterator[str]:
+def _cautions(subject: BenchSubject, machine: MachineInfo) -> Iterator[str]:
     """What makes the figures other than they seem."""
+    if subject.obstacle is not None:
+        yield f"{subject.obstacle}, so torch is left out"
     if subject.frozen_batch:
         yield f"the batch of the file is frozen at {subject.frozen_batch}: nothing else is measured"
     if machine.load is not None and machine.load > machine.cores / 2:

@@ -150,10 +150,7 @@ def of_file(path: Path) -> BenchSubject:
     model = read_model(path)
     network = embedded_network(model, path.name) if "vggc.spec" in metadata_of(model) else None
     inputs = tuple(_input(path, value, network) for value in inputs_of(model))
-    subject = BenchSubject(path.name, path, model, inputs, network)
-    if subject.obstacle is not None:
-        subject = replace(subject, notes=(f"{subject.obstacle}, so torch is left out",))
-    return subject
+    return BenchSubject(path.name, path, model, inputs, network)
 
 
 def _input(path: Path, value: onnx.ValueInfoProto, network: Network | None) -> SubjectInput:
@@ -163,14 +160,14 @@ def _input(path: Path, value: onnx.ValueInfoProto, network: Network | None) -> S
     if dtype.kind not in "fiub":
         name = onnx.TensorProto.DataType.Name(elem_type)
         raise ProductError(f"not supported: input {value.name} of {path} is of type {name}")
-    shape = tuple(axis.dim_value for axis in axes[1:])
-    if not all(shape) and network is not None:
+    batch, *sizes = [max(0, axis.dim_value) for axis in axes] or [0]
+    if not all(sizes) and network is not None:
         channels, *size = network.input
-        shape = (*size, channels) if dtype == np.uint8 else (channels, *size)  # an embedded preprocessing takes bytes
-    if not all(shape):
-        sizes = ", ".join(str(axis.dim_value or axis.dim_param or "?") for axis in axes[1:])
+        sizes = [*size, channels] if dtype == np.uint8 else [channels, *size]  # an embedded preprocessing takes bytes
+    if not all(sizes):
+        described = ", ".join(axis.dim_param or str(axis.dim_value or "?") for axis in axes[1:])
         raise ProductError(
-            f"{path} leaves the size of {value.name} open ([{sizes}]); "
+            f"{path} leaves the size of {value.name} open ([{described}]); "
             "set it with python -m onnxruntime.tools.make_dynamic_shape_fixed"
         )
-    return SubjectInput(value.name, dtype, shape, axes[0].dim_value if axes else 0)
+    return SubjectInput(value.name, dtype, tuple(sizes), batch)

@@ -66,9 +66,8 @@ def _page(result: BenchResult, line_break: str, table: Iterable[str], bullet: st
     method = f"medians (least to most) of up to {ROUNDS} rounds in turn, {result.seconds:g} s a row"
     paired = "; ratios are paired by round" if result.ratios else ""
     notes = (f"{bullet} {note}" for note in result.notes)
-    head = [f"{subject.title}: {inputs}{counts}{line_break}", method + paired]
-    lines = [*head, "", *table, "", str(result.machine), *notes]
-    return "\n".join(lines) + "\n"
+    head = [f"{subject.title}: {inputs}{counts}{line_break}", method + paired, ""]
+    return "\n".join([*head, *table, "", str(result.machine), *notes]) + "\n"
 
 
 def _rows(result: BenchResult) -> Iterator[list[str]]:

@@ -17,7 +17,6 @@ from vggc.ir.network import Network
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is ever fetched or run
 
-SCHEMES: Final[dict[Theme, str]] = {"auto": "light dark", "light": "light", "dark": "dark"}
 STYLE: Final = """
 body{margin:0 auto;max-width:1120px;padding:12px;font:15px/1.45 system-ui,sans-serif;
 background:light-dark(#fff,#0d1117);color:light-dark(#1f2328,#f0f6fc)}
@@ -39,12 +38,13 @@ figure svg{max-width:none!important}
 .vggc-network th,.vggc-network td{padding:.18em .4em}
 }
 """
-HINT: Final = "Choose a block to see its layers."
 
 
 def emit(network: Network, theme: Theme = "auto") -> str:
     """The text of the page; `auto` follows the reader's light or dark mode."""
-    picture = f"<figure>\n{svg_diagram.emit(network, 'page', links=True)}</figure>\n<p>{HINT}</p>"
+    picture = svg_diagram.emit(network, "page", links=True)
+    figure = f"<figure>\n{picture}</figure>\n<p>Choose a block to see its layers.</p>"
+    scheme = "light dark" if theme == "auto" else theme
     lines = [
         "<!doctype html>",
         '<html lang="en">',
@@ -56,8 +56,8 @@ def emit(network: Network, theme: Theme = "auto") -> str:
         "</head>",
         "<body>",
         f"<h1>{escape(network.name)}</h1>",
-        notebook_html.piece(network, picture, _bodies(network)).rstrip(),
-        f"<style>\n:root{{color-scheme:{SCHEMES[theme]}}}{STYLE}</style>",
+        notebook_html.piece(network, figure, _bodies(network)).rstrip(),
+        f"<style>\n:root{{color-scheme:{scheme}}}{STYLE}</style>",
         "</body>",
         "</html>",
     ]

@@ -28,7 +28,6 @@ LOOK: Final[dict[TextStyle, str]] = {
     "name": 'class="vggc-pale"',
     "legend": 'class="vggc-ink"',
 }
-ARROW: Final = 'stroke-width="1.4" fill="none"'
 BASELINE: Final = 0.8  # of a text, from its upper edge, in font sizes
 MIDLINE: Final = 0.35  # the baseline of an upright text, from its middle
 
@@ -37,7 +36,6 @@ def emit(network: Network, theme: Paper = "auto", *, links: bool = False) -> str
     """The picture of a network as the text of an SVG file.
 
     Args:
-        network: what is shown.
         theme: of the paper and the texts.
         links: whether block number N, counted from 1 without the input, is a link to `#blockN` of the page around it.
     """
@@ -77,8 +75,9 @@ def _elements(mark: Mark, theme: Paper) -> Iterator[str]:
     match mark:
         case Solid():
             yield from _solid(mark)
-        case Arrow():
-            yield from _arrow(mark, theme)
+        case Arrow(start, end, y):
+            path = f"M{number(start)} {number(y)}H{number(end - 1)}m-5 -4l5 4l-5 4"
+            yield f'<path class="vggc-arrow" stroke="{LINES[theme]}" stroke-width="1.4" fill="none" d="{path}"/>'
         case Label():
             yield _text(mark)
         case Swatch():
@@ -99,11 +98,6 @@ def _text(label: Label) -> str:
     else:
         where = f'{_place(label.x, label.y + BASELINE * size)} text-anchor="{label.anchor}"'
     return f"<text {where} {attributes}>{escaped(label.text)}</text>"
-
-
-def _arrow(arrow: Arrow, theme: Paper) -> Iterator[str]:
-    start, end, y = number(arrow.start), number(arrow.end - 1), number(arrow.y)
-    yield f'<path class="vggc-arrow" stroke="{LINES[theme]}" {ARROW} d="M{start} {y}H{end}m-5 -4l5 4l-5 4"/>'
 
 
 def _solid(solid: Solid) -> Iterator[str]:

@@ -44,7 +44,13 @@ class Diagram:
 def lay_out(network: Network) -> Diagram:
     """The whole picture: title and counts, the rows of blocks, the legend."""
     parts = blocks(network)
-    rows, header = _rows(parts), list(_header(network))
+    title = network.name if len(network.name) <= TITLE_LENGTH else network.name[: TITLE_LENGTH - 1] + "…"
+    counts = f"{network.params:,} parameters · {network.macs:,} MACs"
+    header = [
+        Label(title, "title", MARGIN, MARGIN, "start"),
+        Label(counts, "summary", MARGIN, MARGIN + LINE * FONT["title"], "start"),
+    ]
+    rows = _rows(parts)
     inner = max([LEAST_WIDTH, *(row.width for row in rows), *(label.box.right - MARGIN for label in header)])
     marks: list[Mark] = [*header]
     y = header[-1].box.bottom + GAP
@@ -54,13 +60,6 @@ def lay_out(network: Network) -> Diagram:
     legend = list(_legend(parts, y, MARGIN + inner))
     bottom = max([y - GAP, *(mark.y + SWATCH for mark in legend)])
     return Diagram(inner + 2 * MARGIN, bottom + MARGIN, (*marks, *legend))
-
-
-def _header(network: Network) -> Iterator[Label]:
-    title = network.name if len(network.name) <= TITLE_LENGTH else network.name[: TITLE_LENGTH - 1] + "…"
-    yield Label(title, "title", MARGIN, MARGIN, "start")
-    counts = f"{network.params:,} parameters · {network.macs:,} MACs"
-    yield Label(counts, "summary", MARGIN, MARGIN + LINE * FONT["title"], "start")
 
 
 def _legend(parts: Iterable[Block], y: float, right: float) -> Iterator[Swatch | Label]:

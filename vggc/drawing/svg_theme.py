@@ -53,14 +53,10 @@ def attribute(text: str) -> str:
 
 
 def head(title: str, description: str, size: tuple[float, float], theme: Paper) -> Iterator[str]:
-    """The beginning of an SVG file, up to its paper.
+    """The beginning of an SVG file, up to its paper; the description is for those who do not see the picture.
 
-    Args:
-        title: of the picture; the ids begin with it, because a page may hold several pictures. A picture that takes its
-            colours from a page has no ids, because the same may be there twice.
-        description: the picture in words, for those who do not see it.
-        size: width and height.
-        theme: of paper and texts.
+    Ids begin with the title, because a page may hold several pictures. A picture that takes its colours from a page has
+    none, because the same may be there twice.
     """
     width, height = map(number, size)
     within = theme == "page"
