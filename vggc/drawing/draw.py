@@ -79,6 +79,7 @@ def draw(network: Network, path: Path, theme: Theme = "auto") -> None:
     """Draw a network into a file.
 
     Args:
+        network: what is drawn.
         path: the file; its suffix is the format. A .mmd or .dot has no theme.
         theme: `auto` follows the reader where the format can, and is light in a .png or .pdf.
 

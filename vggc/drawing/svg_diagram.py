@@ -35,9 +35,7 @@ MIDLINE: Final = 0.35  # the baseline of an upright text, from its middle
 def emit(network: Network, theme: Paper = "auto", *, links: bool = False) -> str:
     """The picture of a network as the text of an SVG file.
 
-    Args:
-        theme: of the paper and the texts.
-        links: whether block number N, counted from 1 without the input, is a link to `#blockN` of the page around it.
+    With `links`, block number N, counted from 1 without the input, is a link to `#blockN` of the page around it.
     """
     diagram = lay_out(network)
     size = diagram.width, diagram.height
