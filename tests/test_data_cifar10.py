@@ -14,7 +14,7 @@ from tests.pictures import noise
 from vggc.base.errors import ProductError
 from vggc.data import cifar10 as format
 from vggc.data.dataset import ImageSource
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 
 ROWS = 4
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")

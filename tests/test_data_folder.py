@@ -8,7 +8,7 @@ import torch
 
 from tests.pictures import noise, save
 from vggc.base.errors import ProductError
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:

@@ -15,7 +15,7 @@ from tests.pictures import encoded, noise, picture
 from vggc.base.errors import ProductError
 from vggc.data.batches import Batches, BatchSettings
 from vggc.data.compatibility import check_complete
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 
 NAMES = ["ant", "bee", "cow"]
 FITTING = network("vggc: 1\nname: s\ninput: [3, 6, 8]\nclasses: 3\nfeatures: [2]\nclassifier: [{linear: classes}]\n")

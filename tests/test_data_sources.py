@@ -14,7 +14,7 @@ from vggc.base.diagnostics import Source as Text
 from vggc.base.errors import ProductError
 from vggc.data.compatibility import check_fits
 from vggc.data.dataset import ImageSource
-from vggc.data.formats import SOURCES, open_source
+from vggc.data.source_formats import SOURCES, open_source
 from vggc.frontend.text import inherit
 from vggc.model import Network
 

@@ -19,7 +19,7 @@ from vggc.base.errors import ProductError
 from vggc.cli import main
 from vggc.data.batches import Batches, BatchSettings
 from vggc.data.dataset import ArrayImages
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.training.evaluation import Evaluation, evaluate_target
 from vggc.training.history import Epoch, History
 from vggc.training.plots import accuracies, confusion, examples, running_mean

@@ -18,7 +18,7 @@ from tests.test_cli import run
 from vggc.cli.exits import Exit
 from vggc.importing import onnx_import
 from vggc.importing.reading.embedded_spec import Embedded
-from vggc.importing.reading.graph_values import Constant
+from vggc.importing.reading.graph_values import FoldedConstant
 from vggc.weights.state_dict_files import read_state
 
 MODELS = """\
@@ -117,8 +117,8 @@ def test_what_was_imported_can_be_checked_and_exported(folder: Path) -> None:
     assert Path("again.onnx").read_bytes() == Path("small.onnx").read_bytes()
 
 
-def altered(tensor: Constant) -> Constant:
-    return Constant(np.asarray(tensor.array * np.float32(1.01), dtype=np.float32), tensor.origin)
+def altered(tensor: FoldedConstant) -> FoldedConstant:
+    return FoldedConstant(np.asarray(tensor.array * np.float32(1.01), dtype=np.float32), tensor.origin)
 
 
 def test_a_recovered_weight_that_is_wrong_is_a_mismatch(

@@ -16,7 +16,7 @@ from tests.pictures import in_memory, noise, save
 from vggc import cli
 from vggc.cli.exits import Exit
 from vggc.data.dataset import Images, ImageSource, SplitName
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.data.statistics import ChannelSums, measure
 
 

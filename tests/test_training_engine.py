@@ -16,7 +16,7 @@ from PIL import Image
 import vggc
 from tests.training_runs import NETWORK, PLAIN, ROOT, fails, same, start, train, weights, write_spec
 from vggc.cli import main
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.data.splitting import split_indices
 from vggc.training.loop import seed_epoch
 from vggc.training.request import New, TrainingRequest

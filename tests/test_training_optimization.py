@@ -11,7 +11,7 @@ from torch import nn
 import vggc
 from tests.training_runs import PLAIN, train, weights, write_spec
 from vggc.data.batches import Batches, BatchSettings
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.data.splitting import split_indices
 from vggc.model import Network
 from vggc.recipe.optimizers import OPTIMIZERS

@@ -17,7 +17,7 @@ from torch.distributed import DistStoreError
 from tests.training_runs import PLAIN, ROOT, end, epochs_done, fails, start, train, until, weights, write_spec
 from vggc.base.errors import ProductError
 from vggc.data.dataset import Subset
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.training.devices import Devices
 from vggc.training.evaluation import evaluate, module_forward
 from vggc.training.failures import reported_failures

@@ -31,7 +31,7 @@ def stats(spec: str | None, data: str, assignments: tuple[str, ...], split: "Spl
     if assignments and spec is None:
         raise click.UsageError("--set changes a spec, and none is named")
     network = CompileOptions(assignments).network(spec) if spec is not None else None
-    from vggc.data.formats import open_source
+    from vggc.data.source_formats import open_source
     from vggc.data.statistics import measure, report
 
     source = open_source(data)

@@ -48,7 +48,7 @@ def _of_folder(folder: Path) -> list[_Image]:
 
 
 def _of_source(words: str) -> list[_Image]:
-    from vggc.data.formats import SOURCES, open_source
+    from vggc.data.source_formats import SOURCES, open_source
 
     if words.partition(":")[0] not in SOURCES:
         raise ProductError(

@@ -14,7 +14,7 @@ from torch import nn
 from vggc.backends.onnx.protobuf_stream import MAX_FILE
 from vggc.base.errors import ProductError
 from vggc.base.progress import Progress
-from vggc.importing.reading.graph_values import Array, Constant
+from vggc.importing.reading.graph_values import Array, FoldedConstant
 from vggc.importing.reading.preparing import Prepared
 from vggc.ir.program import Program
 from vggc.verify.output_check import OutputCheck
@@ -72,7 +72,7 @@ class OnnxOriginal:
     """
 
     def __init__(
-        self, file: Path, prepared: Prepared, tensors: Mapping[str, Constant], adapted: Callable[[Run], Run]
+        self, file: Path, prepared: Prepared, tensors: Mapping[str, FoldedConstant], adapted: Callable[[Run], Run]
     ) -> None:
         model = prepared.model
         if not prepared.as_written and model.ByteSize() > MAX_FILE:

@@ -20,7 +20,7 @@ from vggc.base.words import in_bytes
 from vggc.importing.checking import OnnxOriginal, check
 from vggc.importing.normal_form.chain import read_chain
 from vggc.importing.reading.embedded_spec import embedded
-from vggc.importing.reading.graph_values import Constant, original
+from vggc.importing.reading.graph_values import FoldedConstant, original
 from vggc.importing.reading.interface import CHANNELS_FIRST, CHANNELS_LAST, OLDEST_OPSET, Interface, interface
 from vggc.importing.reading.preparing import prepare
 from vggc.importing.recognition.recovery import recover
@@ -89,11 +89,11 @@ class _Recovered(NamedTuple):
     """
 
     graph: Graph
-    tensors: list[Mapping[str, Constant]]
+    tensors: list[Mapping[str, FoldedConstant]]
     notes: tuple[str, ...] = ()
     gives_channels_last: bool = False
 
-    def by_key(self, network: Network) -> dict[str, Constant]:
+    def by_key(self, network: Network) -> dict[str, FoldedConstant]:
         """The tensors by the keys of the network that the graph was compiled to."""
         return {
             f"{layer.path}.{name}": tensor
@@ -157,7 +157,7 @@ def _by_graph(model: onnx.ModelProto, ends: Interface, file: Path) -> _Recovered
     return _Recovered(graph, tensors, (note,), chain.gives_channels_last)
 
 
-def _state(network: Network, tensors: Mapping[str, Constant]) -> dict[str, torch.Tensor]:
+def _state(network: Network, tensors: Mapping[str, FoldedConstant]) -> dict[str, torch.Tensor]:
     """The state dict of a network; nothing tells how many batches a batch norm has seen."""
     state = {key: torch.from_numpy(np.array(tensor.array, dtype=np.float32)) for key, tensor in tensors.items()}
     for layer in network.layers:

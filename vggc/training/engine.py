@@ -10,7 +10,7 @@ from vggc.base.extras import require
 from vggc.data.batches import Batches, BatchSettings
 from vggc.data.compatibility import check_complete, check_fits
 from vggc.data.dataset import ImageSource
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.training import checkpoints
 from vggc.training.devices import set_determinism, versions
 from vggc.training.failures import reported_failures

@@ -16,7 +16,7 @@ from vggc.base.progress import Progress, silent
 from vggc.data.batches import Batches, BatchSettings
 from vggc.data.compatibility import check_fits, names_differ
 from vggc.data.dataset import Images, ImageSource, SplitName
-from vggc.data.formats import open_source
+from vggc.data.source_formats import open_source
 from vggc.ir.network import Network
 from vggc.training.run_folder import RunFolder
 from vggc.training.scores import Scores

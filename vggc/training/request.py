@@ -10,7 +10,7 @@ from torch import nn
 
 from vggc.backends.torch import torch_module
 from vggc.base.diagnostics import Diagnostic, Note, SpecError
-from vggc.data.formats import absolute
+from vggc.data.source_formats import absolute
 from vggc.frontend.text.sources import read_source, stock_folder, stock_names
 from vggc.ir.network import Network
 from vggc.recipe.recipe import Train

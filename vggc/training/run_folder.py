@@ -11,7 +11,7 @@ from typing import Any, Final
 from vggc.base.diagnostics import Source
 from vggc.base.errors import ProductError, could_not_read
 from vggc.base.staging import write_text
-from vggc.data.formats import absolute, images_exist
+from vggc.data.source_formats import absolute, images_exist
 from vggc.ir.network import Network
 from vggc.pipeline import compile_source
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vggc.importing.reading.graph_values import Constant
+from vggc.importing.reading.graph_values import FoldedConstant
 from vggc.layers.answers import Shape
 
 
@@ -62,7 +62,7 @@ class Arrangement:
 
     # --- operands of an operation that is done before the arrangement ---
 
-    def constant(self, values: Constant) -> Constant:
+    def constant(self, values: FoldedConstant) -> FoldedConstant:
         """A constant that is combined with the arranged value, and has as many axes, for the value itself."""
         if values.array.size == 1:
             return values.reshaped((1,) * len(self.x))
@@ -72,7 +72,7 @@ class Arrangement:
             values = values.reshaped((values.shape[0], *self.ordered[1:]))
         return values.transposed(_inverse(self.order))
 
-    def weight(self, values: Constant) -> Constant:
+    def weight(self, values: FoldedConstant) -> FoldedConstant:
         """The weight, (out, in), of a linear layer after maps flattened in this order, for one after a flatten."""
         rows = values.reshaped((values.shape[0], *self.ordered[1:]))
         return rows.transposed(_inverse(self.order)).reshaped(values.shape)

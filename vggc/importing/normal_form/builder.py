@@ -8,10 +8,10 @@ import onnx
 
 from vggc.importing.reading.graph_values import (
     Array,
-    Constant,
+    FoldedConstant,
+    FoldedNode,
+    NormalOperation,
     Operand,
-    Operation,
-    Step,
     UnknownShapeError,
     UnreadableError,
 )
@@ -24,7 +24,7 @@ class Builder:
     """Operations in the order of the data; `aliases` are values that are only other names of a value."""
 
     def __init__(self, shapes: Mapping[str, Shape]) -> None:
-        self.operations: list[Operation] = []
+        self.operations: list[NormalOperation] = []
         self.aliases: dict[str, str] = {}
         self.shapes: dict[str, Shape] = dict(shapes)
 
@@ -38,24 +38,24 @@ class Builder:
         Raises:
             UnknownShapeError: it is not known.
         """
-        if isinstance(operand, Constant):
+        if isinstance(operand, FoldedConstant):
             return operand.shape
         if operand not in self.shapes:
             raise UnknownShapeError("the shape of its input is not known")
         return self.shapes[operand]
 
-    def source(self, operand: Operand) -> Operation | None:
+    def source(self, operand: Operand) -> NormalOperation | None:
         """The operation whose output an operand is."""
         return next((operation for operation in reversed(self.operations) if operation.output == operand), None)
 
-    def same(self, step: Step, value: Operand) -> None:
+    def same(self, step: FoldedNode, value: Operand) -> None:
         """The step does nothing: its output is another name of the value."""
         assert isinstance(value, str)
         self.aliases[step.outputs[0]] = value
 
     def emit(
         self,
-        step: Step,
+        step: FoldedNode,
         op: str,
         inputs: Iterable[Operand],
         attributes: Mapping[str, Any] | None = None,
@@ -66,28 +66,30 @@ class Builder:
         """Add an operation for the step, or with a `local` name one for a part of it; its output."""
         output = f"{step.outputs[0]}/{local}" if local else step.outputs[0]
         shape = shape if shape is not None else step.shape
-        return self.append(Operation(op, tuple(inputs), output, shape, attributes or {}, (step.node,)))
+        return self.append(NormalOperation(op, tuple(inputs), output, shape, attributes or {}, (step.node,)))
 
-    def append(self, operation: Operation) -> str:
+    def append(self, operation: NormalOperation) -> str:
         """Add an operation; its output."""
         self.shapes[operation.output] = operation.shape
         self.operations.append(operation)
         return operation.output
 
-    def refuse(self, step: Step, error: UnreadableError) -> None:
+    def refuse(self, step: FoldedNode, error: UnreadableError) -> None:
         """Keep the step as an operation that no layer has, and why."""
         first, *others = step.outputs
         self.aliases.update(dict.fromkeys(others, first))  # so that whatever uses them depends on it
         if step.shapes[0] is not None:
             self.shapes[first] = step.shapes[0]
         inputs = tuple(self.value(operand) for operand in step.inputs)
-        self.operations.append(Operation(REFUSED, inputs, first, step.shapes[0] or (), {"why": error}, (step.node,)))
+        self.operations.append(
+            NormalOperation(REFUSED, inputs, first, step.shapes[0] or (), {"why": error}, (step.node,))
+        )
 
 
-Rule = Callable[[Step, Builder, tuple[Operand, ...]], None]
+Rule = Callable[[FoldedNode, Builder, tuple[Operand, ...]], None]
 
 
-def with_defaults(step: Step) -> dict[str, Any]:
+def with_defaults(step: FoldedNode) -> dict[str, Any]:
     """The attributes of a step, and the operator's defaults for those that are left out."""
     try:
         schema = onnx.defs.get_schema(step.op, step.opset, step.domain)
@@ -101,14 +103,14 @@ def with_defaults(step: Step) -> dict[str, Any]:
     return {**defaults, **step.attributes}
 
 
-def input_or_attribute(step: Step, position: int, name: str) -> Array | None:
+def input_or_attribute(step: FoldedNode, position: int, name: str) -> Array | None:
     """What later opsets have as a constant input and earlier ones as an attribute; None where it is left out.
 
     Raises:
         UnreadableError: it is computed from the input.
     """
     operand = step.input(position)
-    if isinstance(operand, Constant):
+    if isinstance(operand, FoldedConstant):
         return operand.array
     if operand:
         raise UnreadableError(f"its {name} depend on the input")
@@ -122,28 +124,28 @@ def integers(array: Array) -> tuple[int, ...]:
 
 def scalar(operand: Operand) -> float | None:
     """The one number that a constant is; None where it has several, or is no constant."""
-    return operand.number if isinstance(operand, Constant) else None
+    return operand.number if isinstance(operand, FoldedConstant) else None
 
 
 def aligned(operand: Operand, rank: int) -> Operand:
     """A constant with as many axes as what it is broadcast to."""
-    if isinstance(operand, Constant) and operand.array.ndim < rank:
+    if isinstance(operand, FoldedConstant) and operand.array.ndim < rank:
         return operand.reshaped((1,) * (rank - operand.array.ndim) + operand.shape)
     return operand
 
 
-def constant(operand: Operand, what: str) -> Constant:
+def constant(operand: Operand, what: str) -> FoldedConstant:
     """The operand, which must be known.
 
     Raises:
         UnreadableError: it is computed from the input.
     """
-    if not isinstance(operand, Constant):
+    if not isinstance(operand, FoldedConstant):
         raise UnreadableError(f"its {what} is no constant")
     return operand
 
 
-def axis_of(step: Step, rank: int, default: int) -> int:
+def axis_of(step: FoldedNode, rank: int, default: int) -> int:
     """The attribute `axis`, counted from the front."""
     axis = int(step.attributes.get("axis", default))
     return axis + rank if axis < 0 else axis

@@ -18,7 +18,7 @@ from vggc.importing.normal_form.layouts import arrange, channels_first
 from vggc.importing.normal_form.rules import normalize
 from vggc.importing.normal_form.windows import Pads, reached
 from vggc.importing.reading.constant_folding import fold
-from vggc.importing.reading.graph_values import Array, Constant, Operation, original
+from vggc.importing.reading.graph_values import Array, FoldedConstant, NormalOperation, original
 from vggc.layers.answers import Shape
 
 
@@ -29,7 +29,7 @@ class Chain:
     `gives_channels_last` is whether the graph itself gives the output with the channels last.
     """
 
-    operations: tuple[Operation, ...]
+    operations: tuple[NormalOperation, ...]
     input: str
     output: str
     shapes: Mapping[str, Shape]
@@ -58,7 +58,7 @@ class Chain:
 def read_chain(
     nodes: Iterable[onnx.NodeProto],
     opsets: Mapping[str, int],
-    constants: Mapping[str, Constant],
+    constants: Mapping[str, FoldedConstant],
     input: str,
     output: str,
     x: Shape,
@@ -79,10 +79,10 @@ def read_chain(
     return Chain(tuple(operations), input, output, shapes, gives_channels_last)
 
 
-def _alive(operations: list[Operation], output: str) -> list[Operation]:
+def _alive(operations: list[NormalOperation], output: str) -> list[NormalOperation]:
     """Without what the output does not depend on."""
     needed = {output}
-    alive: list[Operation] = []
+    alive: list[NormalOperation] = []
     for operation in reversed(operations):
         if operation.output in needed:
             needed.update(operation.data)
@@ -93,12 +93,12 @@ def _alive(operations: list[Operation], output: str) -> list[Operation]:
 # --- operations that are parts of the one before or after them ---
 
 
-def _fused(operations: list[Operation], output: str, inputs: Mapping[str, Shape]) -> list[Operation]:
+def _fused(operations: list[NormalOperation], output: str, inputs: Mapping[str, Shape]) -> list[NormalOperation]:
     """With borders and biases inside the operations that they belong to, where nothing else takes the value between."""
     uses = Counter(name for operation in operations for name in operation.data)
     uses[output] += 1
     shapes = {**inputs, **{operation.output: operation.shape for operation in operations}}
-    done: dict[str, Operation] = {}
+    done: dict[str, NormalOperation] = {}
     for operation in operations:
         before = done.get(operation.data[0]) if operation.data else None
         if before is not None and uses[before.output] == 1:
@@ -110,7 +110,7 @@ def _fused(operations: list[Operation], output: str, inputs: Mapping[str, Shape]
     return [_trimmed(operation, shapes) for operation in done.values()]
 
 
-def _with_border(before: Operation, operation: Operation) -> Operation | None:
+def _with_border(before: NormalOperation, operation: NormalOperation) -> NormalOperation | None:
     """Zeros around a convolution and minus infinity around a maximum are its own padding."""
     neutral = {"Conv": 0.0, "ConvTranspose": 0.0, "MaxPool": -inf}.get(operation.op)
     if before.op != "Pad" or neutral is None or before.attributes["mode"] != "constant":
@@ -123,18 +123,18 @@ def _with_border(before: Operation, operation: Operation) -> Operation | None:
     return replace(operation, inputs=inputs, attributes={**operation.attributes, **padded(border[2:], operation)})
 
 
-def _with_padding(border: Pads, operation: Operation) -> dict[str, Pads]:
+def _with_padding(border: Pads, operation: NormalOperation) -> dict[str, Pads]:
     own = operation.attributes["pads"]
     return {"pads": tuple((a + c, b + d) for (a, b), (c, d) in zip(border, own, strict=True))}
 
 
-def _with_zeros(border: Pads, operation: Operation) -> dict[str, Pads]:
+def _with_zeros(border: Pads, operation: NormalOperation) -> dict[str, Pads]:
     """A transposed convolution cuts off less of its output, because the zeros around its input only enlarge it."""
     steps = zip(border, operation.attributes["strides"], operation.attributes["cut"], strict=True)
     return {"cut": tuple((start - a * stride, end - b * stride) for (a, b), stride, (start, end) in steps)}
 
 
-def _with_bias(before: Operation, operation: Operation) -> Operation | None:
+def _with_bias(before: NormalOperation, operation: NormalOperation) -> NormalOperation | None:
     """What is added to every channel after a convolution or linear layer without a bias is one."""
     if before.op not in ("Conv", "ConvTranspose", "Gemm") or len(before.inputs) != 2 or operation.op != "Add":
         return None
@@ -146,14 +146,14 @@ def _with_bias(before: Operation, operation: Operation) -> Operation | None:
     return replace(before, inputs=inputs, output=operation.output)
 
 
-def _with_bound(before: Operation, operation: Operation) -> Operation | None:
+def _with_bound(before: NormalOperation, operation: NormalOperation) -> NormalOperation | None:
     """A bound above after a relu is a Clip."""
     if before.op != "Relu" or operation.op != "Clip" or operation.attributes["min"] > 0:
         return None
     return replace(operation, inputs=before.inputs, attributes={"min": 0.0, "max": operation.attributes["max"]})
 
 
-def _trimmed(operation: Operation, shapes: Mapping[str, Shape]) -> Operation:
+def _trimmed(operation: NormalOperation, shapes: Mapping[str, Shape]) -> NormalOperation:
     """The operation with no more padding than its windows reach."""
     if not operation.data or not {"pads", "kernel"} <= operation.attributes.keys():
         return operation
@@ -188,14 +188,14 @@ def affine_as_batch_norm(chain: Chain, start: int) -> Chain:
     tensors = (original(f"{output}/{name}", array.astype(np.float32)) for name, array in values.items())
     nodes = tuple(node for operation in replaced for node in operation.nodes)
     attributes = {"epsilon": _EPSILON, "momentum": 0.9}
-    norm = Operation("BatchNormalization", (chain.cuts[start], *tensors), output, shape, attributes, nodes)
+    norm = NormalOperation("BatchNormalization", (chain.cuts[start], *tensors), output, shape, attributes, nodes)
     return replace(chain, operations=(*chain.operations[:start], norm, *chain.operations[end:]))
 
 
 _EPSILON: Final = 1e-5
 
 
-def _by_channel(operation: Operation, shape: Shape) -> Array | None:
+def _by_channel(operation: NormalOperation, shape: Shape) -> Array | None:
     """One number for every channel that a Mul or Add works with; None for anything else."""
     if operation.op not in ("Mul", "Add") or len(operation.data) != 1 or operation.shape != shape or len(shape) < 2:
         return None

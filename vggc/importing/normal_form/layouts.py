@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from vggc.importing.normal_form.arrangements import Arrangement, in_order, reshaped, same_but_for_ones
 from vggc.importing.normal_form.builder import Builder
-from vggc.importing.reading.graph_values import Constant, Operand, Operation
+from vggc.importing.reading.graph_values import FoldedConstant, NormalOperation, Operand
 from vggc.importing.reading.interface import CHANNELS_LAST
 from vggc.layers.answers import Shape
 
@@ -33,8 +33,8 @@ class _Pending(NamedTuple):
 
 
 def arrange(
-    operations: Sequence[Operation], shapes: Mapping[str, Shape], output: str, channels_last: str | None = None
-) -> tuple[list[Operation], str, bool]:
+    operations: Sequence[NormalOperation], shapes: Mapping[str, Shape], output: str, channels_last: str | None = None
+) -> tuple[list[NormalOperation], str, bool]:
     """The operations with as few rearrangements as there can be, the output, and whether it has the channels last.
 
     Args:
@@ -77,7 +77,7 @@ class _Layouts(Builder):
         nodes = ((input, "the input, with the channels last"),)
         self.pending[input] = _Pending(channels_first(input), in_order(x, CHANNELS_LAST), nodes)
 
-    def add(self, operation: Operation) -> None:
+    def add(self, operation: NormalOperation) -> None:
         """One operation: a rearrangement, one that can be done before a pending arrangement, or any other."""
         operation = replace(operation, inputs=tuple(self.value(operand) for operand in operation.inputs))
         if not (self._rearranges(operation) or self._moves_before(operation)):
@@ -94,11 +94,11 @@ class _Layouts(Builder):
         if how.mixes or how.only_moves:
             output = name if how.shape == how.ordered else f"{name}/moved"
             moves = tuple(node for node in nodes if node[1] == "Transpose") or nodes
-            value = self.append(Operation("Transpose", (value,), output, how.ordered, {"perm": how.order}, moves))
+            value = self.append(NormalOperation("Transpose", (value,), output, how.ordered, {"perm": how.order}, moves))
         if value != name:
             flat = len(how.shape) == 2 and how.shape[0] == how.x[0]
             op, attributes = ("Flatten", {}) if flat else ("Reshape", {"shape": how.shape})
-            self.append(Operation(op, (value,), name, how.shape, attributes, nodes))
+            self.append(NormalOperation(op, (value,), name, how.shape, attributes, nodes))
         return name
 
     def postpone(self, output: str, pending: _Pending) -> None:
@@ -110,7 +110,7 @@ class _Layouts(Builder):
 
     # --- rearrangements ---
 
-    def _rearranges(self, operation: Operation) -> bool:
+    def _rearranges(self, operation: NormalOperation) -> bool:
         """Whether the operation only rearranges a value, so that it is pending now."""
         if operation.op not in _REARRANGING:
             return False
@@ -129,30 +129,30 @@ class _Layouts(Builder):
 
     # --- what is done before an arrangement ---
 
-    def _moves_before(self, operation: Operation) -> bool:
+    def _moves_before(self, operation: NormalOperation) -> bool:
         """Whether the operation could be put before the one arrangement that is pending for all its operands."""
         pending = [self.pending[name] for name in operation.data if name in self.pending]
         rule = _pointwise if operation.op in _POINTWISE else _RULES.get(operation.op)
         alike = len(pending) == len(operation.data) and len({other.arrangement for other in pending}) == 1
         return rule is not None and alike and rule(self, operation, pending[0])
 
-    def append_before(self, pending: _Pending, arrangement: Arrangement, operation: Operation) -> bool:
+    def append_before(self, pending: _Pending, arrangement: Arrangement, operation: NormalOperation) -> bool:
         """Add an operation on values before their arrangement; its output is pending in another arrangement."""
         value = self.append(replace(operation, output=f"{operation.output}/before", shape=arrangement.x))
         self.postpone(operation.output, _Pending(value, arrangement, pending.nodes))
         return True
 
 
-def _squeezes(operation: Operation, x: Shape) -> bool:
+def _squeezes(operation: NormalOperation, x: Shape) -> bool:
     """Whether axes of one element come and go; a Reshape that does so may be a part of a layer, as of a group norm."""
     alone = operation.op == "Flatten" or operation.nodes[-1][1] in _SQUEEZING or len(x) == 2
     return alone and same_but_for_ones(x, operation.shape)
 
 
-Rule = Callable[[_Layouts, Operation, _Pending], bool]
+Rule = Callable[[_Layouts, NormalOperation, _Pending], bool]
 
 
-def _pointwise(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+def _pointwise(layouts: _Layouts, operation: NormalOperation, pending: _Pending) -> bool:
     how = pending.arrangement
     if operation.shape != how.shape or not (how.only_moves or how.flattens or how.spreads):
         return False
@@ -160,14 +160,14 @@ def _pointwise(layouts: _Layouts, operation: Operation, pending: _Pending) -> bo
         return False
     inputs: list[Operand] = []
     for operand in operation.inputs:
-        if isinstance(operand, Constant):
+        if isinstance(operand, FoldedConstant):
             inputs.append(how.constant(operand))
         else:
             inputs.append(layouts.pending[operand].value if operand else operand)
     return layouts.append_before(pending, how, replace(operation, inputs=tuple(inputs)))
 
 
-def _softmax(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+def _softmax(layouts: _Layouts, operation: NormalOperation, pending: _Pending) -> bool:
     how, axis = pending.arrangement, operation.attributes["axis"]
     if not (how.only_moves or (how.spreads and axis == 1)):
         return False
@@ -175,14 +175,14 @@ def _softmax(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool
     return layouts.append_before(pending, how, softmax)
 
 
-def _batch_norm(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+def _batch_norm(layouts: _Layouts, operation: NormalOperation, pending: _Pending) -> bool:
     if not pending.arrangement.spreads:
         return False
     norm = replace(operation, inputs=(pending.value, *operation.inputs[1:]))
     return layouts.append_before(pending, pending.arrangement, norm)
 
 
-def _convolution(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+def _convolution(layouts: _Layouts, operation: NormalOperation, pending: _Pending) -> bool:
     """A 1x1 kernel over a map of one pixel is a linear layer."""
     weight, *bias = operation.constants
     plain = operation.shape[2:] == (1, 1) == weight.shape[2:] and operation.attributes["group"] == 1
@@ -193,18 +193,18 @@ def _convolution(layouts: _Layouts, operation: Operation, pending: _Pending) -> 
     return layouts.append_before(pending, reshaped(operation.shape[:2], operation.shape), linear)
 
 
-def _linear(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+def _linear(layouts: _Layouts, operation: NormalOperation, pending: _Pending) -> bool:
     """After maps that are flattened in another order: the columns of the weight in the order of a flatten."""
     value, how, nodes = pending
     if not how.flattens:
         return False
     weight, *bias = operation.constants
-    flat = layouts.append(Operation("Flatten", (value,), f"{operation.output}/flat", how.shape, {}, nodes))
+    flat = layouts.append(NormalOperation("Flatten", (value,), f"{operation.output}/flat", how.shape, {}, nodes))
     layouts.append(replace(operation, inputs=(flat, how.weight(weight), *bias)))
     return True
 
 
-def _mean(layouts: _Layouts, operation: Operation, pending: _Pending) -> bool:
+def _mean(layouts: _Layouts, operation: NormalOperation, pending: _Pending) -> bool:
     """A mean over height and width, wherever they are, is a global pool."""
     how, keeps_axes = pending.arrangement, operation.attributes["keepdims"]
     axes = sorted(how.order[axis] for axis in operation.attributes["axes"]) if how.only_moves else []

@@ -17,14 +17,16 @@ from vggc.importing.normal_form.builder import (
     integers,
     with_defaults,
 )
-from vggc.importing.reading.graph_values import Constant, Operand, Operation, Step, UnreadableError
+from vggc.importing.reading.graph_values import FoldedConstant, FoldedNode, NormalOperation, Operand, UnreadableError
 from vggc.layers import all_kinds
 from vggc.layers.answers import Shape
 
 _INNER: Final = ("Erf", "Sqrt")  # no kind begins with them, and some have them in the middle
 
 
-def normalize(steps: Iterable[Step], shapes: Mapping[str, Shape], output: str) -> tuple[list[Operation], str]:
+def normalize(
+    steps: Iterable[FoldedNode], shapes: Mapping[str, Shape], output: str
+) -> tuple[list[NormalOperation], str]:
     """The operations of a graph, and the name of its output."""
     builder = Builder(shapes)
     steps = list(steps)
@@ -43,11 +45,11 @@ def normalize(steps: Iterable[Step], shapes: Mapping[str, Shape], output: str) -
     return builder.operations, builder.aliases.get(output, output)
 
 
-def _foreign(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _foreign(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     raise UnreadableError(f"an operator of the domain `{step.domain}`")
 
 
-def _keep(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _keep(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if step.op not in _INNER and not any(step.op in kind.onnx_operators for kind in all_kinds().values()):
         raise UnreadableError("no layer of vggc")
     attributes = with_defaults(step)
@@ -56,7 +58,7 @@ def _keep(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.emit(step, step.op, inputs, attributes)
 
 
-def _gathered(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _gathered(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """How torch's newer exporter begins an adaptive pool with uneven windows, of dozens of nodes."""
     raise UnreadableError(
         "no layer of vggc; where this begins an adaptive pool that does not divide its map, "
@@ -64,18 +66,18 @@ def _gathered(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None
     )
 
 
-def _same(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _same(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.same(step, inputs[0])
 
 
-def _cast(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _cast(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if step.attributes.get("to") not in (1, None):
         raise UnreadableError("it casts to another type than float")
     builder.same(step, inputs[0])
 
 
-def _dropout(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
-    if len(inputs) > 2 and not isinstance(inputs[2], Constant) and inputs[2]:
+def _dropout(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+    if len(inputs) > 2 and not isinstance(inputs[2], FoldedConstant) and inputs[2]:
         raise UnreadableError("whether it drops depends on an input")
     ratio = input_or_attribute(step, 1, "ratio")
     builder.emit(step, "Dropout", inputs[:1], {"ratio": 0.5 if ratio is None else float(ratio)}, shape=step.shapes[0])
@@ -84,7 +86,7 @@ def _dropout(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
 # --- operators that only move values, by the shape of their output ---
 
 
-def _reshape(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _reshape(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Whatever only changes the shape: a flatten where the batch stays and all else becomes one axis."""
     x, y = builder.shape(inputs[0]), step.shape
     if x == y:
@@ -95,7 +97,7 @@ def _reshape(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
         builder.emit(step, "Reshape", inputs[:1], {"shape": y})
 
 
-def _transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _transpose(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Moving axes of one element to where they leave the shape as it is changes nothing."""
     x = builder.shape(inputs[0])
     order = tuple(step.attributes.get("perm", range(len(x))[::-1]))
@@ -106,7 +108,7 @@ def _transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> Non
         builder.emit(step, "Transpose", inputs[:1], {"perm": order})
 
 
-def _slice(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _slice(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     x = builder.shape(inputs[0])
     starts, ends = input_or_attribute(step, 1, "starts"), input_or_attribute(step, 2, "ends")
     axes, strides = input_or_attribute(step, 3, "axes"), input_or_attribute(step, 4, "steps")
@@ -125,14 +127,14 @@ def _slice(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
         builder.same(step, inputs[0])
 
 
-def _concat(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _concat(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if len(inputs) == 1:
         builder.same(step, inputs[0])
     else:
         builder.emit(step, "Concat", inputs, {"axis": axis_of(step, len(step.shape), 1)})
 
 
-def _gather(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _gather(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     axis = axis_of(step, len(builder.shape(inputs[0])), 0)
     builder.emit(step, "Gather", (inputs[0], constant(inputs[1], "index")), {"axis": axis})
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vggc.importing.normal_form.builder import Builder, Rule, constant, input_or_attribute, integers, scalar
-from vggc.importing.reading.graph_values import Constant, Operand, Step, UnreadableError
+from vggc.importing.reading.graph_values import FoldedConstant, Operand, FoldedNode, UnreadableError
 from vggc.layers.answers import Shape
 
 Pads = tuple[tuple[int, int], ...]  # before and after, axis by axis
 
 
-def _window(step: Step, kernel: Shape, x: Shape) -> dict[str, Any]:
+def _window(step: FoldedNode, kernel: Shape, x: Shape) -> dict[str, Any]:
     """The kernel, strides, dilations and padding of a node, however it expresses them."""
     axes = len(kernel)
     strides = tuple(step.attributes.get("strides", (1,) * axes))
@@ -45,7 +45,7 @@ def reached(window: Mapping[str, Any], x: Shape, y: Shape) -> Pads:
     return tuple(pads)
 
 
-def _conv(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _conv(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Conv: the kernel's size is that of the weight."""
     weight = constant(inputs[1], "weight")
     x = builder.shape(inputs[0])
@@ -53,15 +53,15 @@ def _conv(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.emit(step, "Conv", (inputs[0], weight, *_bias(inputs)), window | {"group": _group(step)})
 
 
-def _bias(inputs: tuple[Operand, ...]) -> list[Constant]:
+def _bias(inputs: tuple[Operand, ...]) -> list[FoldedConstant]:
     return [constant(bias, "bias") for bias in inputs[2:3] if bias != ""]
 
 
-def _group(step: Step) -> int:
+def _group(step: FoldedNode) -> int:
     return int(step.attributes.get("group", 1))
 
 
-def _conv_transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _conv_transpose(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """ConvTranspose: padding is what it cuts off its output, and what it adds to the end is cut off by so much less."""
     weight = constant(inputs[1], "weight")
     if step.attributes.get("output_shape") or step.attributes.get("auto_pad", "NOTSET") != "NOTSET":
@@ -74,12 +74,12 @@ def _conv_transpose(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -
     builder.emit(step, "ConvTranspose", (inputs[0], weight, *_bias(inputs)), attributes)
 
 
-def _max_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _max_pool(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """MaxPool: ceil mode is padding after the map."""
     builder.emit(step, "MaxPool", inputs[:1], _window(step, _kernel(step), builder.shape(inputs[0])))
 
 
-def _average_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _average_pool(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """AveragePool: padding that counts in the mean becomes zeros of the map."""
     x = builder.shape(inputs[0])
     window = _window(step, _kernel(step), x)
@@ -93,11 +93,11 @@ def _average_pool(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> 
     builder.emit(step, "AveragePool", (value,), window)
 
 
-def _kernel(step: Step) -> Shape:
+def _kernel(step: FoldedNode) -> Shape:
     return tuple(step.attributes["kernel_shape"])
 
 
-def _pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _pad(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Pad: sizes, value and axes are inputs in later opsets and attributes in earlier ones."""
     x = builder.shape(inputs[0])
     pads = input_or_attribute(step, 1, "pads")
@@ -118,7 +118,7 @@ def _pad(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     builder.emit(step, "Pad", inputs[:1], {"pads": tuple(pairs), "mode": mode, "value": value})
 
 
-def _global_pool(op: str, step: Step, builder: Builder, value: Operand, *, keep: bool) -> None:
+def _global_pool(op: str, step: FoldedNode, builder: Builder, value: Operand, *, keep: bool) -> None:
     """A global pool, and where the axes do not stay the flatten that is the same."""
     x = builder.shape(value)
     if keep:
@@ -128,13 +128,13 @@ def _global_pool(op: str, step: Step, builder: Builder, value: Operand, *, keep:
     builder.emit(step, "Flatten", (pooled,))
 
 
-def _global(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _global(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     if len(builder.shape(inputs[0])) != 4:
         raise UnreadableError("its input is no batch of images")
     _global_pool(step.op, step, builder, inputs[0], keep=True)
 
 
-def _reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _reduction(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """ReduceMean and ReduceMax: over height and width, at once or one after the other, they are global pools."""
     x = builder.shape(inputs[0])
     given_axes = input_or_attribute(step, 1, "axes")
@@ -154,7 +154,7 @@ def _reduction(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> Non
         builder.emit(step, step.op, inputs[:1], {"axes": axes, "keepdims": keep})
 
 
-def _both_reduced(step: Step, builder: Builder, value: Operand, axes: Shape) -> tuple[Operand, Shape]:
+def _both_reduced(step: FoldedNode, builder: Builder, value: Operand, axes: Shape) -> tuple[Operand, Shape]:
     """What is reduced over which axes, where the value was so reduced over others before; else both as they are."""
     before = builder.source(value)
     if before is None or before.op != step.op:
@@ -165,7 +165,7 @@ def _both_reduced(step: Step, builder: Builder, value: Operand, axes: Shape) -> 
     return source, tuple(sorted({*first, *(left[axis] for axis in axes)}))
 
 
-def _resize(step: Step, builder: Builder, inputs: tuple[Operand, ...]) -> None:
+def _resize(step: FoldedNode, builder: Builder, inputs: tuple[Operand, ...]) -> None:
     """Resize, and Upsample of old opsets: factors instead of sizes, and one name for rules that agree on them."""
     x, y = builder.shape(inputs[0]), step.shape
     if len(x) != 4 or x[:2] != y[:2] or any(out % size for size, out in zip(x, y, strict=True)):

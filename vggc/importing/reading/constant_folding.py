@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, TypeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from vggc.importing.reading.graph_values import Array, Constant, Step
+from vggc.importing.reading.graph_values import Array, FoldedConstant, FoldedNode
 from vggc.importing.reading.preparing import attributes_of
 from vggc.layers.answers import Shape
 
@@ -35,9 +35,9 @@ _SEEN_THROUGH: Final = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "
 def fold(
     nodes: Iterable[onnx.NodeProto],
     opsets: Mapping[str, int],
-    constants: Mapping[str, Constant],
+    constants: Mapping[str, FoldedConstant],
     shapes: Mapping[str, Shape],
-) -> list[Step]:
+) -> list[FoldedNode]:
     """The steps of a graph, in order.
 
     Args:
@@ -54,7 +54,7 @@ def fold(
 
 class _Folding:
     def __init__(
-        self, opsets: Mapping[str, int], constants: Mapping[str, Constant], shapes: Mapping[str, Shape]
+        self, opsets: Mapping[str, int], constants: Mapping[str, FoldedConstant], shapes: Mapping[str, Shape]
     ) -> None:
         self.opsets = {**opsets, "": opsets.get("", opsets.get("ai.onnx", 0))}
         self.context = onnx.checker.C.CheckerContext()
@@ -64,7 +64,7 @@ class _Folding:
         self.types: dict[str, TypeProto] = {
             name: helper.make_tensor_type_proto(TensorProto.FLOAT, shape) for name, shape in shapes.items()
         }
-        self.steps: list[Step] = []
+        self.steps: list[FoldedNode] = []
 
     def add(self, node: onnx.NodeProto, label: str) -> None:
         """One node: a constant, the taken branch of an If, or a step."""
@@ -78,7 +78,7 @@ class _Folding:
         elif node.op_type == "Shape" and (shape := _static_shape(self.types.get(node.input[0]))) is not None:
             attributes = attributes_of(node)
             extents = shape[attributes.get("start", 0) : attributes.get("end")]
-            self.constants[node.output[0]] = Constant(np.array(extents, dtype=np.int64))
+            self.constants[node.output[0]] = FoldedConstant(np.array(extents, dtype=np.int64))
         elif node.op_type == "If" and operands[0] is not None:
             self._take_branch(node, label, bool(operands[0].array.any()))
         elif node.op_type in FOLDED and len(known) == len(operands):
@@ -94,7 +94,7 @@ class _Folding:
         name = "then_branch" if condition else "else_branch"
         branch = next(attribute.g for attribute in node.attribute if attribute.name == name)
         for tensor in branch.initializer:
-            self.constants[tensor.name] = Constant(numpy_helper.to_array(tensor))
+            self.constants[tensor.name] = FoldedConstant(numpy_helper.to_array(tensor))
         for inner in branch.node:
             self.add(inner, label)
         for output, value in zip(node.output, branch.output, strict=True):
@@ -118,7 +118,7 @@ class _Folding:
 
     # --- constants ---
 
-    def _computed(self, node: onnx.NodeProto, operands: list[Constant]) -> Constant:
+    def _computed(self, node: onnx.NodeProto, operands: list[FoldedConstant]) -> FoldedConstant:
         if not self._is_small(node):
             raise ValueError(f"it has more than {MAX_FOLDED:,} numbers")
         if node.op_type == "Transpose":
@@ -128,7 +128,7 @@ class _Folding:
         result = self._evaluated(node, {name: operand.array for name, operand in zip(names, operands, strict=True)})
         if node.op_type in _SEEN_THROUGH and result.dtype == operands[0].array.dtype:
             return operands[0].reshaped(tuple(result.shape))
-        return Constant(result)
+        return FoldedConstant(result)
 
     def _is_small(self, node: onnx.NodeProto) -> bool:
         if node.op_type == "Range":
@@ -158,7 +158,7 @@ class _Folding:
             inferred, flaw = {}, str(error).splitlines()[0]
         self.types |= {name: inferred[name] for name in node.output if name in inferred and name}
         self.steps.append(
-            Step(
+            FoldedNode(
                 label=label,
                 op=node.op_type,
                 domain="" if node.domain == "ai.onnx" else node.domain,

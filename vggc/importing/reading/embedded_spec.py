@@ -9,7 +9,7 @@ import onnx
 from vggc.backends.onnx import onnx_model
 from vggc.base.diagnostics import Source, SpecError
 from vggc.base.errors import ProductError
-from vggc.importing.reading.graph_values import Constant, original
+from vggc.importing.reading.graph_values import FoldedConstant, original
 from vggc.importing.reading.interface import Interface
 from vggc.ir.graph import Graph
 from vggc.ir.network import Network
@@ -53,18 +53,18 @@ class Embedded:
         return Graph(replace(graph.header, name=self.program.network.stem, classes=None, expect=()), graph.nodes)
 
     @property
-    def tensors(self) -> list[Mapping[str, Constant]]:
+    def tensors(self) -> list[Mapping[str, FoldedConstant]]:
         """The tensors of each layer by torch's names, restored from what the passes made of them."""
         assert self.program is not None
         arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in self.model.graph.initializer}
-        tensors: dict[str, dict[str, Constant]] = {layer.path: {} for layer in self.program.network.layers}
+        tensors: dict[str, dict[str, FoldedConstant]] = {layer.path: {} for layer in self.program.network.layers}
         for derived in (tensor for step in self.program.steps for tensor in step.tensors.values()):
             if derived.name in arrays:
                 values = arrays[derived.name]
                 for key, restored in derived.restore(values.astype(np.float32)).items():
                     path, _, name = key.rpartition(".")
                     is_own = key == derived.name and values.dtype == np.float32
-                    tensors[path][name] = original(key, restored) if is_own else Constant(restored)
+                    tensors[path][name] = original(key, restored) if is_own else FoldedConstant(restored)
         return list(tensors.values())
 
     def passed(self, network: Network) -> Program:

@@ -23,7 +23,7 @@ class UnknownShapeError(UnreadableError):
     """A node that cannot be read because a node before it is unreadable."""
 
 
-class Origin(NamedTuple):
+class TensorOrigin(NamedTuple):
     """The tensor that a constant is after transposes and reshapes; `back` undoes them."""
 
     name: str
@@ -31,11 +31,11 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Constant:
+class FoldedConstant:
     """A value that is known before the graph runs."""
 
     array: Array
-    origin: Origin | None = None
+    origin: TensorOrigin | None = None
 
     @property
     def shape(self) -> Shape:
@@ -56,31 +56,31 @@ class Constant:
         """Whether all its numbers are that value."""
         return bool((self.array == value).all())
 
-    def reshaped(self, shape: Shape) -> "Constant":
+    def reshaped(self, shape: Shape) -> "FoldedConstant":
         """The same numbers under another shape."""
         old = self.shape
         return self._rearranged(self.array.reshape(shape), lambda array: array.reshape(old))
 
-    def transposed(self, order: tuple[int, ...]) -> "Constant":
+    def transposed(self, order: tuple[int, ...]) -> "FoldedConstant":
         """The same numbers with the axes in another order."""
         inverse = tuple(int(axis) for axis in np.argsort(order))
         return self._rearranged(self.array.transpose(order), lambda array: array.transpose(inverse))
 
-    def _rearranged(self, array: Array, back: Callable[[Array], Array]) -> "Constant":
+    def _rearranged(self, array: Array, back: Callable[[Array], Array]) -> "FoldedConstant":
         before = self.origin
-        return Constant(array, before and Origin(before.name, lambda values: before.back(back(values))))
+        return FoldedConstant(array, before and TensorOrigin(before.name, lambda values: before.back(back(values))))
 
 
-def original(name: str, array: Array) -> Constant:
+def original(name: str, array: Array) -> FoldedConstant:
     """A tensor of the file."""
-    return Constant(array, Origin(name, lambda array: array))
+    return FoldedConstant(array, TensorOrigin(name, lambda array: array))
 
 
-Operand = str | Constant  # a value by its name, or a constant; an input that is left out is the empty name
+Operand = str | FoldedConstant  # a value by its name, or a constant; an input that is left out is the empty name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class FoldedNode:
     """A node of the file with its operands, and the shapes of its outputs (with the batch axis).
 
     A shape is None where it is not known. `opset` is that of the node's own domain. `flaw` is what is wrong
@@ -119,7 +119,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Operation:
+class NormalOperation:
     """An operation in normal form: the one form to which those of all opsets and exporters are brought.
 
     `shape` is that of its output, with the batch axis. `nodes` are the labels and operators of the file's nodes.
@@ -138,6 +138,6 @@ class Operation:
         return [operand for operand in self.inputs if isinstance(operand, str) and operand]
 
     @property
-    def constants(self) -> list[Constant]:
+    def constants(self) -> list[FoldedConstant]:
         """The constants that it works with."""
-        return [operand for operand in self.inputs if isinstance(operand, Constant)]
+        return [operand for operand in self.inputs if isinstance(operand, FoldedConstant)]

@@ -14,7 +14,7 @@ from onnx import NodeProto, defs, helper
 
 from vggc.backends.onnx.onnx_model import OLDEST_OPSET
 from vggc.importing.normal_form.chain import Chain, read_chain
-from vggc.importing.reading.graph_values import Constant, Operand, Operation, original
+from vggc.importing.reading.graph_values import FoldedConstant, NormalOperation, Operand, original
 from vggc.ir.graph import Node, Origin
 from vggc.ir.naming import Placed, named
 from vggc.ir.walk import walk
@@ -32,7 +32,7 @@ class RecoveredLayer(NamedTuple):
     """A layer, and its tensors in the file by torch's names."""
 
     layer: Layer
-    tensors: Mapping[str, Constant]
+    tensors: Mapping[str, FoldedConstant]
 
 
 class Match(NamedTuple):
@@ -62,7 +62,7 @@ class _Comparison:
         self.template = {operation.output: operation for operation in template.operations}
         self.inputs = (chain.cuts[start], template.input)
         self.same_operators = sorted(a.op for a in operations) == sorted(b.op for b in template.operations)
-        self.bound: dict[str, Constant] = {}  # by the names of the template's tensors
+        self.bound: dict[str, FoldedConstant] = {}  # by the names of the template's tensors
         self.equal: set[tuple[str, str]] = set()
 
     def agrees(self, actual: str, expected: str) -> bool:
@@ -103,14 +103,14 @@ class _Comparison:
 
     def recovered(self, layers: tuple[Layer, ...]) -> list[RecoveredLayer]:
         """The layers with the tensors that are bound; a template names them `features.<position>.<tensor>`."""
-        tensors: list[dict[str, Constant]] = [{} for _ in layers]
+        tensors: list[dict[str, FoldedConstant]] = [{} for _ in layers]
         for key, constant in self.bound.items():
             _, position, name = key.split(".")
             tensors[int(position)][name] = constant
         return list(map(RecoveredLayer, layers, tensors))
 
 
-def _orders(operation: Operation) -> Iterator[tuple[Operand, ...]]:
+def _orders(operation: NormalOperation) -> Iterator[tuple[Operand, ...]]:
     if operation.op in _COMMUTATIVE:
         yield from permutations(operation.inputs)
     else:
@@ -168,13 +168,13 @@ def _forms(layers: tuple[Layer, ...], shapes: list[Shape]) -> Iterator[tuple[int
 
 def _graph(
     row: tuple[Node, ...], shapes: list[Shape], form: Form
-) -> tuple[list[NodeProto], Mapping[str, Constant], str]:
+) -> tuple[list[NodeProto], Mapping[str, FoldedConstant], str]:
     """The nodes of a graph from `x`, its constants, and the name of its output.
 
     The tensors of the layers are constants without memory that are known by their names.
     """
     protos: list[NodeProto] = []
-    constants: dict[str, Constant] = {}
+    constants: dict[str, FoldedConstant] = {}
     lowered = {node.path: (shape, onnx_nodes) for node, shape, onnx_nodes in zip(row, shapes, form, strict=True)}
 
     def lower(node: Node, inputs: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from vggc.importing.normal_form.chain import Chain, affine_as_batch_norm
-from vggc.importing.reading.graph_values import OPEN_BATCH, Operation, UnknownShapeError
+from vggc.importing.reading.graph_values import OPEN_BATCH, NormalOperation, UnknownShapeError
 from vggc.importing.recognition.matching import Match, RecoveredLayer, match
 from vggc.layers import all_kinds
 from vggc.layers.layer import Layer
@@ -23,7 +23,7 @@ def recover(chain: Chain) -> tuple[list[RecoveredLayer], list[str]]:
     After such a node the rest is read all the same.
     """
     layers: list[RecoveredLayer] = []
-    refused: list[tuple[Operation, str]] = []
+    refused: list[tuple[NormalOperation, str]] = []
     position = 0
     while position < len(chain.operations):
         best = _longest_match(chain, position)
@@ -67,7 +67,7 @@ def _candidates(chain: Chain, position: int) -> Iterator[tuple[Layer, ...]]:
 # --- refusals ---
 
 
-def _refusals(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, str]]:
+def _refusals(operations: tuple[NormalOperation, ...]) -> Iterator[tuple[NormalOperation, str]]:
     """One operation that is no layer, or a knot: what joins its branches, and what would be no layer anyway.
 
     There is no reason where the shapes are not known, because of a node before.
@@ -82,12 +82,12 @@ def _refusals(operations: tuple[Operation, ...]) -> Iterator[tuple[Operation, st
             yield operation, _no_layer(operation)
 
 
-def _refusal(operation: Operation, reason: str) -> str:
+def _refusal(operation: NormalOperation, reason: str) -> str:
     label, op = operation.nodes[-1]
     return f"{label} ({op}): {reason}"
 
 
-def _no_layer(operation: Operation) -> str:
+def _no_layer(operation: NormalOperation) -> str:
     options = ", ".join(f"{name} {_word(value)}" for name, value in sorted(operation.attributes.items()))
     constants = ", ".join(f"a constant of shape {_word(constant.shape)}" for constant in operation.constants)
     details = "; ".join(filter(None, (options, constants)))
