@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vggc.importing.normal_form.builder import Builder, Rule, constant, input_or_attribute, integers, scalar
-from vggc.importing.reading.graph_values import FoldedConstant, Operand, FoldedNode, UnreadableError
+from vggc.importing.reading.graph_values import FoldedConstant, FoldedNode, Operand, UnreadableError
 from vggc.layers.answers import Shape
 
 Pads = tuple[tuple[int, int], ...]  # before and after, axis by axis
