@@ -18,10 +18,9 @@ from vggc.layers import KINDS
 from vggc.lsp import schema_queries
 from vggc.lsp.code_actions import Edit, edits
 from vggc.lsp.completion_items import complete
-from vggc.lsp.definition import definition
 from vggc.lsp.document_symbols import document_symbols
 from vggc.lsp.documents import Documents
-from vggc.lsp.hover import hover
+from vggc.lsp.hover import definition, hover
 from vggc.lsp.inlay_hints import inlay_hints
 from vggc.lsp.positions import Positions
 from vggc.lsp.publish_diagnostics import location_of, lsp_diagnostics

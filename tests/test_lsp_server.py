@@ -1,13 +1,9 @@
 """`vggc lsp` as an editor meets it: a process, spoken to over stdio."""
 
-import json
-import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -245,73 +241,6 @@ def test_without_pygls_it_says_what_to_install(
         main(["lsp"])
     assert end.value.code == 3
     assert "pip install 'vggc[editor]'" in capsys.readouterr().err
-
-
-def listening(port: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "vggc", "lsp", "--tcp", str(port)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def said(server: subprocess.Popen[str]) -> str:
-    assert server.stderr is not None
-    return server.stderr.readline()
-
-
-def framed(method: str, number: int | None = None) -> bytes:
-    params = {"processId": None, "rootUri": None, "capabilities": {}} if method == "initialize" else None
-    message = {"jsonrpc": "2.0", "method": method, "params": params} | ({"id": number} if number else {})
-    content = json.dumps(message).encode()
-    return b"Content-Length: %d\r\n\r\n" % len(content) + content
-
-
-def answer(connection: socket.socket) -> dict[str, Any]:
-    with connection.makefile("rb", buffering=0) as stream:
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += stream.read(1) or b""
-        length, content = int(head.split(b"Content-Length: ")[1].split()[0]), b""
-        while len(content) < length:
-            content += stream.read(length - len(content)) or b""
-    found: dict[str, Any] = json.loads(content)
-    return found
-
-
-def test_it_listens_on_a_free_port_and_says_which_when_it_does() -> None:
-    with listening(0) as server:
-        found = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)\n", said(server))
-        assert found is not None
-        port = int(found[1])
-        assert port > 0
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            connection.sendall(framed("initialize", 1))
-            assert answer(connection)["result"]["serverInfo"]["name"] == "vggc"
-            with pytest.raises(ConnectionRefusedError):  # it serves one, and keeps nobody else waiting
-                socket.create_connection(("127.0.0.1", port), timeout=30)
-            connection.sendall(framed("shutdown", 2))
-            assert answer(connection)["result"] is None
-            connection.sendall(framed("exit"))
-            assert server.wait(timeout=30) == 0
-        assert server.communicate()[1] == ""
-
-
-def test_it_ends_quietly_when_the_editor_leaves_in_the_middle_of_a_message() -> None:
-    with listening(0) as server:
-        port = int(said(server).rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-            connection.sendall(framed("initialize", 1)[:-5])
-        assert server.wait(timeout=30) == 0
-        assert server.communicate()[1] == ""
-
-
-def test_of_a_port_in_use_it_says_nothing_but_that() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with listening(port) as server:
-            complaint = server.communicate(timeout=30)[1]
-    assert complaint == (
-        f"error: cannot listen on 127.0.0.1:{port}: address already in use; take another port, or 0 for a free one\n"
-    )
-    assert server.returncode == 3
 
 
 def test_it_never_imports_torch() -> None:

@@ -18,7 +18,7 @@ CODES: Final[dict[str, Code]] = {
         "names a stock spec if there is no file of that name; `vggc list` prints the stock specs.",
     ),
     "E002": Code(
-        "this is not text",
+        "this is not UTF-8 text",
         "A spec is UTF-8 text without control characters. This file has another encoding, or is not a text file.",
     ),
     "E003": Code(
@@ -40,7 +40,7 @@ CODES: Final[dict[str, Code]] = {
         "Tags (`!!int`), several documents in one file, and aliases inside their own anchor have no meaning in a spec. "
         "Anchors, aliases and merge keys (`<<`) work.",
     ),
-    "E007": Code("a key is not a string", "Keys are strings. Quote a key that looks like a number or like `true`."),
+    "E007": Code("a key is not a word", "Keys are words. Quote a key that looks like a number or like `true`."),
     "E008": Code(
         "a number is not finite", "`.nan`, `.inf` and numbers beyond the range of a float have no meaning here."
     ),
@@ -55,7 +55,7 @@ CODES: Final[dict[str, Code]] = {
         "refused, so a spec means the same on every machine.",
     ),
     "E012": Code(
-        "an override is no assignment",
+        "an override is not an assignment",
         "`--set` takes `key=value`, where the key may be dotted and the value is YAML: `--set classes=10`, "
         "`--set input=[3,64,64]`, `--set train.epochs=3`.",
     ),

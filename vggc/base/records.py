@@ -5,10 +5,11 @@ has about seventy such classes (layers, units, initialisers, optimizers), all of
 registers its fields with `dataclasses`, so that `fields()` and type checkers see a keyword-only frozen dataclass.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from types import NoneType
-from typing import Annotated, Any, ClassVar, NamedTuple, Never, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NamedTuple, Never, TypeVar, dataclass_transform, get_args, get_origin
 
 _MISSING = object()
 
@@ -145,3 +146,19 @@ class Named(Record):
     def summary(cls) -> str:
         """What it is, in a line."""
         return (cls.__doc__ or "").split("\n")[0]
+
+
+class NamedByClass(Named):
+    """A record whose kind is the name of its class in snake case: `StepLR` is `step_lr`."""
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        super().__init_subclass__()
+
+
+N = TypeVar("N", bound=Named)
+
+
+def by_kind(*classes: type[N]) -> dict[str, type[N]]:
+    """The classes by their kinds."""
+    return {cls.kind: cls for cls in classes}

@@ -6,9 +6,8 @@ spec_analysis   a text -> diagnostics, layers and network, as far as it compiles
 documents       the open texts, and which of them depend on which
 schema_queries  what the schema allows at the cursor
 item_layers     the layers of an item, as a table
-publish_diagnostics, hover, completion_items, definition, inlay_hints, document_symbols, code_actions   the features
+publish_diagnostics, hover, completion_items, inlay_hints, document_symbols, code_actions   the features
 server          the messages of the protocol -> the features
-tcp_server      the server on a TCP port
 
-Only `server` and `tcp_server` need pygls; nothing imports torch.
+Only `server` needs pygls; nothing imports torch.
 """

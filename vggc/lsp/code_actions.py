@@ -7,7 +7,7 @@ from typing import Final
 
 from vggc.base.codes import CODES
 from vggc.base.diagnostics import Diagnostic, Span
-from vggc.frontend.text.document import Entry, Items, Table, Value, to_flow
+from vggc.frontend.text.document import Entry, Items, Table, Value, to_flow, values_in
 from vggc.ir.network import Network
 from vggc.lsp.publish_diagnostics import UNNECESSARY
 from vggc.lsp.spec_analysis import Analysis, Location
@@ -42,9 +42,9 @@ def edits(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Edit]:
             word = next(group for group in match.groups() if group is not None)
             yield from _replace(span, word, with_colon=match["bare"] is not None)
         elif _REMOVAL.fullmatch(note.text):
-            yield from _remove(analysis, span)
+            yield from _remove(analysis.tree, span)
     if diagnostic.code in UNNECESSARY:
-        yield from _remove(analysis, span)
+        yield from _remove(analysis.tree, span)
     if analysis.network is not None:
         yield from _update_figure(analysis.network, span)
     if (name := CODES[diagnostic.code].name) is not None:
@@ -62,66 +62,37 @@ def _replace(span: Span, word: str, with_colon: bool) -> Iterator[Edit]:
     yield Edit(f"write {word}", (span.line, span.column), (span.line, end), word)
 
 
-# --- removing a key ---
-
-
-def _remove(analysis: Analysis, span: Span) -> Iterator[Edit]:
+def _remove(tree: Table | None, span: Span) -> Iterator[Edit]:
     """Remove the entry whose key or value has this span."""
-    for table in _tables(analysis.tree) if analysis.tree is not None else ():
-        for index, (name, entry) in enumerate(table.entries.items()):
+    for table in values_in(tree) if tree is not None else ():
+        entries = table.entries if isinstance(table, Table) else {}
+        for index, (name, entry) in enumerate(entries.items()):
             if span in (entry.key, entry.value.span):
-                remove = _remove_in_flow if _is_flow(table) else _remove_lines
-                yield from remove(list(table.entries.values()), index, f"remove {name}")
+                extent = _extent(list(entries.values()), index, _is_flow(table))
+                if extent is not None:
+                    yield Edit(f"remove {name}", *extent, "")
                 return
 
 
-def _tables(value: Value) -> Iterator[Table]:
-    if isinstance(value, Table):
-        yield value
-        for entry in value.entries.values():
-            yield from _tables(entry.value)
-    elif isinstance(value, Items):
-        for item in value.items:
-            yield from _tables(item)
-
-
-def _is_flow(table: Table) -> bool:
+def _is_flow(table: Value) -> bool:
     """Whether a mapping is written with braces."""
     text = table.span.source.lines[table.span.line][table.span.column :]
     return re.match(r"(?:&\S+\s+)?\{", text) is not None
 
 
-def _remove_in_flow(entries: Sequence[Entry], index: int, title: str) -> Iterator[Edit]:
-    """Remove an entry and its comma, unless it is the only one."""
-    value = entries[index].value.span
-    if index > 0:
-        before = entries[index - 1].value.span
-        yield Edit(title, (before.end_line, before.end_column), (value.end_line, value.end_column), "")
-    else:
-        yield from _up_to_next(entries, title)
-
-
-def _up_to_next(entries: Sequence[Entry], title: str) -> Iterator[Edit]:
-    """Remove the first entry, up to the second."""
-    if len(entries) > 1:
-        key, following = entries[0].key, entries[1].key
-        yield Edit(title, (key.line, key.column), (following.line, following.column), "")
-
-
-def _remove_lines(entries: Sequence[Entry], index: int, title: str) -> Iterator[Edit]:
-    """Remove the lines of an entry; after a dash the next entry takes its place."""
+def _extent(entries: Sequence[Entry], index: int, is_flow: bool) -> tuple[Location, Location] | None:
+    """What is removed with an entry: its comma or its lines; None if it is the only one in braces or after a dash."""
     key, value, lines = entries[index].key, entries[index].value.span, entries[index].key.source.lines
-    if lines[key.line][: key.column].strip():
-        yield from _up_to_next(entries, title)
-        return
+    if is_flow and index > 0:
+        before = entries[index - 1].value.span
+        return (before.end_line, before.end_column), (value.end_line, value.end_column)
+    if is_flow or lines[key.line][: key.column].strip():  # the second entry takes its place
+        return None if len(entries) == 1 else ((key.line, key.column), (entries[1].key.line, entries[1].key.column))
     end = max(value.end_line if value.end_column == 0 else value.end_line + 1, key.line + 1)
     if end < len(lines):
-        yield Edit(title, (key.line, 0), (end, 0), "")
-    else:  # the last line has no line break after it, so the one before it is removed
-        yield Edit(title, (key.line - 1, len(lines[key.line - 1])), (len(lines) - 1, len(lines[-1])), "")
-
-
-# --- other edits ---
+        return (key.line, 0), (end, 0)
+    # The last line has no line break after it, so the one before it is removed.
+    return (key.line - 1, len(lines[key.line - 1])), (len(lines) - 1, len(lines[-1]))
 
 
 def _update_figure(network: Network, span: Span) -> Iterator[Edit]:

@@ -101,11 +101,7 @@ def _completions(cursor: Cursor, source: Source, last_valid: Analysis | None) ->
                 yield replace(completion, insert=f"- {completion.insert}")
 
 
-# --- keys ---
-
-
 def _keys(leaf: Schema, cursor: Cursor) -> Iterator[Completion]:
-    """The keys that a mapping does not have yet, the required ones first."""
     if leaf.get("type") != "object" or (is_choice(leaf) and cursor.keys):
         return
     required = leaf.get("required", ())
@@ -148,9 +144,6 @@ def _detail(schema: Schema, required: bool) -> str:
     return f"{phrase} (required)" if required else f"{phrase}; {default} if left out" if default else phrase
 
 
-# --- values ---
-
-
 def _values(leaf: Schema, cursor: Cursor) -> Iterator[Completion]:
     """The legal words of a scalar, and for a value on the line of its key also the kinds with options."""
     is_kind = schema_queries.names_kinds(leaf)
@@ -188,9 +181,6 @@ def _figures(key: str, network: Network) -> Iterator[Completion]:
     name = key.removeprefix("max_")
     if name in ("params", "macs", "flatten", "output") and (actual := getattr(network, name)) is not None:
         yield _value(to_flow(list(actual) if isinstance(actual, tuple) else actual), "the network's present value")
-
-
-# --- specs ---
 
 
 def _specs(cursor: Cursor, source: Source) -> Iterator[Completion]:

@@ -110,7 +110,8 @@ class _Scanner:
             column = _skip_properties(text, dash.end())
         key = _KEY.match(text, column)
         if key is not None:
-            self._key(column, _name(key))
+            self._close(column)
+            self._key(column, _name(key), flow=False)
             column = _skip_properties(text, key.end())
         if text[column : column + 1] in ("[", "{"):
             self._flow(text, column)
@@ -124,10 +125,9 @@ class _Scanner:
         else:
             self.levels.append(_Level("list", column, flow=False, step=0))
 
-    def _key(self, column: int, name: str) -> None:
-        self._close(column)
+    def _key(self, column: int, name: str, flow: bool) -> None:
         if not self.levels or self.levels[-1].kind == "list" or self.levels[-1].indent < column:
-            self.levels.append(_Level("map", column, flow=False))
+            self.levels.append(_Level("pair" if flow else "map", column, flow))
         self.levels[-1].step = name
         self.levels[-1].keys.add(name)
 
@@ -157,17 +157,11 @@ class _Scanner:
             else:
                 self.levels.pop()
         elif not word.isspace() and not word.startswith("#") and _COLON.match(text, end):
-            self._flow_key(word.strip().strip("\"'"))
+            self._key(-1, word.strip().strip("\"'"), flow=True)
 
     def _next(self) -> None:
         top = self.levels[-1]
         top.step = top.step + 1 if isinstance(top.step, int) else None
-
-    def _flow_key(self, name: str) -> None:
-        if self.levels[-1].kind == "list":
-            self.levels.append(_Level("pair", -1, flow=True))
-        self.levels[-1].step = name
-        self.levels[-1].keys.add(name)
 
     def cursor(self, lines: Sequence[str], line: int, start: int, end: int) -> Cursor:
         """The word at a column of the next line."""

@@ -1,8 +1,13 @@
-"""Hover: the meaning of the word under the cursor, and the layers that it refers to."""
+"""What an editor shows about the word under the cursor: its meaning and its layers (hover), and its definition.
 
+The definition of `extends` is the parent, of an alias its anchor, of a key that of a parent.
+"""
+
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from vggc.base.diagnostics import Source, Span
 from vggc.base.words import dimensions
 from vggc.frontend.schema.from_fields import Schema
 from vggc.ir.network import Network
@@ -19,9 +24,6 @@ def hover(analysis: Analysis, line: int, column: int) -> tuple[Cursor, str] | No
         return None
     paragraphs = [*_meaning(cursor), *_layers(analysis, cursor)]
     return (cursor, "\n\n".join(paragraphs)) if paragraphs else None
-
-
-# --- the meaning ---
 
 
 def _meaning(cursor: Cursor) -> Iterator[str]:
@@ -41,7 +43,6 @@ def _meaning(cursor: Cursor) -> Iterator[str]:
 
 
 def _value(cursor: Cursor) -> Iterator[str]:
-    """For any other value: the option that it belongs to."""
     keys = [index for index, step in enumerate(cursor.path) if isinstance(step, str)]
     if keys:
         key = str(cursor.path[keys[-1]])
@@ -70,7 +71,6 @@ def _key(key: str, owner: Schema, schema: Schema) -> Iterator[str]:
 
 
 def _kind(kind: str, schema: Schema) -> Iterator[str]:
-    """For a kind: its summary, options, main option and an example."""
     yield f"`{kind}`: {schema_queries.summary(kind) or schema_queries.description(schema)}"
     options, required = schema_queries.options(schema)
     if options:
@@ -84,9 +84,6 @@ def _kind(kind: str, schema: Schema) -> Iterator[str]:
 def _brief(name: str, schema: Schema, required: bool) -> str:
     default = schema_queries.default(schema)
     return f"`{name}` (required)" if required else f"`{name}` ({default})" if default is not None else f"`{name}`"
-
-
-# --- the layers ---
 
 
 def _layers(analysis: Analysis, cursor: Cursor) -> Iterator[str]:
@@ -116,3 +113,36 @@ def _overview(network: Network) -> str:
     if network.flatten is not None:
         lines.append(f"flatten {network.flatten:,}")
     return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def definition(analysis: Analysis, line: int, column: int) -> list[Span]:
+    """The definitions of the word at a place, the most relevant first."""
+    lines = analysis.source.lines
+    for match in re.finditer(r"(?<![^\s\[{,])\*([^\s,\[\]{}]+)", lines[line]):
+        if match.start() <= column <= match.end():
+            return list(_anchor(analysis.source, match[1], line))
+    cursor = cursor_at(lines, line, column)
+    if cursor is None or not cursor.word:
+        return []
+    if cursor.path == ("extends",) or (not cursor.path and cursor.word == "extends"):
+        return _parents(analysis)
+    if not cursor.path and cursor.slot == "key":
+        keys = (table.entries[cursor.word].key for table in analysis.ancestors if cursor.word in table.entries)
+        return [key for key in (next(keys, None),) if key is not None]
+    return []
+
+
+def _anchor(source: Source, name: str, line: int) -> Iterator[Span]:
+    """The last anchor of that name above an alias."""
+    pattern = re.compile(rf"(?<![^\s\[{{,])&{re.escape(name)}(?=[\s,\[\]{{}}]|$)")
+    for number in range(line, -1, -1):
+        if matches := list(pattern.finditer(source.lines[number])):
+            yield Span(source, number, matches[-1].start(), number, matches[-1].end())
+            return
+
+
+def _parents(analysis: Analysis) -> list[Span]:
+    """The errors in the parents; if there are none, the beginning of the nearest."""
+    spans = (diagnostic.span for diagnostic in analysis.diagnostics)
+    errors = [span for span in spans if span is not None and span.source is not analysis.source]
+    return errors or [Span(text, 0, 0, 0, 0) for text in analysis.texts[:1]]

@@ -32,13 +32,11 @@ def inlay_hints(analysis: Analysis, last_valid: Analysis | None, first: int, las
 
 
 def _unchanged_lines(analysis: Analysis, other: Analysis) -> int:
-    """The number of lines at the beginning that are equal."""
     pairs = zip(analysis.source.lines, other.source.lines, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _key_lines(analysis: Analysis) -> dict[str, int]:
-    """The lines of the top-level keys."""
     return {name: entry.key.line for name, entry in analysis.tree.entries.items()} if analysis.tree is not None else {}
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from vggc.backends.text.text_summary import aligned, seen
 from vggc.base.words import typeset
-from vggc.frontend.text.document import Items, Table, Value
+from vggc.frontend.text.document import locate
 from vggc.ir.geometry import ReceptiveField, receptive_fields
 from vggc.ir.network import Network, ShapedLayer
 from vggc.lsp.spec_analysis import Analysis
@@ -14,19 +14,6 @@ MAX_ROWS: Final = 10  # of a table; the middle of a longer one is left out
 ENDS: Final = 4
 
 Path = Sequence[str | int]
-
-
-def value_at(tree: Table | None, path: Path) -> Value | None:
-    """The value at a path; None if the text has none."""
-    value: Value | None = tree
-    for step in path:
-        if isinstance(value, Table) and step in value.entries:
-            value = value.entries[str(step)].value
-        elif isinstance(value, Items) and isinstance(step, int) and step < len(value.items):
-            value = value.items[step]
-        else:
-            return None
-    return value
 
 
 def item_path(path: Path) -> Path:
@@ -47,10 +34,13 @@ def _is_layer(path: Path, rest: Path) -> bool:
 
 def layers_of(analysis: Analysis, path: Path) -> list[ShapedLayer]:
     """The layers that come from the value at a path, or have options there, in the order of the data."""
-    value = value_at(analysis.tree, path)
-    if value is None or value.span.source is not analysis.source:
+    if analysis.tree is None:
         return []
-    start, end = (value.span.line, value.span.column), (value.span.end_line, value.span.end_column)
+    try:
+        span = locate(analysis.tree, path)[1].span
+    except KeyError:
+        return []
+    start, end = (span.line, span.column), (span.end_line, span.end_column)
     layers = analysis.layers_between(start, end)
     if layers or path[:1] != ("defaults",):
         return layers
@@ -58,7 +48,6 @@ def layers_of(analysis: Analysis, path: Path) -> list[ShapedLayer]:
 
 
 def _places(layer: ShapedLayer, analysis: Analysis) -> list[tuple[int, int]]:
-    """Where this text has the layer or its options."""
     spans = (*layer.node.origin.options.values(), layer.node.origin.part)
     return [(span.line, span.column) for span in spans if span is not None and span.source is analysis.source]
 

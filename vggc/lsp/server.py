@@ -17,10 +17,9 @@ from pygls.uris import to_fs_path
 from vggc.base.version import __version__
 from vggc.lsp.code_actions import edits
 from vggc.lsp.completion_items import complete
-from vggc.lsp.definition import definition
 from vggc.lsp.document_symbols import document_symbols
 from vggc.lsp.documents import Documents
-from vggc.lsp.hover import hover
+from vggc.lsp.hover import definition, hover
 from vggc.lsp.inlay_hints import inlay_hints
 from vggc.lsp.positions import Positions
 from vggc.lsp.publish_diagnostics import location_of, lsp_diagnostics, place_in_text

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from vggc.base.records import Named
+from vggc.base.records import NamedByClass, by_kind
 from vggc.layers.answers import WeightForm
 from vggc.layers.option_types import Positive, PositiveNumber, Probability
 
@@ -14,7 +14,7 @@ Slope = Annotated[float, "the slope below 0 of leaky_relu, for the gain"]
 Gain = Annotated[PositiveNumber, "a factor on the result"]
 
 
-class Initializer(Named):
+class Initializer(NamedByClass):
     """A function of `torch.nn.init`; the fields are its keyword arguments."""
 
     weight_forms: ClassVar[tuple[WeightForm, ...] | None] = None  # the weights that it suits; None: any tensor
@@ -39,19 +39,14 @@ class _Kaiming(Initializer):
 class KaimingNormal(_Kaiming):
     """He et al., 2015, normal."""
 
-    kind = "kaiming_normal"
-
 
 class KaimingUniform(_Kaiming):
     """He et al., 2015, uniform."""
-
-    kind = "kaiming_uniform"
 
 
 class XavierNormal(Initializer):
     """Glorot and Bengio, 2010, normal."""
 
-    kind = "xavier_normal"
     main = "gain"
     weight_forms = ("kernel", "matrix")
     gain: Gain = 1.0
@@ -60,13 +55,10 @@ class XavierNormal(Initializer):
 class XavierUniform(XavierNormal):
     """Glorot and Bengio, 2010, uniform."""
 
-    kind = "xavier_uniform"
-
 
 class Orthogonal(Initializer):
     """Saxe et al., 2013."""
 
-    kind = "orthogonal"
     main = "gain"
     weight_forms = ("kernel", "matrix")
     gain: Gain = 1
@@ -75,7 +67,6 @@ class Orthogonal(Initializer):
 class Dirac(Initializer):
     """The identity as a convolution."""
 
-    kind = "dirac"
     main = "groups"
     weight_forms = ("kernel",)
     groups: Annotated[Positive, "groups of the convolution"] = 1
@@ -84,14 +75,12 @@ class Dirac(Initializer):
 class Eye(Initializer):
     """The identity matrix."""
 
-    kind = "eye"
     weight_forms = ("matrix",)
 
 
 class Sparse(Initializer):
     """Normal, with a share of every column set to 0 (Martens, 2010)."""
 
-    kind = "sparse"
     main = "sparsity"
     weight_forms = ("matrix",)
     sparsity: Annotated[Probability, "the share that is 0"]
@@ -101,19 +90,14 @@ class Sparse(Initializer):
 class Normal(Initializer):
     """A normal distribution."""
 
-    kind = "normal"
     main = "std"
     mean: Annotated[float, "its mean"] = 0.0
     std: Annotated[PositiveNumber, "its standard deviation"] = 1.0
 
 
-class TruncNormal(Initializer):
+class TruncNormal(Normal):
     """A normal distribution, redrawn outside [a, b]."""
 
-    kind = "trunc_normal"
-    main = "std"
-    mean: Annotated[float, "its mean"] = 0.0
-    std: Annotated[PositiveNumber, "its standard deviation"] = 1.0
     a: Annotated[float, "the least value"] = -2.0
     b: Annotated[float, "the greatest value"] = 2.0
 
@@ -124,7 +108,6 @@ class TruncNormal(Initializer):
 class Uniform(Initializer):
     """A uniform distribution."""
 
-    kind = "uniform"
     a: Annotated[float, "the least value"] = 0.0
     b: Annotated[float, "the greatest value"] = 1.0
 
@@ -132,10 +115,9 @@ class Uniform(Initializer):
         return _empty_interval(self.a, self.b)
 
 
-class ConstantValue(Initializer):
+class Constant(Initializer):
     """The same value everywhere."""
 
-    kind = "constant"
     main = "val"
     val: Annotated[float, "the value"]
 
@@ -143,23 +125,16 @@ class ConstantValue(Initializer):
 class Zeros(Initializer):
     """0 everywhere."""
 
-    kind = "zeros"
-
 
 class Ones(Initializer):
     """1 everywhere."""
-
-    kind = "ones"
 
 
 def _empty_interval(a: float, b: float) -> str | None:
     return None if a < b else f"the least value, a = {a}, is not below the greatest, b = {b}"
 
 
-INITIALIZERS: Final[dict[str, type[Initializer]]] = {
-    initializer.kind: initializer
-    for initializer in (
-        KaimingNormal, KaimingUniform, XavierNormal, XavierUniform, Orthogonal, Dirac, Eye, Sparse, Normal, TruncNormal,
-        Uniform, ConstantValue, Zeros, Ones,
-    )
-}  # fmt: skip
+INITIALIZERS: Final[dict[str, type[Initializer]]] = by_kind(
+    KaimingNormal, KaimingUniform, XavierNormal, XavierUniform, Orthogonal, Dirac, Eye, Sparse, Normal, TruncNormal,
+    Uniform, Constant, Zeros, Ones,
+)  # fmt: skip

@@ -6,7 +6,7 @@ times a step, Muon accepts only matrices. So are arguments that choose an implem
 
 from typing import Annotated, Final
 
-from vggc.base.records import Limits, Named
+from vggc.base.records import Limits, Named, by_kind
 from vggc.layers.option_types import PositiveNumber
 
 LearningRate = Annotated[PositiveNumber, "learning rate"]
@@ -158,9 +158,6 @@ class SGD(Optimizer):
         return None
 
 
-OPTIMIZERS: Final[dict[str, type[Optimizer]]] = {
-    optimizer.kind: optimizer
-    for optimizer in (
-        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, SGD,
-    )
-}  # fmt: skip
+OPTIMIZERS: Final[dict[str, type[Optimizer]]] = by_kind(
+    Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop, SGD,
+)  # fmt: skip

@@ -7,7 +7,7 @@ torch's. Nothing of this is imported for a spec without a recipe.
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
-from vggc.base.records import Limits, Named, OneOf, Record
+from vggc.base.records import Limits, Named, NamedByClass, OneOf, Record, by_kind
 from vggc.layers.option_types import NonNegative, Positive, PositiveNumber, Probability, Size
 from vggc.recipe.optimizers import OPTIMIZERS, Optimizer
 from vggc.recipe.schedules import SCHEDULES, Schedule
@@ -18,34 +18,29 @@ __all__ = [
 ]  # fmt: skip
 
 
-class RandomCrop(Named):
+class RandomCrop(NamedByClass):
     """A crop of `size` at a random place, after a border of `padding` zeros."""
 
-    kind = "random_crop"
     main = "size"
     size: Annotated[Size, "height and width of the crop"]
     padding: Annotated[NonNegative, "pixels added on every side before"] = 0
 
 
-class RandomHorizontalFlip(Named):
+class RandomHorizontalFlip(NamedByClass):
     """A mirrored image, with probability `p`."""
 
-    kind = "random_horizontal_flip"
     main = "p"
     p: Annotated[Probability, "how often"] = 0.5
 
 
-class RandomErasing(Named):
+class RandomErasing(NamedByClass):
     """A rectangle of random place and size set to 0, with probability `p`."""
 
-    kind = "random_erasing"
     main = "p"
     p: Annotated[Probability, "how often"] = 0.5
 
 
-AUGMENTATIONS: Final[dict[str, type[Named]]] = {
-    augmentation.kind: augmentation for augmentation in (RandomCrop, RandomHorizontalFlip, RandomErasing)
-}
+AUGMENTATIONS: Final[dict[str, type[Named]]] = by_kind(RandomCrop, RandomHorizontalFlip, RandomErasing)
 VOCABULARIES: Final[Mapping[str, Mapping[str, type[Named]]]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,

@@ -6,7 +6,7 @@ is never written. A schedule is asked once an epoch, `OneCycleLR` at every step.
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from vggc.base.records import Limits, Named
+from vggc.base.records import Limits, NamedByClass, by_kind
 from vggc.layers.option_types import NonNegative, Positive, PositiveNumber
 
 NonNegativeNumber = Annotated[float, Limits(minimum=0)]
@@ -15,7 +15,7 @@ LeastRate = Annotated[NonNegativeNumber, "the least learning rate"]
 Share = Annotated[float, Limits(minimum=0, maximum=1)]
 
 
-class Schedule(Named):
+class Schedule(NamedByClass):
     """A class of `torch.optim.lr_scheduler` of the same name; the fields are its keyword arguments."""
 
     # Whether the rate of an epoch depends on how many there are in all, so that a run cannot be prolonged.
@@ -25,7 +25,6 @@ class Schedule(Named):
 class ReduceLROnPlateau(Schedule):
     """`ReduceLROnPlateau`: lower when validation accuracy has stopped improving."""
 
-    kind = "reduce_lr_on_plateau"
     main = "patience"
     factor: Annotated[
         float, Limits(exclusive_minimum=0, exclusive_maximum=1), "what the learning rate is multiplied by"
@@ -43,7 +42,6 @@ class ReduceLROnPlateau(Schedule):
 class StepLR(Schedule):
     """`StepLR`: lower every so many epochs."""
 
-    kind = "step_lr"
     main = "step_size"
     step_size: Annotated[Positive, "epochs between two steps"]
     gamma: Gamma = 0.1
@@ -52,7 +50,6 @@ class StepLR(Schedule):
 class MultiStepLR(Schedule):
     """`MultiStepLR`: lower at certain epochs."""
 
-    kind = "multi_step_lr"
     main = "milestones"
     milestones: Annotated[tuple[Positive, ...], "the epochs at which the rate falls"]
     gamma: Gamma = 0.1
@@ -61,7 +58,6 @@ class MultiStepLR(Schedule):
 class ExponentialLR(Schedule):
     """`ExponentialLR`: lower at every epoch."""
 
-    kind = "exponential_lr"
     main = "gamma"
     gamma: Gamma
 
@@ -69,7 +65,6 @@ class ExponentialLR(Schedule):
 class ConstantLR(Schedule):
     """`ConstantLR`: the rate times a factor, in every epoch."""
 
-    kind = "constant_lr"
     main = "factor"
     factor: Annotated[Share, "what the learning rate is multiplied by"] = 1 / 3
 
@@ -77,7 +72,6 @@ class ConstantLR(Schedule):
 class PolynomialLR(Schedule):
     """`PolynomialLR`: down to 0 over all epochs."""
 
-    kind = "polynomial_lr"
     main = "power"
     whole_run = True
     power: Annotated[NonNegativeNumber, "1 is a straight line"] = 1.0
@@ -86,7 +80,6 @@ class PolynomialLR(Schedule):
 class CosineAnnealingLR(Schedule):
     """`CosineAnnealingLR`: half a cosine over all epochs."""
 
-    kind = "cosine_annealing_lr"
     main = "eta_min"
     whole_run = True
     eta_min: LeastRate = 0.0
@@ -95,7 +88,6 @@ class CosineAnnealingLR(Schedule):
 class CosineAnnealingWarmRestarts(Schedule):
     """`CosineAnnealingWarmRestarts`: half a cosine, again and again."""
 
-    kind = "cosine_annealing_warm_restarts"
     main = "T_0"
     T_0: Annotated[Positive, "epochs of the first cosine"]
     T_mult: Annotated[Positive, "how much longer each is than the one before"] = 1
@@ -105,7 +97,6 @@ class CosineAnnealingWarmRestarts(Schedule):
 class OneCycleLR(Schedule):
     """`OneCycleLR`: up and down again over all steps; the optimizer's `lr` is not used."""
 
-    kind = "one_cycle_lr"
     main = "max_lr"
     whole_run = True
     max_lr: Annotated[PositiveNumber, "the highest learning rate"]
@@ -119,10 +110,7 @@ class OneCycleLR(Schedule):
     three_phase: Annotated[bool, "whether the fall to the first rate mirrors the rise"] = False
 
 
-SCHEDULES: Final[dict[str, type[Schedule]]] = {
-    schedule.kind: schedule
-    for schedule in (
-        ReduceLROnPlateau, StepLR, MultiStepLR, ExponentialLR, ConstantLR, PolynomialLR, CosineAnnealingLR,
-        CosineAnnealingWarmRestarts, OneCycleLR,
-    )
-}  # fmt: skip
+SCHEDULES: Final[dict[str, type[Schedule]]] = by_kind(
+    ReduceLROnPlateau, StepLR, MultiStepLR, ExponentialLR, ConstantLR, PolynomialLR, CosineAnnealingLR,
+    CosineAnnealingWarmRestarts, OneCycleLR,
+)  # fmt: skip

@@ -26,9 +26,6 @@ LAYER: Final = "kind of layer"
 REWRITTEN: Final = "kind of layer to rewrite"
 
 
-# --- choices: a kind, alone or with its options ---
-
-
 def _with_main(options: Schema, main: Schema) -> Schema:
     """`kind: main-option` or `kind: {options}`."""
     bare = {key: value for key, value in main.items() if key not in ("description", "default")}
@@ -36,7 +33,6 @@ def _with_main(options: Schema, main: Schema) -> Schema:
 
 
 def _options_schema(cls: type[Named]) -> Schema:
-    """The options of a kind."""
     options = record_schema(cls, f"option of {cls.kind}")
     if cls.main is not None and set(cls.required()) <= {cls.main}:
         options = _with_main(options, field_schema(cls, cls.main))
@@ -58,9 +54,6 @@ def _record_choice(title: str, table: Mapping[str, type[Named]], words: Sequence
 def without_options(table: Mapping[str, type[Named]]) -> list[str]:
     """The kinds that need no options."""
     return [kind for kind, cls in table.items() if not cls.required()]
-
-
-# --- layers and units ---
 
 
 def unit_options(unit: Unit, required: bool = True) -> Schema:

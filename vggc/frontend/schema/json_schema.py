@@ -23,7 +23,6 @@ def _described(name: str, description: str) -> Schema:
 
 
 def _identity() -> Schema:
-    """The name, the input and the output of the network."""
     return {
         "vggc": {"type": "integer", "enum": [1], "description": "version of the spec language", "examples": [1]},
         "name": {
@@ -45,7 +44,6 @@ def _identity() -> Schema:
 
 
 def _contents() -> Schema:
-    """The layers, and everything else."""
     return {
         "defaults": _described("defaults", "options of the units conv and fc that an item leaves out"),
         "features": {
@@ -101,7 +99,6 @@ def published() -> Schema:
 
 
 def _options_of_example(example: str) -> object:
-    """The options in an item of a spec."""
     if ":" not in example:
         return {}
     item = parse(Source("example", example)).valid_table()

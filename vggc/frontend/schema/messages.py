@@ -1,8 +1,9 @@
 """The violations of a document -> diagnostics: a message in plain English, the place, and what to do."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Span
 from vggc.base.words import joined, quoted
@@ -10,23 +11,16 @@ from vggc.frontend.schema import suggestions
 from vggc.frontend.schema.definitions import MAX_ITEMS
 from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.json_schema import alternatives
-from vggc.frontend.schema.validation import violations
+from vggc.frontend.schema.validation import Violation, violations
 from vggc.frontend.schema.wording import expected, is_choice, legal_words
-from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, describe, plain
+from vggc.frontend.text.document import Document, Leaf, Value, describe, locate, plain
 from vggc.layers import find
 
-Path = tuple[str | int, ...]
 
-
-class LocatedViolation(NamedTuple):
+@dataclass(frozen=True)
+class LocatedViolation(Violation):
     """A violation, with the span of the key that leads to the value (for a list item: of the item), and the value."""
 
-    rule: str
-    bound: Any
-    instance: Any
-    schema: Schema
-    path: Path
-    choices: list[Schema]
     key: Span
     value: Value
 
@@ -56,26 +50,13 @@ Explanation = tuple[str, str, list[Note]]  # code, message, notes
 def check(document: Document) -> list[Diagnostic]:
     """The errors in the text of a document, and its violations of the schema."""
     first = islice(violations(plain(document.table)), MAX_DIAGNOSTICS + 1)
-    located = [LocatedViolation(*violation, *locate(document.table, violation.path)) for violation in first]
+    located = []
+    for violation in first:
+        key, value = locate(document.table, violation.path)
+        located.append(LocatedViolation(**vars(violation), key=key, value=value))
     diagnostics = [_diagnostic(item) for item in _causes(located, document.suppressed)]
     # The value of an anchor is visited once for every alias, and is reported once.
     return [*document.diagnostics, *{(item.code, item.message, item.span): item for item in diagnostics}.values()]
-
-
-def locate(table: Table, path: Path) -> tuple[Span, Value]:
-    """The span of the key at the end of a path (for a list item: of the item), and the value there."""
-    key = table.span
-    value: Value = table
-    for step in path:
-        if isinstance(value, Table):
-            entry = value.entries[str(step)]
-            key, value = entry.key, entry.value
-        else:
-            assert isinstance(value, Items)
-            assert isinstance(step, int)
-            value = value.items[step]
-            key = value.span
-    return key, value
 
 
 def _causes(located: list[LocatedViolation], suppressed: frozenset[Span]) -> Iterator[LocatedViolation]:
@@ -95,16 +76,13 @@ def _causes(located: list[LocatedViolation], suppressed: frozenset[Span]) -> Ite
         if item.rule != "required":
             yield item
         elif missing := [name for name in item.bound if (item.path, name) not in misspelt]:
-            yield item._replace(bound=missing)
+            yield replace(item, bound=missing)
 
 
 def _diagnostic(item: LocatedViolation) -> Diagnostic:
     code, message, notes = _EXPLANATIONS.get(item.rule, _explain_bound)(item)
     at_key = item.is_empty or item.rule == "additionalProperties" or (item.rule == "required" and item.path)
     return Diagnostic(code, message, item.key if at_key else item.value.span, tuple(notes))
-
-
-# --- explanations, by the rule that is violated ---
 
 
 def _explain_type(item: LocatedViolation) -> Explanation:
@@ -124,14 +102,13 @@ def _explain_word(item: LocatedViolation) -> Explanation:
         note = Note("help", f"write `vggc: {words[0]}`, or use the vggc that the spec is written for")
         return "E103", f"this vggc reads version {words[0]} of the language, and the spec is version {word}", [note]
     if title is None:
-        return "E103", item.must_be(), suggestions.for_value(word, words)
+        return "E103", item.must_be(), suggestions.for_word(word, title, words)
     if required := _required_options(item.choices, word):
         return _incomplete(word, required)
     return "E101", f"there is no {title} {quoted(word)}", suggestions.for_word(word, title, words)
 
 
 def _required_options(choices: Iterable[Schema], word: str) -> list[str]:
-    """The options without which a legal word is incomplete."""
     for choice in choices:
         if is_choice(choice) and word in choice["properties"]:
             options = next(leaf for leaf in alternatives(choice["properties"][word]) if leaf["type"] == "object")
@@ -181,14 +158,6 @@ def _explain_length(item: LocatedViolation) -> Explanation:
     return "E103", message, []
 
 
-def _explain_pattern(item: LocatedViolation) -> Explanation:
-    return "E103", item.must_be(), suggestions.for_pattern(item.bound, item.instance)
-
-
-def _explain_repeated(item: LocatedViolation) -> Explanation:
-    return "E103", f"the class {quoted(item.instance)} is listed a second time here", []
-
-
 def _explain_bound(item: LocatedViolation) -> Explanation:
     rule, bound = item.rule, item.bound
     limit = f"{bound:,}" if rule == "maximum" and isinstance(bound, int) else str(bound)
@@ -212,6 +181,6 @@ _EXPLANATIONS: Final[dict[str, Callable[[LocatedViolation], Explanation]]] = {
     "maxProperties": _explain_several_keys,
     "minItems": _explain_length,
     "maxItems": _explain_length,
-    "pattern": _explain_pattern,
-    "uniqueItems": _explain_repeated,
+    "pattern": lambda item: ("E103", item.must_be(), suggestions.for_pattern(item.bound, item.instance)),
+    "uniqueItems": lambda item: ("E103", f"the class {quoted(item.instance)} is listed a second time here", []),
 }

@@ -57,9 +57,6 @@ def _example(kind: str) -> list[Note]:
     return _help(f"for example `{item.example}`") if item is not None else []
 
 
-# --- values of the wrong type ---
-
-
 def for_type(path: Path, value: Value, choices: Sequence[Schema]) -> list[Note]:
     """What to write instead of a value of the wrong type."""
     types = {str(choice.get("type")) for choice in choices}
@@ -147,21 +144,13 @@ def for_nothing(path: Path, choices: Sequence[Schema]) -> list[Note]:
     return _help(f"write {expected(choices)}, or remove the key")
 
 
-# --- words ---
-
-
-def for_value(word: str, legal: Sequence[str]) -> list[Note]:
-    """For a word that is none of the few values of an option."""
+def for_word(word: str, title: str | None, legal: Sequence[str]) -> list[Note]:
+    """For a word that is not a kind, a kind of another group or, without a title, no value of an option."""
     if _is_number(word):
         return _help(f"write {word} without quotes")
-    known = nearest(word, legal)
-    return _help(f"did you mean `{known}`?") if known else []
-
-
-def for_word(word: str, title: str, legal: Sequence[str]) -> list[Note]:
-    """For a word that is not a kind, or a kind of another group."""
-    if _is_number(word):
-        return _help(f"write {word} without quotes")
+    if title is None:
+        known = nearest(word, legal)
+        return _help(f"did you mean `{known}`?") if known else []
     without_space = re.match(r"(\w+):(\S.*)", word)
     if without_space and without_space[1] in legal:
         return _help(f"a space is missing after the colon: `{without_space[1]}: {without_space[2]}`")
@@ -190,9 +179,6 @@ def for_several(path: Path, names: Sequence[str], legal: Sequence[str]) -> list[
         options = ", ".join(f"{name}: ..." for name in names if name not in kinds)
         return _help(f"options go inside: `{kinds[0]}: {{{options}}}`, or indented below it")
     return _help("put a `- ` before each" if isinstance(path[-1], int) else "choose one") if kinds else []
-
-
-# --- keys ---
 
 
 def for_key(key: str, schema: Schema) -> list[Note]:

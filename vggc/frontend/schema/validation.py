@@ -6,9 +6,10 @@ has one cause instead of "not valid under any of the given schemas".
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from math import inf
 from types import NoneType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from jsonschema import Draft7Validator, TypeChecker, ValidationError
 from jsonschema.validators import extend
@@ -18,7 +19,8 @@ from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.json_schema import alternatives, root
 
 
-class Violation(NamedTuple):
+@dataclass(frozen=True)
+class Violation:
     """A rule of the schema that a value breaks: the keyword and its argument, the value, its schema and its path.
 
     `choices` are the members of the union that the value belongs to, or its schema alone.

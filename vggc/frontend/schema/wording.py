@@ -52,7 +52,6 @@ def _list(leaf: Schema) -> str:
 
 
 def _plural(schema: Schema) -> str:
-    """The phrase for several values of a schema."""
     leaves = list(alternatives(schema))
     title = next((str(leaf["title"]) for leaf in leaves if "title" in leaf), "")
     if title:

@@ -30,9 +30,6 @@ def _conflict(message: str, place: Span, help: str | None = None) -> Diagnostic:
     return Diagnostic("E106", message, place, (Note("help", help),) if help else ())
 
 
-# --- preprocess ---
-
-
 def _channels(header: Header, preprocess: Preprocess, entries: Entries) -> Iterator[Diagnostic]:
     """The mean and the standard deviation have one value for each channel."""
     channels = header.input[0]
@@ -48,9 +45,8 @@ def _sizes(header: Header, preprocess: Preprocess, entries: Entries) -> Iterator
     last, size = ("crop", crop) if crop is not None else ("resize", resize)
     if size is not None and size != header.input[1:]:
         yield _wrong_size(header, last, size, entries[last].value.span)
-    elif resize is not None and crop is not None and _exceeds(crop, resize):
-        message = f"a crop of {compact(crop)} does not fit into images resized to {compact(resize)}"
-        yield _conflict(message, entries["crop"].value.span)
+    elif resize is not None and crop is not None:
+        yield from _fits(crop, 0, resize, entries["crop"].value.span)
 
 
 def _wrong_size(header: Header, option: str, size: tuple[int, int], place: Span) -> Diagnostic:
@@ -58,13 +54,6 @@ def _wrong_size(header: Header, option: str, size: tuple[int, int], place: Span)
     expected = height if height == width else [height, width]
     message = f"{option} gives images of {compact(size)}, and the input is {compact((height, width))}"
     return _conflict(message, place, f"write `{option}: {expected}`, or change `input`")
-
-
-def _exceeds(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    return size[0] > other[0] or size[1] > other[1]
-
-
-# --- train ---
 
 
 def _optimizer(train: Train, entries: Entries) -> Iterator[Diagnostic]:
@@ -110,15 +99,14 @@ def _crops(header: Header, train: Train, entries: Entries) -> Iterator[Diagnosti
         if pair(crop.size) != header.input[1:]:
             yield _wrong_size(header, "random_crop", pair(crop.size), place)
         elif header.preprocess is not None and header.preprocess.resize is not None:
-            yield from _fits(crop, pair(header.preprocess.resize), place)
+            yield from _fits(pair(crop.size), crop.padding, pair(header.preprocess.resize), place)
     for _, place in crops[1:]:
         yield _conflict("an image is cropped once, and this is another random_crop", place)
 
 
-def _fits(crop: RandomCrop, resize: tuple[int, int], place: Span) -> Iterator[Diagnostic]:
-    size, border = pair(crop.size), 2 * crop.padding
-    if _exceeds(size, (resize[0] + border, resize[1] + border)):
-        padded = f" with a border of {crop.padding}" if crop.padding else ""
+def _fits(size: tuple[int, int], border: int, resize: tuple[int, int], place: Span) -> Iterator[Diagnostic]:
+    if any(cropped > resized + 2 * border for cropped, resized in zip(size, resize, strict=True)):
+        padded = f" with a border of {border}" if border else ""
         message = f"a crop of {compact(size)} does not fit into images resized to {compact(resize)}{padded}"
         yield _conflict(message, place)
 

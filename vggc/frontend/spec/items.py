@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from vggc.base.diagnostics import Diagnostic, Note, Span
 from vggc.frontend.schema.units import FOLLOWERS, STAGE_END, UNITS, Unit, sized_pool
 from vggc.frontend.spec.records_from_values import options_of, single_entry
-from vggc.frontend.text.document import Entry, Items, Leaf, Table, Value, plain
+from vggc.frontend.text.document import Entry, Items, Leaf, Table, Value, plain, values_in
 from vggc.frontend.text.inherit import merge
 from vggc.ir.graph import Origin
 from vggc.layers import find
@@ -111,8 +111,6 @@ class ItemReader:
         assert isinstance(times, int)
         return Repeat(times, tuple(self.items(options["layers"].value, number)), entry.key)
 
-    # --- layers ---
-
     def _kind(self, value: Value, origin: Origin) -> LayerItem:
         """The layer of `kind` or `kind: options`."""
         if isinstance(value, Leaf):
@@ -186,14 +184,13 @@ class ItemReader:
         rounded = max(self.divisor, int(exact + self.divisor / 2) // self.divisor * self.divisor)
         return rounded + self.divisor if rounded < 0.9 * exact else rounded
 
-    # --- units ---
-
     def _unit(self, unit: Unit, value: Value, span: Span) -> Iterator[LayerItem]:
         own = Table(options_of(value, unit.main), value.span)
         entry = self.defaults.entries.get(unit.kind)
         common = entry.value if entry is not None and isinstance(entry.value, Table) else Table({}, span)
         options = merge(common, own, ("defaults", unit.kind)).entries
-        origin = Origin(span, shared=frozenset(_spans(common)) if entry is not None else frozenset())
+        shared = {value.span for value in values_in(common)} if entry is not None else ()
+        origin = Origin(span, shared=frozenset(shared))
         layer_options = {name: option for name, option in options.items() if name not in FOLLOWERS}
         presets = {name: preset for name, preset in unit.presets.items() if name not in FOLLOWERS}
         yield self._build(unit.layer, layer_options, origin, presets, scaled=unit.main)
@@ -215,14 +212,6 @@ class ItemReader:
 
 
 NESTED_ITEMS: Final[Mapping[str, Callable[[ItemReader, Entry, Unit], Item]]] = {"repeat": ItemReader.repeat}
-
-
-def _spans(value: Value) -> Iterator[Span]:
-    """The spans of a value and of everything inside it."""
-    yield value.span
-    if isinstance(value, Table):
-        for entry in value.entries.values():
-            yield from _spans(entry.value)
 
 
 def _item_span(entry: Entry) -> Span:

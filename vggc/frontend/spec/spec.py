@@ -1,7 +1,6 @@
 """A valid document -> Spec: typed and immutable, with units expanded and repeats kept."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from vggc.base.diagnostics import Diagnostic, Note
 from vggc.base.words import FACTORS, joined
@@ -13,9 +12,6 @@ from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, pla
 from vggc.ir.header import Classes, Expectation, Header
 from vggc.layers import KINDS
 from vggc.recipe.initializers import INITIALIZERS, Initializer
-
-if TYPE_CHECKING:
-    from vggc.recipe.recipe import Preprocess, Train
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +58,21 @@ class _SpecBuilder:
             classes=self.classes,
             init={key: self._initializer(key, entry) for key, entry in self._table("init").entries.items()},
             expect=tuple(_expectation(key, entry) for key, entry in self._table("expect").entries.items()),
-            preprocess=self._preprocess(),
-            train=self._train(),
             allow=tuple(str(plain(word)) for word in self._list("allow").items),
             places={key: entry.value.span for key, entry in self.entries.items()},
         )
-        if header.preprocess is not None or header.train is not None:
-            from vggc.frontend.spec import conflicts
+        return self._with_recipe(header) if self.entries.keys() & {"preprocess", "train"} else header
 
-            self.diagnostics += conflicts.check(header, self._table("preprocess"), self._table("train"))
+    def _with_recipe(self, header: Header) -> Header:
+        from vggc.frontend.spec import conflicts
+        from vggc.recipe.recipe import Preprocess, Train
+
+        preprocess, train = self._table("preprocess"), self._table("train")
+        if "preprocess" in self.entries:
+            header = replace(header, preprocess=record(Preprocess, preprocess))
+        if "train" in self.entries:
+            header = replace(header, train=record(Train, train))
+        self.diagnostics += conflicts.check(header, preprocess, train)
         return header
 
     def _table(self, key: str) -> Table:
@@ -119,20 +121,6 @@ class _SpecBuilder:
         elif conflict := initializer.conflict():
             self.reader.error("E106", f"{initializer.kind}: {conflict}", entry.value.span)
         return initializer
-
-    def _preprocess(self) -> "Preprocess | None":
-        if "preprocess" not in self.entries:
-            return None
-        from vggc.recipe.recipe import Preprocess
-
-        return record(Preprocess, self._table("preprocess"))
-
-    def _train(self) -> "Train | None":
-        if "train" not in self.entries:
-            return None
-        from vggc.recipe.recipe import Train
-
-        return record(Train, self._table("train"))
 
 
 def _expectation(key: str, entry: Entry) -> Expectation:

@@ -1,7 +1,7 @@
 """`Document`: the values of a YAML text, each with its span."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vggc.base.diagnostics import Diagnostic, Span, SpecError
@@ -69,6 +69,35 @@ class Document:
         if self.diagnostics:
             raise SpecError(self.diagnostics)
         return self.table
+
+
+def locate(table: Table, path: Sequence[str | int]) -> tuple[Span, Value]:
+    """The span of the key at the end of a path (for a list item: of the item), and the value there.
+
+    Raises:
+        KeyError: there is nothing at the path.
+    """
+    key = table.span
+    value: Value = table
+    for step in path:
+        if isinstance(value, Table):
+            entry = value.entries[str(step)]
+            key, value = entry.key, entry.value
+        elif isinstance(value, Items) and isinstance(step, int) and step < len(value.items):
+            value = value.items[step]
+            key = value.span
+        else:
+            raise KeyError(step)
+    return key, value
+
+
+def values_in(value: Value) -> Iterator[Value]:
+    """A value and all values inside it."""
+    yield value
+    if isinstance(value, Leaf):
+        return
+    for item in value.items if isinstance(value, Items) else (entry.value for entry in value.entries.values()):
+        yield from values_in(item)
 
 
 def plain(value: Value) -> object:

@@ -73,11 +73,7 @@ def _inherited(parent: Table) -> Table:
     return Table({key: entry for key, entry in parent.entries.items() if key not in _NOT_INHERITED}, parent.span)
 
 
-# --- extends ---
-
-
 def _parent(chain: list[Document], fetch: Fetch) -> Document:
-    """The document that the last of the chain extends."""
     span, parent = _parent_name(chain[-1].entries["extends"].value)
     path = _find_parent(span.source, parent)
     sources = [document.table.span.source for document in chain]
@@ -101,12 +97,13 @@ def _parent_name(value: Value) -> tuple[Span, str]:
     if not name.isprintable():
         help = Note("help", "inside double quotes a `\\` begins an escape: use `/`")
         message = f"the path {quoted(name)} contains a control character"
-        raise SpecError([Diagnostic("E011", message, value.span, (help,))])
-    if "://" in name:
-        raise SpecError([Diagnostic("E011", "`extends` does not follow a URL", value.span, (help,))])
-    if PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
-        raise SpecError([Diagnostic("E011", "`extends` does not follow an absolute path", value.span, (help,))])
-    return value.span, name
+    elif "://" in name:
+        message = "`extends` does not follow a URL"
+    elif PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute():
+        message = "`extends` does not follow an absolute path"
+    else:
+        return value.span, name
+    raise SpecError([Diagnostic("E011", message, value.span, (help,))])
 
 
 def _find_parent(child: Source, name: str) -> Path:
@@ -115,9 +112,6 @@ def _find_parent(child: Source, name: str) -> Path:
     if not os.path.exists(path):
         path = Path(os.path.normpath(path))  # the folder of the child may not exist yet
     return path if os.path.exists(path) or name not in stock_names() else find_spec(name)
-
-
-# --- merging ---
 
 
 def merge(below: Table, above: Table, keys: Keys = ()) -> Table:
@@ -146,9 +140,6 @@ def _names_a_kind(keys: Keys) -> bool:
         case ("pool",) | ("init", _) | ("train", "optimizer" | "schedule") | ("defaults", _, _):
             return True
     return False
-
-
-# --- overrides ---
 
 
 def override(document: Document, overrides: Iterable[Table]) -> Document:

@@ -118,17 +118,16 @@ class _DocumentParser:
     def _stop(self, code: str, message: str, event: events.Event, help: Note) -> SpecError:
         return SpecError([*self.diagnostics, Diagnostic(code, message, self._at(event), (help,))])
 
-    def _span(self, event: events.Event) -> Span:
+    def _span(self, event: events.Event, last: events.Event | None = None) -> Span:
+        """From an event to the end of the last one, which may be the same."""
         start: Any = event.start_mark
-        end: Any = event.end_mark
+        end: Any = (last or event).end_mark
         if start.line > self.last:  # an empty value at the end of a text without a final line break
             return syntax.point(self.source, start)
         return Span(self.source, start.line, start.column, end.line, end.column)
 
     def _at(self, event: events.Event) -> Span:
         return syntax.point(self.source, event.start_mark)
-
-    # --- values ---
 
     def _value(self, event: events.Event, depth: int) -> Value:
         if isinstance(event, events.AliasEvent):
@@ -186,14 +185,12 @@ class _DocumentParser:
         if name in self.open_anchors:
             self._error("E006", f"the alias {quoted('*' + name)} is inside its own anchor", span)
         else:
+            similar = nearest(name, self.anchors)
+            help = f"did you mean `*{similar}`?" if similar else "quote the value if the `*` belongs to it"
             message = f"there is no anchor {quoted('&' + name)} above this alias"
-            self._error("E004", message, span, self._help_anchor(name))
+            self._error("E004", message, span, Note("help", help))
         self.suppressed.add(span)
         return Leaf(None, span)
-
-    def _help_anchor(self, name: str) -> Note:
-        similar = nearest(name, self.anchors)
-        return Note("help", f"did you mean `*{similar}`?" if similar else "quote the value if the `*` belongs to it")
 
     def _leaf(self, event: events.ScalarEvent) -> Leaf:
         span = self._span(event)
@@ -209,18 +206,11 @@ class _DocumentParser:
             self.suppressed.add(span)
         return Leaf(value, span)
 
-    def _between(self, start: events.Event, end: events.Event) -> Span:
-        first: Any = start.start_mark
-        last: Any = end.end_mark
-        return Span(self.source, first.line, first.column, last.line, last.column)
-
     def _items(self, start: events.Event, depth: int) -> Items:
         items: list[Value] = []
         while not isinstance(event := next(self.events), events.SequenceEndEvent):
             items.append(self._value(event, depth + 1))
-        return Items(items, self._between(start, event))
-
-    # --- mappings ---
+        return Items(items, self._span(start, event))
 
     def _table(self, start: events.Event, depth: int) -> Table:
         entries: dict[str, Entry] = {}
@@ -240,7 +230,7 @@ class _DocumentParser:
                 entries[key.value] = Entry(key.span, value)
         for name, entry in merged.items():
             entries.setdefault(name, entry)
-        table = Table(entries, self._between(start, event))
+        table = Table(entries, self._span(start, event))
         if not sound:
             self.suppressed.add(table.span)
         return table

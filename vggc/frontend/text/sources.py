@@ -66,7 +66,6 @@ def read_stream(stream: BinaryIO, name: str, beside: Path) -> Source:
 
 
 def _decode(content: bytes, empty: Source) -> Source:
-    """The source with these bytes as its text."""
     if len(content) > MAX_BYTES:
         raise too_long(empty)
     try:
