@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Source, Span, SpecError
-from vggc.frontend.text import parser, scalars
+from vggc.frontend.text import document, parser
 from vggc.frontend.text.document import Document, Items, Leaf, Table, Value, plain
 from vggc.frontend.text.parser import parse
 
@@ -54,25 +54,25 @@ def test_scalar(text: str, value: object) -> None:
 
 @given(number=st.integers())
 def test_integers_are_read_as_written(number: int) -> None:
-    assert scalars.resolve(str(number)) == number
+    assert document.resolve(str(number)) == number
 
 
 @given(number=st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_are_read_as_python_writes_them(number: float) -> None:
-    assert scalars.resolve(repr(number)) == number
+    assert document.resolve(repr(number)) == number
 
 
 @given(text=st.text(st.sampled_from("0123456789.eE+-x_:"), max_size=8))
 def test_words_that_python_takes_for_numbers_are_numbers_only_in_yaml(text: str) -> None:
-    found = scalars.resolve(text)
+    found = document.resolve(text)
     assert isinstance(found, int | float | None) or found == text
 
 
-@pytest.mark.parametrize("digits", [scalars.MAX_DIGITS - 1, scalars.MAX_DIGITS, 5000])
+@pytest.mark.parametrize("digits", [document.MAX_DIGITS - 1, document.MAX_DIGITS, 5000])
 @pytest.mark.parametrize("prefix", ["1", "0x1", "-1"])
 def test_numbers_have_so_many_digits_at_most(digits: int, prefix: str) -> None:
     text = prefix + "0" * (digits - len(prefix))
-    assert codes(f"key: {text}") == ([] if digits < scalars.MAX_DIGITS else ["E008"])
+    assert codes(f"key: {text}") == ([] if digits < document.MAX_DIGITS else ["E008"])
 
 
 @pytest.mark.parametrize("text", [".nan", ".NaN", ".inf", "-.Inf", "+.INF", "1e999", "-1e309"])

@@ -149,10 +149,11 @@ class Named(Record):
 
 
 class NamedByClass(Named):
-    """A record whose kind is the name of its class in snake case: `StepLR` is `step_lr`."""
+    """A record whose kind is the name of its class in snake case, unless it has one: `StepLR` is `step_lr`."""
 
     def __init_subclass__(cls) -> None:
-        cls.kind = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        if "kind" not in vars(cls):
+            cls.kind = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
         super().__init_subclass__()
 
 

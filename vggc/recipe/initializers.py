@@ -115,9 +115,10 @@ class Uniform(Initializer):
         return _empty_interval(self.a, self.b)
 
 
-class Constant(Initializer):
+class ConstantValue(Initializer):
     """The same value everywhere."""
 
+    kind = "constant"
     main = "val"
     val: Annotated[float, "the value"]
 
@@ -136,5 +137,5 @@ def _empty_interval(a: float, b: float) -> str | None:
 
 INITIALIZERS: Final[dict[str, type[Initializer]]] = by_kind(
     KaimingNormal, KaimingUniform, XavierNormal, XavierUniform, Orthogonal, Dirac, Eye, Sparse, Normal, TruncNormal,
-    Uniform, Constant, Zeros, Ones,
+    Uniform, ConstantValue, Zeros, Ones,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from vggc.base.errors import ProductError
 from vggc.base.records import Limits, Named, Record
-from vggc.frontend.text.scalars import resolve
+from vggc.frontend.text.document import resolve
 from vggc.ir.graph import Graph, Node
 from vggc.ir.header import Classes, Expectation, Header
 from vggc.ir.walk import is_chain

@@ -10,8 +10,7 @@ from vggc.frontend.schema.from_fields import Schema
 from vggc.frontend.schema.json_schema import NAME, alternatives
 from vggc.frontend.schema.units import FOLLOWERS, UNITS, find_item
 from vggc.frontend.schema.wording import article, expected, is_choice, legal_words
-from vggc.frontend.text.document import Items, Leaf, Value, describe, to_flow
-from vggc.frontend.text.scalars import resolve
+from vggc.frontend.text.document import Items, Leaf, Value, describe, resolve, to_flow
 from vggc.layers import find
 
 Path = tuple[str | int, ...]

@@ -15,8 +15,7 @@ from yaml import events
 from vggc.base.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Note, Source, Span, SpecError, nearest
 from vggc.base.words import quoted
 from vggc.frontend.text import syntax
-from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, Value
-from vggc.frontend.text.scalars import resolve
+from vggc.frontend.text.document import Document, Entry, Items, Leaf, Table, Value, resolve
 
 MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 64
