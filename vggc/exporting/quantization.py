@@ -16,7 +16,6 @@ from vggc.base.words import in_bytes, plural
 from vggc.ir.program import Array, PassNote, Program
 
 _HELD_OUT = 4  # one image in so many is kept for the comparison
-_FLOAT_NODES = ("preprocess", "softmax")  # what the passes add, and stays float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ def quantize(program: Program, source: Path, size: int, target: Path, calibratio
         what was done, for the report.
     """
     graph = onnx.load(str(source), load_external_data=False).graph
-    kept = [node.name for node in graph.node if node.name.split("/")[0] in _FLOAT_NODES]
+    quantized = {step.path for step in program.steps if step.value in program.values}
+    kept = [node.name for node in graph.node if node.name.split("/")[0] not in quantized]  # what the passes add
     with _quietly():
         if calibration is None:
             quantization.quantize_dynamic(

@@ -20,16 +20,18 @@ from vggc.passes.pass_definition import Pass
 from vggc.passes.softmax import SoftmaxPass
 from vggc.passes.strip_dropout import StripDropout
 
-# In the order in which they are carried out.
-_ALL: Final[tuple[Pass, ...]] = (
-    StripDropout(),
-    FoldBatchNorm(),
-    FcToConv(),
-    DynamicHw(),
-    SoftmaxPass(),
-    EmbedPreprocess(),
-)
-PASSES: Final[dict[str, Pass]] = {change.name: change for change in _ALL}
+# By name, in the order in which they are carried out.
+PASSES: Final[dict[str, Pass]] = {
+    change.name: change
+    for change in (
+        StripDropout(),
+        FoldBatchNorm(),
+        FcToConv(),
+        DynamicHw(),
+        SoftmaxPass(),
+        EmbedPreprocess(),
+    )
+}
 
 
 def prepare(network: Network, names: Iterable[str] = ()) -> Program:
