@@ -21,12 +21,12 @@ from vggc.ir.graph import INPUT, Graph, Node, Origin, Section
 from vggc.ir.header import Header
 from vggc.ir.network import Network
 from vggc.ir.walk import is_chain, last_uses, without
-from vggc.layers.activation import ReLU
 from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchFunction
 from vggc.layers.conv import Conv2d
 from vggc.layers.layer import Layer
 from vggc.layers.linear import Linear
 from vggc.layers.norm import BatchNorm
+from vggc.layers.rectifiers import ReLU
 from vggc.layers.reshape import Flatten
 from vggc.verify.module_check import check_module
 

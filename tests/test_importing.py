@@ -49,7 +49,7 @@ def chain_of(layer: Layer, x: Shape, opset: int, state: dict[str, torch.Tensor])
     """What a file with this one layer holds."""
     names = {name: name for name in ("", *state)} | {"x": "x"}
     nodes = []
-    for node in layer.onnx(x, opset):
+    for node in layer.onnx(x, opset=opset):
         names[node.output] = node.output
         attributes = dict(node.attributes)
         nodes.append(helper.make_node(node.op, [names[each] for each in node.inputs], [node.output], **attributes))

@@ -16,13 +16,14 @@ from vggc.importing.writing.idiom import emit, with_repeats
 from vggc.importing.writing.sections import graph_of, idiomatic, legal_name
 from vggc.ir.graph import Graph
 from vggc.layers import KINDS
-from vggc.layers.activation import ReLU
-from vggc.layers.adaptive_pool import AdaptiveAvgPool2d, GlobalAvgPool2d
+from vggc.layers.adaptive_pool import AdaptiveAvgPool2d
 from vggc.layers.conv import Conv2d
 from vggc.layers.dropout import Dropout
+from vggc.layers.global_pool import GlobalAvgPool2d
 from vggc.layers.layer import Layer
 from vggc.layers.linear import Linear
 from vggc.layers.pool import AvgPool2d, MaxPool2d
+from vggc.layers.rectifiers import ReLU
 from vggc.layers.reshape import Flatten
 from vggc.pipeline import read_graph
 

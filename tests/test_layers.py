@@ -304,11 +304,12 @@ def test_a_norm_over_the_batch_is_a_factor_and_a_shift_at_inference(cls: type[La
     with torch.no_grad():
         expected = module(torch.from_numpy(values)[None])[0].numpy()
         shift = module(torch.zeros(1, *x).double())[0].numpy()
-    np.testing.assert_allclose(layer.at_inference(values, state), expected, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(values * layer.inference_factors(state) + shift, expected, rtol=1e-6, atol=1e-9)
+    factors, actual = layer.at_inference(values, state)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(values * factors + shift, expected, rtol=1e-6, atol=1e-9)
     added = layer.tensors_that_add(values)
     assert added.keys() == (layer.tensors(x) | layer.buffers(x)).keys() - {"num_batches_tracked"}
-    np.testing.assert_allclose(layer.at_inference(np.ones(x), added), 1 + values, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(layer.at_inference(np.ones(x), added)[1], 1 + values, rtol=1e-6, atol=1e-9)
 
 
 def test_weight_layers_are_those_that_multiply() -> None:
@@ -323,7 +324,7 @@ def test_weight_layers_are_those_that_multiply() -> None:
 
 def wired(layer: Layer, x: Shape, opset: int, state: Mapping[str, torch.Tensor], y: Shape | None) -> onnx.ModelProto:
     """The layer as a model of its own; without `y` the shape of the output is left to inference."""
-    nodes = layer.onnx(x, opset) or (OnnxNode("Identity"),)
+    nodes = layer.onnx(x, opset=opset) or (OnnxNode("Identity"),)
     used = {name for node in nodes for name in node.inputs}
     opsets = [helper.make_opsetid("", opset)]
     graph = helper.make_graph(
@@ -429,7 +430,7 @@ def check_outputs(layer: Layer, x: Shape, opset: int, module: nn.Module, random:
 def check_onnx(layer: Layer, x: Shape, opset: int, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
     module = trained(layer, x, random)
-    nodes = layer.onnx(x, opset)
+    nodes = layer.onnx(x, opset=opset)
     check_attributes(nodes, opset)
     check_names(layer, x, nodes)
     check_shapes(layer, x, opset, module.state_dict())

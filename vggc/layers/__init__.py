@@ -8,46 +8,47 @@ find here what they are written with.
 from functools import cache
 from typing import Final
 
-from vggc.layers import activation, adaptive_pool, conv, conv_transpose, dropout, linear, norm, padding, pool, reshape
-from vggc.layers.answers import LoweringError, OnnxNode, Shape, ShapeError, TorchCall, UnsupportedModuleError, constant
-from vggc.layers.checks import image, require, slide
-from vggc.layers.extent import SAME, AffineFloor, Axis, window_axis
-from vggc.layers.layer import Layer
-from vggc.layers.operation import Lookahead
-from vggc.layers.option_types import Count, NonNegative, Padding, Positive, PositiveNumber, Probability, Size, pair
-
-__all__ = [
-    "BUILT_IN",
-    "KINDS",
-    "SAME",
-    "AffineFloor",
-    "Axis",
-    "Count",
-    "Layer",
-    "Lookahead",
-    "LoweringError",
-    "NonNegative",
-    "OnnxNode",
-    "Padding",
-    "Positive",
-    "PositiveNumber",
-    "Probability",
-    "Shape",
-    "ShapeError",
-    "Size",
-    "TorchCall",
-    "UnsupportedModuleError",
-    "all_kinds",
-    "constant",
-    "find",
-    "image",
-    "of_group",
-    "pair",
-    "plugged_in",
-    "require",
-    "slide",
-    "window_axis",
-]
+from vggc.layers import (
+    adaptive_pool,
+    conv,
+    conv_transpose,
+    dropout,
+    global_pool,
+    layer_norm,
+    linear,
+    local_response_norm,
+    norm,
+    padding,
+    pool,
+    probabilities,
+    rectifiers,
+    reshape,
+    smooth_activations,
+)
+from vggc.layers.answers import LoweringError as LoweringError
+from vggc.layers.answers import OnnxNode as OnnxNode
+from vggc.layers.answers import Shape as Shape
+from vggc.layers.answers import ShapeError as ShapeError
+from vggc.layers.answers import TorchCall as TorchCall
+from vggc.layers.answers import UnsupportedModuleError as UnsupportedModuleError
+from vggc.layers.answers import constant as constant
+from vggc.layers.checks import image as image
+from vggc.layers.checks import require as require
+from vggc.layers.checks import slide as slide
+from vggc.layers.extent import SAME as SAME
+from vggc.layers.extent import AffineFloor as AffineFloor
+from vggc.layers.extent import Axis as Axis
+from vggc.layers.extent import window_axis as window_axis
+from vggc.layers.layer import Layer as Layer
+from vggc.layers.operation import Lookahead as Lookahead
+from vggc.layers.option_types import Count as Count
+from vggc.layers.option_types import NonNegative as NonNegative
+from vggc.layers.option_types import Padding as Padding
+from vggc.layers.option_types import Positive as Positive
+from vggc.layers.option_types import PositiveNumber as PositiveNumber
+from vggc.layers.option_types import Probability as Probability
+from vggc.layers.option_types import Size as Size
+from vggc.layers.option_types import pair as pair
 
 BUILT_IN: Final[tuple[type[Layer], ...]] = (
     conv.Conv2d,
@@ -56,30 +57,30 @@ BUILT_IN: Final[tuple[type[Layer], ...]] = (
     pool.AvgPool2d,
     adaptive_pool.AdaptiveAvgPool2d,
     adaptive_pool.AdaptiveMaxPool2d,
-    adaptive_pool.GlobalAvgPool2d,
-    adaptive_pool.GlobalMaxPool2d,
+    global_pool.GlobalAvgPool2d,
+    global_pool.GlobalMaxPool2d,
     norm.BatchNorm,
     norm.GroupNorm,
     norm.InstanceNorm,
-    norm.LayerNorm,
-    norm.LocalResponseNorm,
-    activation.ReLU,
-    activation.ReLU6,
-    activation.LeakyReLU,
-    activation.PReLU,
-    activation.ELU,
-    activation.CELU,
-    activation.SELU,
-    activation.GELU,
-    activation.SiLU,
-    activation.Mish,
-    activation.Hardswish,
-    activation.Hardsigmoid,
-    activation.Sigmoid,
-    activation.Tanh,
-    activation.Softplus,
-    activation.Softmax,
-    activation.LogSoftmax,
+    layer_norm.LayerNorm,
+    local_response_norm.LocalResponseNorm,
+    rectifiers.ReLU,
+    rectifiers.ReLU6,
+    rectifiers.LeakyReLU,
+    rectifiers.PReLU,
+    rectifiers.ELU,
+    rectifiers.CELU,
+    rectifiers.SELU,
+    smooth_activations.GELU,
+    smooth_activations.SiLU,
+    smooth_activations.Mish,
+    smooth_activations.Hardswish,
+    smooth_activations.Hardsigmoid,
+    smooth_activations.Sigmoid,
+    smooth_activations.Tanh,
+    smooth_activations.Softplus,
+    probabilities.Softmax,
+    probabilities.LogSoftmax,
     dropout.Dropout,
     dropout.Dropout2d,
     dropout.AlphaDropout,

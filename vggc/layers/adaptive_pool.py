@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Self, final
+from typing import Annotated, Any, Self, final
 
 from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchCall, constant
 from vggc.layers.checks import image, require
 from vggc.layers.extent import AffineFloor, Axis
+from vggc.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
 from vggc.layers.option_types import Size, pair
@@ -21,25 +22,6 @@ AllowEnlarge = Annotated[
 def adaptive_windows(extent: int, outputs: int) -> list[tuple[int, int]]:
     """The windows [start, end) of an adaptive pool along one axis, as torch's documentation defines them."""
     return [(i * extent // outputs, -((-(i + 1) * extent) // outputs)) for i in range(outputs)]
-
-
-def _adaptive_axes(output_size: Size, allow_enlarge: bool) -> tuple[Axis, Axis]:
-    height, width = (Axis(AffineFloor(0, size), 1 if allow_enlarge else size, None) for size in pair(output_size))
-    return height, width
-
-
-def _adaptive_shape(kind: str, x: Shape, output_size: Size, axes: tuple[Axis, Axis]) -> Shape:
-    channels, height, width = image(x, kind)
-    rows, columns = pair(output_size)
-    if height < axes[0].minimum or width < axes[1].minimum:
-        raise ShapeError(
-            "E204",
-            f"{kind}: the {height}x{width} map would be enlarged to {rows}x{columns}: "
-            f"{height * width} values a channel become {rows * columns}, and the next layer pays for them in weights",
-            spatial=True,
-            help=f"use a size of at most {height}x{width}, or say `allow_enlarge: true`",
-        )
-    return channels, rows, columns
 
 
 def _divides(x: Shape, output_size: Size) -> bool:
@@ -68,10 +50,22 @@ class AdaptivePool(Layer):
     allow_enlarge: AllowEnlarge = False
 
     def axes(self) -> tuple[Axis, Axis]:
-        return _adaptive_axes(self.output_size, self.allow_enlarge)
+        sizes = pair(self.output_size)
+        height, width = (Axis(AffineFloor(0, size), 1 if self.allow_enlarge else size, None) for size in sizes)
+        return height, width
 
     def shape(self, x: Shape) -> Shape:
-        return _adaptive_shape(self.kind, x, self.output_size, self.axes())
+        channels, height, width = image(x, self.kind)
+        rows, columns = pair(self.output_size)
+        if not self.allow_enlarge and (height < rows or width < columns):
+            raise ShapeError(
+                "E204",
+                f"{self.kind}: the {height}x{width} map would be enlarged to {rows}x{columns}: {height * width} values "
+                f"a channel become {rows * columns}, and the next layer pays for them in weights",
+                spatial=True,
+                help=f"use a size of at most {height}x{width}, or say `allow_enlarge: true`",
+            )
+        return channels, rows, columns
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall(type(self).__name__, (self.output_size,))
@@ -235,43 +229,3 @@ def reduce_nodes(
         constant(f"{output}_axes", axes),
         OnnxNode(op, (value, f"{output}_axes"), {"keepdims": int(keep)}, output),
     )
-
-
-class GlobalPool(Layer):
-    """A pool of the whole map to one value a channel, (C, H, W) -> (C, 1, 1)."""
-
-    group = "pool"
-    torch_name: ClassVar[str]
-
-    def axes(self) -> tuple[Axis, Axis]:
-        return _adaptive_axes(1, allow_enlarge=False)
-
-    def shape(self, x: Shape) -> Shape:
-        return _adaptive_shape(self.kind, x, 1, self.axes())
-
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall(self.torch_name, (1,))
-
-    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        return (OnnxNode(self.onnx_operators[0]),)
-
-
-@final
-class GlobalAvgPool2d(GlobalPool):
-    """The mean of each channel, (C, H, W) -> (C, 1, 1): `torch.nn.AdaptiveAvgPool2d(1)`, ONNX `GlobalAveragePool`."""
-
-    kind = "global_avg_pool2d"
-    torch_name = "AdaptiveAvgPool2d"
-    onnx_operators = ("GlobalAveragePool",)
-    example = "global_avg_pool2d"
-
-
-@final
-class GlobalMaxPool2d(GlobalPool):
-    """The maximum of each channel, (C, H, W) -> (C, 1, 1): `torch.nn.AdaptiveMaxPool2d(1)`, ONNX `GlobalMaxPool`."""
-
-    kind = "global_max_pool2d"
-    torch_name = "AdaptiveMaxPool2d"
-    onnx_operators = ("GlobalMaxPool",)
-    example = "global_max_pool2d"
-    takes_maximum = True

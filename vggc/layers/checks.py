@@ -15,16 +15,6 @@ def require(condition: bool, why: str) -> None:
         raise UnsupportedModuleError(why)
 
 
-def require_size(size: int, actual: int, what: str) -> None:
-    """Check the channels or features that a torch module takes.
-
-    Raises:
-        ShapeError: E202, the input has another number of them.
-    """
-    if size != actual:
-        raise ShapeError("E202", f"it takes {size} {what}, and its input has {actual}")
-
-
 def image(x: Shape, kind: str, recovered: Shape | None = None) -> tuple[int, int, int]:
     """`x` as (C, H, W).
 

@@ -5,8 +5,8 @@ from math import prod
 from typing import Annotated, Any, Final, Literal, final
 
 from vggc.base.words import plural
-from vggc.layers.answers import Array, OnnxNode, Shape, ShapeError, TorchCall
-from vggc.layers.checks import by_size, image, require_size, slide, written
+from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchCall
+from vggc.layers.checks import by_size, image, slide, written
 from vggc.layers.extent import Axis, window_axis
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, Operation, border, collapsed
@@ -135,13 +135,8 @@ class Conv2d(Layer):
         padded = pad_nodes(self.borders(), ONNX_PAD_MODES[self.padding_mode], x, opset, output="padded")
         return (*padded, convolution)
 
-    def scaled_weight(self, weight: Array, factors: Array) -> Array:
-        scaled: Array = weight * factors.reshape(-1, 1, 1, 1)
-        return scaled
-
     @classmethod
     def from_torch(cls, module: Any, x: Shape) -> Layer:
-        require_size(module.in_channels, x[0], "channels")
         layer = super().from_torch(module, x)
         return layer.with_options(padding=0) if module.padding == "valid" else layer
 

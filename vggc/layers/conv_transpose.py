@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Literal, final
 
 from vggc.layers.answers import Array, OnnxNode, OnnxValue, Shape, TorchCall
-from vggc.layers.checks import image, require_size, slide
+from vggc.layers.checks import image, slide
 from vggc.layers.conv import checked_channels, convolution_options
 from vggc.layers.extent import Axis, transposed_axis
 from vggc.layers.layer import Layer
@@ -104,11 +104,6 @@ class ConvTranspose2d(Layer):
         by_group = weight.reshape(self.groups, -1, *weight.shape[1:])
         scaled: Array = by_group * factors.reshape(self.groups, 1, -1, 1, 1)
         return scaled.reshape(weight.shape)
-
-    @classmethod
-    def from_torch(cls, module: Any, x: Shape) -> Layer:
-        require_size(module.in_channels, x[0], "channels")
-        return super().from_torch(module, x)
 
     @classmethod
     def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:

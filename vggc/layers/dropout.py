@@ -23,9 +23,6 @@ class AnyDropout(Layer):
     p: Chance = 0.5
     inplace: Inplace = False
 
-    def shape(self, x: Shape) -> Shape:
-        return x
-
     @final
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall(self.torch_classes[0], (), {"p": self.p} | self.changed())

@@ -5,28 +5,29 @@ call and the few ONNX nodes that compute it, and backends carry the descriptions
 axis; an image is (C, H, W), a vector (F,).
 """
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from vggc.base.records import Named
-from vggc.layers.answers import Array, OnnxNode, Shape, TorchCall, TorchFunction, WeightForm
+from vggc.layers.answers import Array, OnnxNode, OnnxValue, Shape, TorchCall, TorchFunction, WeightForm
 from vggc.layers.extent import SAME, Axis
-from vggc.layers.operation import Lookahead, collapsed
+from vggc.layers.operation import Lookahead, decimal
+from vggc.layers.torch_attributes import check_input_size, options_of
 
 
 class Layer(Named):
     """Base of all kinds; every kind is final.
 
     `kind` is the word in a spec, `main` the option that a bare value means (`dropout: 0.5`), `group` the family, by
-    which layers are named and coloured, `example` an item of a spec. The other class variables answer what analyses
-    and passes ask of a kind, so that none of them needs to know it; each has the answer of most kinds as its default.
+    which layers are named and coloured, `example` an item of a spec, by default the word alone. The other class
+    variables answer what analyses and passes ask of a kind, so that none of them needs to know it; each has the answer
+    of most kinds as its default.
 
     Importing asks a kind three things, and has no table of its own:
 
     `torch_classes` are the names of the classes of `torch.nn` that are layers of this kind, and `from_torch` reads a
-    module of one of them. It need not be overridden where the options have torch's names.
+    module of one of them. Neither it nor `torch` need be overridden where the options have torch's names.
 
     `onnx_operators` are the operators that the kind's nodes may begin with, in whichever opset or exporter, and
     `from_onnx` yields candidates where an operation with such an operator is met. A candidate may be wrong: it is
@@ -34,6 +35,11 @@ class Layer(Named):
     overridden where no option is to be read from the file. `onnx_variants` are the forms in which other exporters write
     the layer, where bringing operations to normal form does not make them the kind's own.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" in vars(cls) and "example" not in vars(cls):
+            cls.example = cls.kind
 
     group: ClassVar[Literal["conv", "pool", "norm", "activation", "dropout", "linear", "shape"]]
     example: ClassVar[str]
@@ -57,7 +63,7 @@ class Layer(Named):
     # Whether it keeps mean 0 and variance 1 from layer to layer.
     self_normalizing: ClassVar[bool] = False
     # Whether it normalises each channel by the batch's statistics in training, and is a factor and a shift for each
-    # channel at inference: `inference_factors` and `at_inference`.
+    # channel at inference: `at_inference`.
     uses_batch_statistics: ClassVar[bool] = False
     # Whether a factor and a shift for each output channel can become part of its weight and bias: `scaled_weight`.
     takes_factors: ClassVar[bool] = False
@@ -65,8 +71,11 @@ class Layer(Named):
     ends_classifier: ClassVar[bool] = False
     # The classes of `torch.nn` that `from_torch` reads.
     torch_classes: ClassVar[tuple[str, ...]] = ()
-    # The ONNX operators from which `from_onnx` reads.
+    # The ONNX operators from which `from_onnx` reads; the first is the one node of a kind without an `onnx` of its own.
     onnx_operators: ClassVar[tuple[str, ...]] = ()
+    # The attributes of that one node: those with a value of their own, and those that are an option, a number.
+    onnx_attributes: ClassVar[tuple[tuple[str, OnnxValue], ...]] = ()
+    onnx_options: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     @property
     def is_weight_layer(self) -> bool:
@@ -99,13 +108,13 @@ class Layer(Named):
         """Why it does not take an image of shape `x`, which is too small for it."""
         return f"{self.window()} does not fit the {x[1]}x{x[2]} map"
 
-    @abstractmethod
     def shape(self, x: Shape) -> Shape:
         """The output shape for an input of shape `x`, both without the batch axis.
 
         Raises:
             ShapeError: the layer cannot take this input; the message holds the arithmetic.
         """
+        return x
 
     def tensors(self, x: Shape) -> dict[str, Shape]:
         """The learned tensors by their torch names, with torch's shapes."""
@@ -128,17 +137,18 @@ class Layer(Named):
         """Multiply-accumulates per sample, the bias excluded; 0 for layers that multiply no weights."""
         return 0
 
-    @abstractmethod
     def torch(self, x: Shape) -> TorchCall | TorchFunction:
         """The class of `torch.nn` that this layer is, for an input of shape `x`; or the function that joins inputs."""
+        return TorchCall(self.torch_classes[0], (), self.changed())
 
-    @abstractmethod
     def onnx(self, x: Shape, *, opset: int) -> tuple[OnnxNode, ...]:
         """The nodes that this layer is at inference; none where it does nothing.
 
         Raises:
             LoweringError: the opset has no form for it.
         """
+        options = {name: float(getattr(self, option)) for name, option in self.onnx_options}
+        return (OnnxNode(self.onnx_operators[0], ("x",), dict(self.onnx_attributes) | options),)
 
     # --- the same layer in another form ---
 
@@ -180,24 +190,18 @@ class Layer(Named):
         """The weight under which each channel or feature of the output is multiplied by its factor.
 
         Args:
-            weight: of the shape that `tensors` says.
+            weight: of the shape that `tensors` says; its first axis is that of the output.
             factors: one for each channel or feature of the output.
-
-        Raises:
-            NotImplementedError: not `takes_factors`.
         """
-        raise NotImplementedError(self.kind)
+        scaled: Array = weight * factors.reshape(-1, *(1,) * (weight.ndim - 1))
+        return scaled
 
-    def inference_factors(self, tensors: Mapping[str, Array]) -> Array:
-        """What each channel is multiplied by at inference, (C,), with these tensors of the state dict.
+    def at_inference(self, values: Array | float, tensors: Mapping[str, Array]) -> tuple[Array, Array]:
+        """What each channel is multiplied by at inference, (C,), and what becomes of one value for each channel, (C,).
 
-        Raises:
-            NotImplementedError: not `uses_batch_statistics`.
-        """
-        raise NotImplementedError(self.kind)
-
-    def at_inference(self, values: Array | float, tensors: Mapping[str, Array]) -> Array:
-        """What it makes at inference of one value for each channel, (C,).
+        Args:
+            values: one for each channel, or one for all.
+            tensors: those of the state dict.
 
         Raises:
             NotImplementedError: not `uses_batch_statistics`.
@@ -229,10 +233,10 @@ class Layer(Named):
 
         Raises:
             UnsupportedModuleError: the kind cannot express an option of the module.
-            ShapeError: the module is for another input.
+            ShapeError: E202, the module is for another number of channels or features.
         """
-        names = [name for name in cls.field_names() if name not in _IMPLIED and hasattr(module, name)]
-        return cls.from_options(**{name: _option(name, getattr(module, name)) for name in names})
+        check_input_size(module, x)
+        return cls.from_options(**options_of(module, cls.field_names()))
 
     @classmethod
     def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple["Layer", ...]]:
@@ -241,7 +245,8 @@ class Layer(Named):
         `ahead.start` has one of the `onnx_operators`.
         """
         if not cls.required():
-            yield (cls(),)
+            options = {option: decimal(ahead.start.attributes[name]) for name, option in cls.onnx_options}
+            yield (cls.from_options(**options),)
 
     def onnx_variants(self, x: Shape) -> tuple[tuple[OnnxNode, ...], ...]:
         """The forms in which other exporters write this layer, as nodes of opset 21."""
@@ -259,14 +264,3 @@ class Layer(Named):
             following: the layers after it.
         """
         return None
-
-
-# What a layer leaves out of a spec: it overwrites its input, which changes no value, or it is inferred.
-_IMPLIED: Final = ("inplace", "in_channels", "in_features")
-
-
-def _option(name: str, value: Any) -> Any:
-    """An attribute of a torch module as the option of a spec."""
-    if name == "bias":
-        return value is not None
-    return collapsed(value) if isinstance(value, tuple) else value

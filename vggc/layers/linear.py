@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Any, final
+from typing import Annotated, final
 
-from vggc.layers.answers import Array, OnnxNode, Shape, ShapeError, TorchCall
-from vggc.layers.checks import require_size, written
+from vggc.layers.answers import OnnxNode, Shape, ShapeError, TorchCall
+from vggc.layers.checks import written
 from vggc.layers.conv import Conv2d
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead
@@ -65,15 +65,6 @@ class Linear(Layer):
     def as_convolution(self, x: Shape) -> Conv2d:
         _, height, width = x
         return Conv2d(out_channels=self.out_features, kernel_size=(height, width), bias=self.bias)
-
-    def scaled_weight(self, weight: Array, factors: Array) -> Array:
-        scaled: Array = weight * factors.reshape(-1, 1)
-        return scaled
-
-    @classmethod
-    def from_torch(cls, module: Any, x: Shape) -> Layer:
-        require_size(module.in_features, prod(x), "features")
-        return super().from_torch(module, x)
 
     @classmethod
     def from_onnx(cls, ahead: Lookahead) -> Iterator[tuple[Layer, ...]]:

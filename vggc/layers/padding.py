@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, final
 
 from vggc.layers.answers import OnnxNode, Shape, TorchCall, constant
-from vggc.layers.checks import image, require, slide
+from vggc.layers.checks import require
 from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, border
 from vggc.layers.option_types import NonNegative
+from vggc.layers.sliding import SlidingWindow
 
 Borders = tuple[int, int, int, int]  # top, bottom, left, right
 
@@ -62,7 +63,7 @@ def _axes(borders: Borders, mirrored: bool) -> tuple[Axis, Axis]:
     )
 
 
-class PaddingLayer(Layer):
+class PaddingLayer(SlidingWindow):
     """A border around an image, of whatever its kind puts there."""
 
     main = "padding"
@@ -74,10 +75,6 @@ class PaddingLayer(Layer):
 
     def axes(self) -> tuple[Axis, Axis]:
         return _axes(_borders(self.padding), mirrored=False)
-
-    def shape(self, x: Shape) -> Shape:
-        channels, _, _ = image(x, self.kind)
-        return slide(self, x, channels, self.axes())
 
     def torch(self, x: Shape) -> TorchCall:
         return TorchCall(self.torch_classes[0], (self.padding,))

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Annotated, Any, final
 
-from vggc.layers.answers import OnnxNode, OnnxValue, Shape, TorchCall, constant
-from vggc.layers.checks import by_size, image, require, slide
+from vggc.layers.answers import OnnxNode, OnnxValue, Shape, constant
+from vggc.layers.checks import by_size, require
 from vggc.layers.extent import Axis, window_axis
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
 from vggc.layers.option_types import Padding, Size, pair
+from vggc.layers.sliding import SlidingWindow
 
 Window = Annotated[Size, "height and width of the window"]
 Stride = Annotated[Size | None, "distance between two windows; the size of the window if left out"]
@@ -17,68 +18,65 @@ Border = Annotated[Padding, "added on every side, once or as [height, width]; at
 CeilMode = Annotated[bool, "whether a last window may hang over the border"]
 
 
-def _too_much_padding(kernel: Size, padding: Padding) -> tuple[str, str] | None:
-    """For torch the half is that of the window's size, however far dilation spreads it."""
-    for size, border in zip(pair(kernel), pair(padding), strict=True):
-        if border > size // 2:
-            return "padding", f"padding {border} is more than half the window of {size}, which torch refuses"
-    return None
+class WindowPool(SlidingWindow):
+    """A pool over windows of a fixed size, of whatever it takes from each window."""
 
-
-def _windows(kernel: Size, stride: Size | None, padding: Padding, dilation: Size, ceil_mode: bool) -> tuple[Axis, Axis]:
-    sizes, steps, borders, spread = pair(kernel), pair(stride or kernel), pair(padding), pair(dilation)
-    height, width = (window_axis(sizes[i], steps[i], borders[i], borders[i], spread[i], ceil_mode) for i in (0, 1))
-    return height, width
-
-
-def _overhang(x: Shape, y: Shape, kernel: Size, stride: Size | None, padding: Padding, dilation: Size) -> list[int]:
-    """How far the last window of ceil mode reaches past the padding, for height and width."""
-    over = []
-    for i in (0, 1):
-        last = (y[i + 1] - 1) * pair(stride or kernel)[i] + pair(dilation)[i] * (pair(kernel)[i] - 1) + 1
-        over.append(max(0, last - (x[i + 1] + 2 * pair(padding)[i])))
-    return over
-
-
-@final
-class MaxPool2d(Layer):
-    """The maximum of each window: `torch.nn.MaxPool2d`, ONNX `MaxPool`."""
-
-    kind = "max_pool2d"
     main = "kernel_size"
     group = "pool"
-    example = "max_pool2d: {kernel_size: 3, stride: 2}"
     remedy = "drop one pool"
-    takes_maximum = True
-    torch_classes = ("MaxPool2d",)
-    onnx_operators = ("MaxPool",)
 
     kernel_size: Window
     stride: Stride = None
     padding: Border = 0
-    dilation: Annotated[Size, "distance between two elements of the window"] = 1
-    ceil_mode: CeilMode = False
 
     def conflict(self) -> tuple[str, str] | None:
-        return _too_much_padding(self.kernel_size, self.padding)
-
-    def axes(self) -> tuple[Axis, Axis]:
-        return _windows(self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        # For torch the half is that of the window's size, however far dilation spreads it.
+        for size, border in zip(pair(self.kernel_size), pair(self.padding), strict=True):
+            if border > size // 2:
+                return "padding", f"padding {border} is more than half the window of {size}, which torch refuses"
+        return None
 
     def window(self) -> str:
         return by_size(pair(self.kernel_size), "window")
 
-    def shape(self, x: Shape) -> Shape:
-        channels, _, _ = image(x, self.kind)
-        return slide(self, x, channels, self.axes())
+    def _strides(self) -> tuple[int, int]:
+        return pair(self.stride or self.kernel_size)
 
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("MaxPool2d", (), self.changed())
+    def _axes(self, dilation: Size, ceil_mode: bool) -> tuple[Axis, Axis]:
+        sizes, steps, borders, spread = pair(self.kernel_size), self._strides(), pair(self.padding), pair(dilation)
+        height, width = (window_axis(sizes[i], steps[i], borders[i], borders[i], spread[i], ceil_mode) for i in (0, 1))
+        return height, width
+
+    def _overhang(self, x: Shape) -> list[int]:
+        """How far the last window of ceil mode reaches past the padding, for height and width."""
+        y = self.shape(x)
+        over = []
+        for i, axis in enumerate(self.axes()):
+            last = (y[i + 1] - 1) * self._strides()[i] + (axis.window or 1)
+            over.append(max(0, last - (x[i + 1] + 2 * pair(self.padding)[i])))
+        return over
+
+
+@final
+class MaxPool2d(WindowPool):
+    """The maximum of each window: `torch.nn.MaxPool2d`, ONNX `MaxPool`."""
+
+    kind = "max_pool2d"
+    example = "max_pool2d: {kernel_size: 3, stride: 2}"
+    takes_maximum = True
+    torch_classes = ("MaxPool2d",)
+    onnx_operators = ("MaxPool",)
+
+    dilation: Annotated[Size, "distance between two elements of the window"] = 1
+    ceil_mode: CeilMode = False
+
+    def axes(self) -> tuple[Axis, Axis]:
+        return self._axes(self.dilation, self.ceil_mode)
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         # Ceil mode becomes padding at the end, implicitly of minus infinity: runtimes disagree about the flag.
         vertical, horizontal = pair(self.padding)
-        down, right = _overhang(x, self.shape(x), self.kernel_size, self.stride, self.padding, self.dilation)
+        down, right = self._overhang(x)
         pads = (vertical, horizontal, vertical + down, horizontal + right)
         # A dilated window can hang over by more than its kernel's size, and onnxruntime takes only less as padding.
         explicit = any(pad >= size for pad, size in zip(pads, pair(self.kernel_size) * 2, strict=True))
@@ -87,7 +85,7 @@ class MaxPool2d(Layer):
             ("padded" if explicit else "x",),
             {
                 "kernel_shape": pair(self.kernel_size),
-                "strides": pair(self.stride or self.kernel_size),
+                "strides": self._strides(),
                 "pads": (0, 0, 0, 0) if explicit else pads,
                 "dilations": pair(self.dilation),
             },
@@ -124,49 +122,30 @@ class MaxPool2d(Layer):
 
 
 @final
-class AvgPool2d(Layer):
+class AvgPool2d(WindowPool):
     """The mean of each window: `torch.nn.AvgPool2d`, ONNX `AveragePool`."""
 
     kind = "avg_pool2d"
-    main = "kernel_size"
-    group = "pool"
     example = "avg_pool2d: 2"
     torch_classes = ("AvgPool2d",)
     onnx_operators = ("AveragePool", "Pad")
-    remedy = "drop one pool"
 
-    kernel_size: Window
-    stride: Stride = None
-    padding: Border = 0
     ceil_mode: CeilMode = False
     count_include_pad: Annotated[bool, "whether the padding counts in the mean"] = True
 
-    def conflict(self) -> tuple[str, str] | None:
-        return _too_much_padding(self.kernel_size, self.padding)
-
     def axes(self) -> tuple[Axis, Axis]:
-        return _windows(self.kernel_size, self.stride, self.padding, 1, self.ceil_mode)
-
-    def window(self) -> str:
-        return by_size(pair(self.kernel_size), "window")
-
-    def shape(self, x: Shape) -> Shape:
-        channels, _, _ = image(x, self.kind)
-        return slide(self, x, channels, self.axes())
-
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("AvgPool2d", (), self.changed())
+        return self._axes(1, self.ceil_mode)
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         vertical, horizontal = pair(self.padding)
-        down, right = _overhang(x, self.shape(x), self.kernel_size, self.stride, self.padding, 1)
+        down, right = self._overhang(x)
         counts = self.count_include_pad and any((vertical, horizontal))
         # torch counts its padding in the mean but never the overhang of ceil mode; ONNX has one switch for both, so
         # where they meet the padding becomes zeros of the map.
         explicit = counts and any((down, right))
         attributes: dict[str, OnnxValue] = {
             "kernel_shape": pair(self.kernel_size),
-            "strides": pair(self.stride or self.kernel_size),
+            "strides": self._strides(),
             "pads": (0, 0, down, right) if explicit else (vertical, horizontal, vertical + down, horizontal + right),
             "count_include_pad": int(counts and not explicit),
         }

@@ -10,6 +10,7 @@ from vggc.layers.extent import AffineFloor, Axis
 from vggc.layers.layer import Layer
 from vggc.layers.operation import Lookahead, collapsed
 from vggc.layers.option_types import Positive, Size, pair
+from vggc.layers.sliding import SlidingWindow
 
 
 @final
@@ -19,21 +20,15 @@ class Flatten(Layer):
     kind = "flatten"
     group = "shape"
     flattens = True
-    example = "flatten"
     torch_classes = ("Flatten",)
     onnx_operators = ("Flatten",)
+    onnx_attributes = (("axis", 1),)
 
     def axes(self) -> None:
         return None
 
     def shape(self, x: Shape) -> Shape:
         return (prod(x),)
-
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("Flatten")
-
-    def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
-        return (OnnxNode("Flatten", ("x",), {"axis": 1}),)
 
     @classmethod
     def from_torch(cls, module: Any, x: Shape) -> Layer:
@@ -48,14 +43,7 @@ class Identity(Layer):
 
     kind = "identity"
     group = "shape"
-    example = "identity"
     torch_classes = ("Identity",)
-
-    def shape(self, x: Shape) -> Shape:
-        return x
-
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("Identity")
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         return ()
@@ -119,7 +107,7 @@ class PixelShuffle(Layer):
 
 
 @final
-class Upsample(Layer):
+class Upsample(SlidingWindow):
     """(C, H, W) -> (C, f * H, f * W): `torch.nn.Upsample`, ONNX `Resize`."""
 
     kind = "upsample"
@@ -143,13 +131,6 @@ class Upsample(Layer):
         pixels = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
         height, width = (Axis(AffineFloor(factor), 1, factor * pixels) for factor in pair(self.scale_factor))
         return height, width
-
-    def shape(self, x: Shape) -> Shape:
-        channels, _, _ = image(x, self.kind)
-        return slide(self, x, channels, self.axes())
-
-    def torch(self, x: Shape) -> TorchCall:
-        return TorchCall("Upsample", (), self.changed())
 
     def onnx(self, x: Shape, opset: int) -> tuple[OnnxNode, ...]:
         vertical, horizontal = pair(self.scale_factor)

@@ -60,12 +60,13 @@ def _folded(first: Step, norm: Step) -> Step:
     batch_norm = norm.layer.layer
 
     def folded_weight(state: State) -> Array:
-        factors = batch_norm.inference_factors(_doubles(norm, state))
+        factors, _ = batch_norm.at_inference(0.0, _doubles(norm, state))
         return first.layer.layer.scaled_weight(weight.compute(state), factors).astype(np.float32)
 
     def folded_bias(state: State) -> Array:
         own = bias.compute(state).astype(np.float64) if bias is not None else 0.0
-        return batch_norm.at_inference(own, _doubles(norm, state)).astype(np.float32)
+        _, shifted = batch_norm.at_inference(own, _doubles(norm, state))
+        return shifted.astype(np.float32)
 
     def restored_bias(values: Array) -> Mapping[str, Array]:
         """As a batch norm that adds the bias and does nothing else, after a layer without one."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, final
 
 from vggc.base.errors import ProductError
 from vggc.ir.program import PassNote, Program, appended
-from vggc.layers.activation import Softmax
+from vggc.layers.probabilities import Softmax
 from vggc.passes.pass_definition import Computation, Pass
 
 if TYPE_CHECKING:
