@@ -35,6 +35,7 @@ def calibration_inputs(program: Program, words: str, progress: Progress = silent
     if not images:
         raise ProductError(f"--calibration {words}: there are no images in it")
     inputs = []
+    progress("reading images", 0, len(images))
     for done, (place, read) in enumerate(images, start=1):
         inputs.append(np.ascontiguousarray(_input(program, place, read())[np.newaxis]))
         progress("reading images", done, len(images))
