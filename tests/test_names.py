@@ -8,7 +8,7 @@ from typing import Final
 from tests.definitions import FILES, Definition, bound_names, calls_of, public_classes
 from tests.imports import ROOT, module_name
 
-MOST_LINES: Final = 31_000  # the goal is 27,000
+MOST_LINES: Final = 30_200  # the goal is 27,000; lower it with every step towards that
 SAYS_NOTHING: Final = {"found", "each", "held", "telling"}
 SHARED_CLASSES: Final = {
     "Network": "vggc.model.Network is vggc.ir.network.Network with the doors that need torch",
