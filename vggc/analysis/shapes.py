@@ -90,7 +90,9 @@ class _Inference:
 
     def _step(self, node: Node, inputs: tuple[_Value, ...]) -> _Value:
         shapes = tuple([value.shape for value in inputs])
-        guessed, misplaced = any(value.guessed for value in inputs), any(value.misplaced for value in inputs)
+        guessed = misplaced = False
+        if self.diagnostics:  # before the first error nothing is uncertain
+            guessed, misplaced = any(value.guessed for value in inputs), any(value.misplaced for value in inputs)
         try:
             output = node.layer.shape(*shapes)
         except ShapeError as error:
@@ -101,7 +103,7 @@ class _Inference:
             misplaced = error.code == "E201" and len(shapes[0]) == 1
             output = error.recovered or shapes[0]
         self.layers.append(ShapedLayer(node, shapes, output))
-        if node.layer.fixes_size():
+        if (guessed or misplaced) and node.layer.fixes_size():
             guessed = misplaced = False
         return _Value(output, guessed, misplaced)
 
