@@ -46,7 +46,7 @@ class ConvTranspose2d(Layer):
         for added, stride, dilation in zip(*self._pairs("output_padding", "stride", "dilation"), strict=True):
             if added >= max(stride, dilation):
                 return "output_padding", (
-                    f"output_padding {added} is not less than stride {stride} or dilation {dilation}, as torch wants it"
+                    f"output_padding {added} must be less than stride {stride} or dilation {dilation}"
                 )
         if self.out_channels % self.groups:
             return "groups", f"groups {self.groups} does not divide out_channels {self.out_channels}"

@@ -66,7 +66,7 @@ def _check_sound(graph: onnx.GraphProto, name: str) -> None:
     words = [word for node in graph.node for word in (node.op_type, node.domain, node.name, *node.input, *node.output)]
     words += [value.name for values in (graph.input, graph.output, graph.initializer) for value in values]
     if not all(isinstance(word, str) for word in words):
-        raise ProductError(f"{name} is no ONNX file: a name in it is no text")
+        raise ProductError(f"{name} is not a valid ONNX file: a name in it is not text")
 
 
 # --- training ---
